@@ -15,6 +15,9 @@ from mapreduce.aggregate import (
     Sum,
     TopK,
 )
+from mapreduce.aggregations.approximate import ApproximateQuantile
+from mapreduce.aggregations.ranks import ArgMax, ArgMin, First, Last, Quantile, Quantiles
+from mapreduce.aggregations.spread import StandardDeviation, Variance
 from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
 from mapreduce.input_formats import Csv, JsonLines, Parquet, Text, WholeFile
@@ -24,23 +27,32 @@ from mapreduce.words import words
 
 __all__ = [
     "Aggregation",
+    "ApproximateQuantile",
+    "ArgMax",
+    "ArgMin",
     "Batch",
     "Chain",
     "CollectList",
     "CollectSet",
     "Count",
     "Csv",
+    "First",
     "Job",
     "JsonLines",
+    "Last",
     "Max",
     "Mean",
     "Min",
     "Parquet",
+    "Quantile",
+    "Quantiles",
+    "StandardDeviation",
     "Step",
     "StepResult",
     "Sum",
     "Text",
     "TopK",
+    "Variance",
     "WholeFile",
     "WordCounts",
     "words",

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NoReturn, Self
 
 from mapreduce.aggregate import Aggregation
+from mapreduce.aggregations.several import Several
 from mapreduce.batch import Batch
 from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError
@@ -57,8 +58,8 @@ class Job(Parametrised):
     min_length=3` sets it.
 
     Attributes:
-        reduce: a method or an aggregation; without one the job is map-only: its result is what
-            `map` yields.
+        reduce: a method, an aggregation, or a dict of names and aggregations; without one the job
+            is map-only: its result is what `map` yields.
         input_format: the format of all inputs, or a dict of input name to format.
         group_by: with composite keys, how many of their first fields make a group; the rest sorts
             the group's values (secondary sort). 0: a group is a key.
@@ -77,6 +78,13 @@ class Job(Parametrised):
     order_matters: ClassVar[bool] = False
     files: ClassVar[Sequence[str]] = ()
     _mapreduce_task: TaskState
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        given = vars(cls).get("reduce")
+        # anything else in the dict is refused by `check`, which can say more
+        if isinstance(given, Mapping) and given and Several.takes(given):
+            cls.reduce = Several(given)
 
     def __new__(cls, *values: Any, **parameters: Any) -> Self:
         """Create an instance with a task's state, whether or not the author's `__init__` calls

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapreduce.aggregate import CollectList
 from mapreduce.check.reference import PlainInput, plain_run
 from mapreduce.check.trial import Answer, Trial, run_trial
 from mapreduce.encoding import encode_key, encode_value
@@ -99,7 +98,8 @@ def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
         laws.append(_partitions(plain))
     if job.combines:
         laws.append(_combine(make))
-    if not (job.map_only or job.order_matters or isinstance(job.aggregation, CollectList)):
+    keeps_order = job.aggregation is not None and job.aggregation.order_matters
+    if not (job.map_only or job.order_matters or keeps_order):
         laws.append(_order(plain))
     laws.append(_plain(plain))
     if seeded:

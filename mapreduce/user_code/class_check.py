@@ -6,9 +6,10 @@ import builtins
 import functools
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from mapreduce.aggregate import Aggregation
+from mapreduce.aggregations.several import Several
 from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.input_formats import JsonLines, Text, WholeFile
 from mapreduce.job import Job
@@ -100,15 +101,13 @@ def _check_reduce(cls: type[Job]) -> None:
             f"`reduce` of {cls.__name__} is a class; "
             f"make an instance: `reduce = {reduce.__name__}()`"
         )
-    if isinstance(reduce, Aggregation):
-        missing = [
-            name for name in _MUST if getattr(type(reduce), name) is getattr(Aggregation, name)
-        ]
-        if missing:
-            raise JobLoadError(
-                f"the aggregation {type(reduce).__name__} has no `{missing[0]}`; write one "
-                "(create, add, merge and result make an aggregation)"
-            )
+    if isinstance(reduce, Several):
+        for each in reduce.by_name.values():
+            _check_aggregation(each)
+    elif isinstance(reduce, Aggregation):
+        _check_aggregation(reduce)
+    elif isinstance(reduce, Mapping):
+        _refuse_dict(cls, reduce)
     elif reduce is not None and not callable(reduce):
         raise JobLoadError(
             f"`reduce` of {cls.__name__} is {reduce!r}, neither a method nor an aggregation"
@@ -117,6 +116,32 @@ def _check_reduce(cls: type[Job]) -> None:
         raise JobLoadError(
             f"{cls.__name__} has `group_by`, which needs `def reduce(self, key, values)`"
         )
+
+
+def _check_aggregation(aggregation: Aggregation[Any]) -> None:
+    kind = type(aggregation)
+    missing = [name for name in _MUST if getattr(kind, name) is getattr(Aggregation, name)]
+    if missing:
+        raise JobLoadError(
+            f"the aggregation {kind.__name__} has no `{'`, `'.join(missing)}`; write "
+            f"{'it' if len(missing) == 1 else 'them'} "
+            "(create, add, merge and result make an aggregation)"
+        )
+
+
+def _refuse_dict(cls: type[Job], given: Mapping[Any, Any]) -> NoReturn:
+    """Refuse a dict in `reduce` that is not one of names and aggregations."""
+    start = f"`reduce` of {cls.__name__}"
+    for name, each in given.items():
+        if type(name) is not str:
+            raise JobLoadError(f"{start} has the name {name!r}, which is not a str")
+        if inspect.isclass(each) and issubclass(each, Aggregation):
+            raise JobLoadError(f"{start}: {name!r} is a class; write {each.__name__}()")
+        if instead := _instead_of(each):
+            raise JobLoadError(f"{start}: {name!r} is a function; write {instead}")
+        if not isinstance(each, Aggregation) or isinstance(each, Several):
+            raise JobLoadError(f"{start}: {name!r} is {each!r}, not an aggregation such as Count()")
+    raise JobLoadError(f'{start} is empty; write names and aggregations: {{"n": Count()}}')
 
 
 def _check_method(cls: type[Job], name: str, arguments: int) -> None:
@@ -168,7 +193,8 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
         unused = ("combine", "partition", "reduce_setup", "reduce_cleanup")
     elif isinstance(cls.reduce, Aggregation):
         unused = ("combine", "reduce_setup", "reduce_cleanup")
-        why = f"`reduce = {type(cls.reduce).__name__}()` needs no code of the job"
+        what = "a dict" if isinstance(cls.reduce, Several) else f"{type(cls.reduce).__name__}()"
+        why = f"`reduce = {what}` needs no code of the job"
     for hook in unused:
         if getattr(cls, hook) is not getattr(Job, hook):
             raise JobLoadError(
