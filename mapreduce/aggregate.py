@@ -7,8 +7,8 @@ the end.
 
 `plain` defines each of them over all values at once, and shares no arithmetic with the rest.
 
-`mapreduce.aggregations.spread` has the variance, `mapreduce.aggregations.ranks` quantiles and what goes by rank or position,
-and `mapreduce.aggregations.several` takes several aggregations at once.
+`mapreduce.aggregations` has the others: variance, quantiles, what goes by rank or position, and
+several aggregations at once.
 """
 
 from __future__ import annotations

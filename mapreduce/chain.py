@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names
-from mapreduce.user_code.parameters import Parametrised, check_parameters
+from mapreduce.user_code.parameters import Parametrised, check_parameters, passing
 
 Reads = Literal["previous", "given"]
 
@@ -54,9 +54,10 @@ Steps: TypeAlias = Iterable["Job | Step"] | Generator["Job | Step", StepResult, 
 class Chain(Parametrised):
     """Base of a user's chain, which writes `steps`.
 
-    Parameters are those of a job: annotated class attributes with defaults. `steps` returns the
-    jobs of the steps, or yields them one by one; then each `yield` returns the step's result, which
-    may decide the next step:
+    Parameters are those of a job: annotated class attributes. A job that `steps` makes gets the
+    chain's parameters that it has too, by name, unless they are given. `steps` returns the jobs of
+    the steps, or yields them one by one; then each `yield` returns the step's result, which may
+    decide the next step:
 
         def steps(self):
             moved = 1
@@ -129,7 +130,7 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
     # imported late: writing a chain does not need the engine
     from mapreduce.user_code.calls import Place, user_code
 
-    with user_code(Place("steps")):
+    with user_code(Place("steps")), passing(chain):
         given = chain.steps()
     if isinstance(given, Job | Step):
         given = [given]
@@ -145,7 +146,7 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
     result: StepResult | None = None
     number = 0
     while True:
-        with user_code(Place("steps")):
+        with user_code(Place("steps")), passing(chain):
             try:
                 job = steps.send(result) if result is not None else next(steps)
             except StopIteration:

@@ -54,8 +54,8 @@ class _ReadOnly(property):
 class Job(Parametrised):
     """Base of a user's job, which writes `map(key, value)`; everything else has a default.
 
-    A parameter is an annotated class attribute with a default (`min_length: int = 1`); `--param
-    min_length=3` sets it.
+    A parameter is an annotated class attribute (`min_length: int = 1`); `--param min_length=3` sets
+    it. Without a default (`pattern: str`) it is required.
 
     Attributes:
         reduce: a method, an aggregation, or a dict of names and aggregations; without one the job

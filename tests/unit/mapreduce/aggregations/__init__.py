@@ -1,1 +1,1 @@
-"""Tests of mapreduce.check."""
+"""Tests of mapreduce.aggregations."""
