@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names
 from mapreduce.user_code.parameters import Parametrised, check_parameters, passing
+from mapreduce.user_code.settings import OF_A_RUN, SETTINGS, check_settings
 
 Reads = Literal["previous", "given"]
 
@@ -21,10 +22,12 @@ class Step:
     """A job of a chain and its input: the previous step's pairs, the run's inputs, or both.
 
     With both, `self.input` is "previous" for the pairs and the input's name for the inputs.
+    `reducers` is the number of its reduce tasks, which wins over that of the job.
     """
 
     job: Job
     reads: Reads | Sequence[Reads] = "previous"
+    reducers: int | None = None
 
     @property
     def sources(self) -> tuple[Reads, ...]:
@@ -85,8 +88,8 @@ class Chain(Parametrised):
         check_names(
             cls,
             Chain,
-            ("steps", "files"),
-            {*vars(Chain), *vars(Parametrised)} - {"steps", "files"},
+            ("steps", "files", *SETTINGS),
+            {*vars(Chain), *vars(Parametrised)} - {"steps", "files", *SETTINGS},
             _FOREIGN,
         )
         if cls.steps is Chain.steps:
@@ -97,6 +100,7 @@ class Chain(Parametrised):
             raise JobLoadError(
                 f"`steps` of {cls.__name__} may not be async; write `def steps(self)`"
             )
+        check_settings(cls)
         check_parameters(cls)
 
 
@@ -163,9 +167,26 @@ def _step(given: object, number: int) -> Step:
             "yield an instance: `yield Count()`"
         )
     _check_step(step.job, number)
+    _check_step_settings(step, number)
     if number == 0 and step.sources == ("previous",):
-        step = Step(step.job, "given")
+        step = replace(step, reads="given")
     return step
+
+
+def _check_step_settings(step: Step, number: int) -> None:
+    """Refuse a setting of a step that would have no effect."""
+    where = f"step {number + 1} of the chain"
+    if step.reducers is not None:
+        if type(step.reducers) is not int or step.reducers < 1:
+            raise JobLoadError(f"{where} has reducers={step.reducers!r}; write a number from 1 on")
+        if step.job.map_only:
+            raise JobLoadError(f"{where} has `reducers`, and its job no `reduce`; remove it")
+    for name in OF_A_RUN:
+        if getattr(step.job, name) is not None:
+            raise JobLoadError(
+                f"{where}: `{name}` holds for all steps; write it in the chain, "
+                f"not in {type(step.job).__name__}"
+            )
 
 
 def _check_step(job: Job, number: int) -> None:

@@ -69,6 +69,8 @@ class Job(Parametrised):
             not test for it.
         files: names of files and folders beside the job's file that travel with it;
             `self.path(name)` returns the path of one.
+        reducers, chunk_size, skip_bad_records, task_memory: settings of the run, as the options of
+            the same names, which win.
     """
 
     reduce: ClassVar[Any] = None

@@ -160,9 +160,10 @@ class FailureOptions:
 
     fresh: Flag = False
     """Reuse nothing of earlier runs."""
-    skip_bad_records: int = 0
+    skip_bad_records: int | None = None
     """How many records may be set aside as dead letters because the job's code fails on them or
-    they are not of their format; one more, and the job fails."""
+    they are not of their format; one more, and the job fails (by default what the job says, else
+    0)."""
     stage_timeout: float | None = None
     """Seconds that a stage may take; then the job fails."""
     chaos: str | None = None

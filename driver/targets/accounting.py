@@ -145,7 +145,7 @@ def from_earlier_runs(prepared: Prepared, place: Place, history: JobHistory) -> 
         place="",
         inputs=len(prepared.inputs),
         size_bytes=total,
-        cut=cut.reason(total, prepared.cut, prepared.partitions),
+        cut=cut.reason(total, prepared.cut, prepared.partitions, prepared.said),
         partitions=prepared.partitions,
         basis="earlier runs",
         lines=forecast_lines(

@@ -162,7 +162,7 @@ def _first(prepared: Prepared, place: Place, history: JobHistory) -> Forecast:
         place=_place_text(prepared, place),
         inputs=len(prepared.inputs),
         size_bytes=total,
-        cut=cut.reason(total, prepared.cut, prepared.partitions),
+        cut=cut.reason(total, prepared.cut, prepared.partitions, prepared.said),
         partitions=prepared.partitions,
         held_before=held,
         forecasts_before=forecasts,

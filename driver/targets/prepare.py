@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from driver.output.place import Output
 from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
+from driver.plan.settings import asked_settings, others_text, with_settings
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
@@ -54,7 +56,8 @@ class Prepared:
 
     `left_out` is how many entries of the given folders are not inputs; `notes` are messages to the
     user about the inputs. `command` is the one that the user gave; `planned` is the plan of `plan`
-    that is carried out, and `forecast` its forecast.
+    that is carried out, and `forecast` its forecast. `asked`
+    names the settings that the command says, `said` has those that the job says instead.
     """
 
     config: RunConfig
@@ -75,6 +78,8 @@ class Prepared:
     command: str = ""
     planned: RunPlan | None = None
     forecast: Forecast | None = None
+    asked: tuple[str, ...] = ()
+    said: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def identity(self) -> CodeIdentity:
@@ -139,8 +144,10 @@ def prepare(
         UsageError: an option's value is wrong, or options contradict each other.
         FleetError: the stack, or AWS, cannot be reached.
     """
-    _check_target(config, target)
     source, job = find_job(config.job, READY_MADE)
+    asked = asked_settings(config)
+    config, said = with_settings(config, job)
+    _check_target(config, target)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
     stack = _stack_for(target)
@@ -181,9 +188,20 @@ def prepare(
         aws=aws,
         modules=source.modules(),
         left_out=sum(found.left_out.values()),
-        notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
+        notes=(*found.notes, *unsure, *_settings_notes(said, total, rule, partitions)),
         command=command,
+        asked=asked,
+        said=said,
     )
+
+
+def _settings_notes(
+    said: dict[str, int], total: int, rule: SplitRule, partitions: int
+) -> Iterator[str]:
+    """Yield how the input is cut, and what else the job's class says about the run."""
+    yield f"cut       {cut.reason(total, rule, partitions, said)}"
+    if others := others_text(said):
+        yield f"settings  {others} (the job says so)"
 
 
 def _check_target(config: RunConfig, target: WantedTarget) -> None:
@@ -258,6 +276,7 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         left_out=prepared.left_out,
         job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),
         command=storable(prepared.command, BLOCK_LIMIT),
+        asked=prepared.asked,
     )
 
 

@@ -15,6 +15,8 @@ from mapreduce.input_formats import JsonLines, Text, WholeFile
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names
 from mapreduce.user_code.parameters import Parametrised, check_parameters
+from mapreduce.user_code.settings import SETTINGS as RUN_SETTINGS
+from mapreduce.user_code.settings import check_settings
 
 HOOKS: Mapping[str, int] = {
     "map_setup": 0,
@@ -29,7 +31,7 @@ HOOKS: Mapping[str, int] = {
 }
 """The methods that an author writes: name to number of arguments after `self`."""
 
-SETTINGS = ("input_format", "group_by", "total_order", "order_matters", "files")
+SETTINGS = (*RUN_SETTINGS, "input_format", "group_by", "total_order", "order_matters", "files")
 ENGINES = {*vars(Job), *vars(Parametrised), "status_text"} - {*HOOKS, *SETTINGS}
 """Names of a job that belong to the engine."""
 
@@ -77,6 +79,7 @@ def check_job(cls: type[Job]) -> None:
             _check_method(cls, name, arguments)
     _check_that_all_is_called(cls)
     _check_attributes(cls)
+    check_settings(cls)
     check_parameters(cls)
 
 
@@ -201,6 +204,8 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
                 f"`{hook}` of {cls.__name__} is never called: {why}; "
                 "remove it, or write a method `reduce`"
             )
+    if cls.reducers is not None and cls.reduce is None:
+        raise JobLoadError(f"{cls.__name__} has `reducers` and no `reduce`; remove it")
     if cls.total_order and cls.reduce is None:
         raise JobLoadError(
             f"{cls.__name__} has `total_order`, which needs a `reduce`: "

@@ -101,8 +101,11 @@ _WRITE: Mapping[str, str] = {
         "run_job make_runner run main"
     ),
     "`mapreduce.testing.run(TheJob(), lines)`": "sandbox",
-    "options of the command line, such as --reducers": "JOBCONF jobconf",
-    "--reducers of the command line": "setNumReduceTasks numPartitions",
+    "`reducers = 8`, `chunk_size`, `skip_bad_records` or `task_memory` in the class, or options of "
+    "the command line": "JOBCONF jobconf",
+    "`reducers = 8` in the class, or --reducers of the command line": (
+        "setNumReduceTasks numPartitions"
+    ),
     "nothing: there is no Java": "LIBJARS libjars",
 }
 """What to write, and the names of other frameworks in whose place."""

@@ -18,12 +18,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from mapreduce.errors import JobLoadError, ParameterError
+from mapreduce.user_code.settings import SETTINGS, Settings
 
 _ASKED_OF_CLASSES = frozenset(("check", "parameters", "parameter_values"))
 """Methods that checking a class needs, so a class that hides one is refused when it is defined."""
 
 
-class Parametrised:
+class Parametrised(Settings):
     """The base of `Job` and `Chain`.
 
     A parameter is an annotated class attribute (`min_length: int = 1`); `--param min_length=3` sets
@@ -203,7 +204,7 @@ def _bases(cls: type) -> list[type]:
 
 def _settings(cls: type) -> set[str]:
     """Return the names of `Job` or `Chain` itself; annotating one does not make it a parameter."""
-    return {name for base in _bases(cls) for name in vars(base)}
+    return {*SETTINGS, *(name for base in _bases(cls) for name in vars(base))}
 
 
 def _given_what_it_takes(init: Callable[..., None]) -> Callable[..., None]:

@@ -83,6 +83,27 @@ def _planned(text: str, **config: Any) -> Any:
     return write_plan(_prepared(text, **config), lambda *_: None)
 
 
+# -- settings of the job ---------------------------------------------------------------------------
+
+
+def test_the_jobs_settings_hold_and_are_said(tmp_path: Path, text: str) -> None:
+    """A run has the job's number of reducers and says so; an option wins, and the plan knows."""
+    (tmp_path / "says.py").write_text(
+        OWN_PARTITION.replace(
+            "    reduce = Sum()",
+            "    reduce = Sum()\n    reducers = 3\n    chunk_size = '4'\n    skip_bad_records = 2",
+        )
+    )
+    says = _prepared(text, job=f"{tmp_path}/says.py")
+    assert (3, 4, 2) == (says.partitions, says.cut.split_bytes, says.config.skip_bad_records)
+    assert "(`chunk_size` of the job), 3 reducers (`reducers` of the job)" in says.notes[-2]
+    assert "settings  skip_bad_records = 2 (the job says so)" == says.notes[-1]
+    asked = _prepared(text, job=f"{tmp_path}/says.py", reducers=5, chunks=1, skip_bad_records=0)
+    assert (5, 1, 0) == (asked.partitions, asked.cut.splits, asked.config.skip_bad_records)
+    plan = write_plan(asked, lambda *_: None)
+    assert ("reducers", "skip_bad_records", "chunk_size") == plan.asked
+
+
 # -- the store -------------------------------------------------------------------------------------
 
 
