@@ -35,7 +35,7 @@ _WRITE: Mapping[str, str] = {
     "`map(self, key, value)` in the job's own class": "Mapper",
     "`map`": "mapValues flatMapValues",
     "`map`, which may yield any number of pairs": "flatMap",
-    "`map`; to call a command, use subprocess in `map_batch`": "mapper_cmd",
+    "`--job streaming --param mapper=...`, which runs a command": "mapper_cmd",
     "`map_batch`, or `map_setup` and `map_cleanup` around `map`": "mapPartitions",
     "`input_format = WholeFile()` and `map(self, url, content)`": "mapper_raw",
     "an `if` in `map`": "mapper_pre_filter filter",
@@ -47,7 +47,7 @@ _WRITE: Mapping[str, str] = {
     # reduce
     "`reduce(self, key, values)`": "reducer_raw setReducerClass groupByKey",
     "`reduce(self, key, values)` in the job's own class": "Reducer",
-    "`reduce(self, key, values)`; there is no shell command for it": "reducer_cmd",
+    "`--job streaming --param mapper=... --param reducer=...`, which runs commands": "reducer_cmd",
     "`reduce(self, key, values)`, or an aggregation: `reduce = Sum()`": "reducer",
     "`reduce`, which yields each key once": "distinct",
     "an `if` in `reduce`": "reducer_pre_filter",

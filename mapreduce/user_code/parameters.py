@@ -268,8 +268,7 @@ def _check_required(cls: type[Parametrised], given: Mapping[str, Any]) -> None:
     kind = getattr(known[name], "__name__", str(known[name]))
     options = " ".join(f"--param {each}=..." for each in missing)
     raise ParameterError(
-        f"{cls.__name__} needs {options} (`{name}: {kind}` has no default; "
-        f"if it is not a parameter, write `_{name}` or `{name}: ClassVar[...]`)"
+        f"{cls.__name__} needs {options} (`{name}: {kind}` has no default, so it is required)"
     )
 
 
