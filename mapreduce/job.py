@@ -37,6 +37,7 @@ class TaskState:
     source: str = ""
     input: str = ""
     stage: StageOfJob = "map"
+    key: Any = None
     counters: Counter[str] = field(default_factory=Counter)
     status: str = ""
 
@@ -164,6 +165,13 @@ class Job(Parametrised):
     def stage(self) -> StageOfJob:
         """The stage of the current task: "map" or "reduce"."""
         return self._mapreduce_task.stage
+
+    @_ReadOnly
+    def key(self) -> Any:
+        """The key of the current value, whole (in `reduce`): with `group_by` it moves on with the
+        values, as in Hadoop.
+        """
+        return self._mapreduce_task.key
 
     @_ReadOnly
     def counters(self) -> Mapping[str, int]:

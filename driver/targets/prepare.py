@@ -157,15 +157,11 @@ def prepare(
     if stack and runs.store != stack.store:
         raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
     if stack and aws:
-        from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
-
-        check_regions(config.inputs, stack, aws)
+        _check_regions(config, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = output.checked(found, runs) if output else found
     inputs = _formatted(found.objects, job)
-    _check_sort(config, job)
-    _check_keep(config, stack)
-    _check_limit(config, stack)
+    _check_options(config, job, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else []
     if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
         check_services_keys([runs.store, *(given.url for given in inputs)])
@@ -357,6 +353,19 @@ def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) 
         return 0
     combines = isinstance(reduce, Aggregation) and not reduce.grows
     return config.reducers or max(least, cut.reducer_count(total_bytes, combines=combines))
+
+
+def _check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> None:
+    """Check the options that depend on the job or the stack; raises `UsageError`."""
+    _check_sort(config, job)
+    _check_keep(config, stack)
+    _check_limit(config, stack)
+
+
+def _check_regions(config: RunConfig, stack: Stack, aws: Aws) -> None:
+    from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
+
+    check_regions(config.inputs, stack, aws)
 
 
 def _check_sort(config: RunConfig, job: JobClass) -> None:

@@ -144,10 +144,12 @@ def check_names(
         JobLoadError: there is such a name; the message says what to write.
     """
     used: frozenset[str] | None = None
-    for owner in authors_classes(cls, base):
-        # an annotation in a mixin declares no parameter
-        declared = _declared(owner) if issubclass(owner, base) else set()
-        for name in {*declared, *vars(owner)}:
+    owners = list(authors_classes(cls, base))
+    # an annotation in a mixin declares no parameter; a subclass may give a parameter a value
+    declared = {name for owner in owners if issubclass(owner, base) for name in _declared(owner)}
+    for owner in owners:
+        own = _declared(owner) if issubclass(owner, base) else set()
+        for name in {*own, *vars(owner)}:
             if name.startswith("_") or name in hooks:
                 continue
             if name in engines:
