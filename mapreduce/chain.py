@@ -167,6 +167,10 @@ def _step(given: object, number: int) -> Step:
             "yield an instance: `yield Count()`"
         )
     _check_step(step.job, number)
+    if step.job.passes_on and (number == 0 or "given" in step.sources):
+        from mapreduce.user_code.class_check import without_map  # late: it imports Job
+
+        raise without_map(type(step.job))
     _check_step_settings(step, number)
     if number == 0 and step.sources == ("previous",):
         step = replace(step, reads="given")

@@ -114,9 +114,10 @@ class Job(Parametrised):
         """Yield pairs for one record. For text, `key` is the byte offset of the line and `value`
         the line.
 
-        A job with a `map_cleanup` may also return None, for no pairs.
+        A job with a `map_cleanup` may also return None, for no pairs. A step of a chain that reads
+        the pairs of the step before may have no `map`: it passes them on as they are.
         """
-        raise NotImplementedError
+        return [(key, value)]
 
     def map_batch(self, batch: Batch) -> tuple[Iterable[Any], Iterable[Any]]:
         """Return a column of keys and a column of values, of equal length, for many records at
@@ -229,6 +230,11 @@ class Job(Parametrised):
             if "map" in vars(cls):
                 return False
         return False
+
+    @property
+    def passes_on(self) -> bool:
+        """True if the author wrote no `map`, so that the job can only read pairs."""
+        return type(self).map is Job.map
 
     @property
     def gathers(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
+from mapreduce.user_code.class_check import without_map
 from mapreduce.user_code.parameters import parse_parameters
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
@@ -276,15 +277,35 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
     )
 
 
-def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
-    """Write the job's code, in AWS the local inputs, and the plan under its id, or a new one."""
+Going = Callable[[], None]
+"""Raises `RunStopped` once the run has been ended."""
+
+
+def _going() -> None:
+    """Nothing ends the run."""
+
+
+def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -> RunPlan:
+    """Write the job's code, in AWS the local inputs, and the plan under its id, or a new one.
+
+    Args:
+        prepared: the run.
+        uploading: receives the progress of each input's upload.
+        going: raises once the run has been ended; asked all the time, and before the plan is there.
+    """
     runs = prepared.runs
     digest, data = packed_code(prepared)
     _keep_code(runs.storage, keys.code(runs.store, digest), data)
     inputs = prepared.inputs
     if uploads_inputs(prepared):
-        inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
+
+        def sent(name: str, done: int, size: int) -> None:
+            going()
+            uploading(name, done, size)
+
+        inputs = upload_inputs(inputs, runs.storage, runs.store, sent)
     plan = plan_of(prepared, digest, inputs)
+    going()
     if prepared.planned is None:
         return runs.begin(plan)
     plan = plan.model_copy(update={"run": prepared.planned.run})
@@ -356,7 +377,14 @@ def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) 
 
 
 def _check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> None:
-    """Check the options that depend on the job or the stack; raises `UsageError`."""
+    """Check the options that depend on the job or the stack, and that the job can read its inputs.
+
+    Raises:
+        UsageError: an option's value is wrong.
+        JobLoadError: the job has no `map`.
+    """
+    if issubclass(job, Job) and job.map is Job.map:
+        raise without_map(job)
     _check_sort(config, job)
     _check_keep(config, stack)
     _check_limit(config, stack)

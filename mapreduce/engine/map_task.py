@@ -30,7 +30,7 @@ from mapreduce.job import Job, task_state
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import Digest
 from mapreduce.user_code.calls import Place, user_code
-from mapreduce.user_code.class_check import check_instance
+from mapreduce.user_code.class_check import check_instance, without_map
 from mapreduce.user_code.yielded import pairs_of
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
@@ -184,6 +184,8 @@ class MapStage:
         )
 
     def _piece(self, byte_range: ByteRange) -> RangeRead:
+        if self._job.passes_on and byte_range.format.kind != "pairs":
+            raise without_map(type(self._job))
         reader = reader_of(byte_range.format, self._context.limits, lenient=self._aside is not None)
         state = task_state(self._job)
         state.source, state.input = byte_range.source, byte_range.name

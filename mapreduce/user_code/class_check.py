@@ -66,11 +66,8 @@ def check_job(cls: type[Job]) -> None:
         JobLoadError: the message says what to write.
     """
     check_names(cls, Job, (*HOOKS, *SETTINGS), ENGINES, FOREIGN)
-    if cls.map is Job.map:
-        raise JobLoadError(
-            f"the job {cls.__name__} has no `map`; "
-            "write `def map(self, key, value)` that yields pairs"
-        )
+    if cls.map is Job.map and (cls.reduce is None or cls.map_batch is not Job.map_batch):
+        raise without_map(cls)
     _check_reduce(cls)
     for name, arguments in HOOKS.items():
         if getattr(cls, name) is not getattr(Job, name) and not isinstance(
@@ -81,6 +78,14 @@ def check_job(cls: type[Job]) -> None:
     _check_attributes(cls)
     check_settings(cls)
     check_parameters(cls)
+
+
+def without_map(cls: type[Job]) -> JobLoadError:
+    """Return the error for a job without `map` that does not read pairs."""
+    return JobLoadError(
+        f"the job {cls.__name__} has no `map`; write `def map(self, key, value)` that yields pairs "
+        "(a step of a chain with a `reduce` may leave it out if it reads the step before alone)"
+    )
 
 
 def check_instance(job: Job, step: str) -> None:

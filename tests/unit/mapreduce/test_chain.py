@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from mapreduce import Chain, Job, Step, StepResult, Sum
+from mapreduce import Chain, CollectList, Job, Step, StepResult, Sum
 from mapreduce.chain import Steps, steps_of
 from mapreduce.check.reference import plain_answer
 from mapreduce.errors import JobLoadError
+from mapreduce.formats.output import jsonable
+from mapreduce.testing import run
 
 
 class Halve(Job):
@@ -42,6 +44,70 @@ class UntilZero(Chain):
         while left >= self.least:
             result = yield Halve()
             left = result.counters["left"]
+
+
+class Letters(Job):
+    """The number of each word."""
+
+    reduce = Sum()
+
+    def map(self, key: Any, value: Any) -> Iterator[tuple[Any, int]]:
+        for word in str(value).split():
+            yield (word[0], word), 1
+
+
+class ByLetter(Job):
+    """Only reduces: the words of each letter."""
+
+    group_by = 1
+
+    def reduce(self, letter: str, counts: Iterator[int]) -> Iterator[tuple[str, Any]]:
+        yield letter, [(self.key[1], count) for count in counts]
+
+
+class Total(Job):
+    """Only reduces."""
+
+    reduce = CollectList()
+
+
+class ReduceOnly(Chain):
+    """Steps without `map`, after one with."""
+
+    def steps(self) -> Steps:
+        return [Letters(), ByLetter(), Total()]
+
+
+def test_a_step_without_map_passes_pairs_on() -> None:
+    """A step that reads pairs needs no `map`; a run and the definition agree."""
+    expected = {"a": [[["ab", 1], ["ac", 2]]], "b": [[["b", 1]]]}
+    assert expected == dict(run(ReduceOnly(), ["ab b ac", "ac"], splits=2).pairs)
+    definition = plain_answer(ReduceOnly(), [("u", b"ab b ac\nac\n")])
+    assert expected == {key: jsonable(value) for key, value in definition}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda: [Total()],
+        lambda: [Letters(), Step(Total(), reads=("previous", "given"))],
+    ],
+)
+def test_a_step_that_reads_the_inputs_needs_a_map(steps: Any) -> None:
+    """A first step, and one that reads the given inputs again, are refused without `map`."""
+
+    class Steps(Chain):
+        def steps(self) -> Any:
+            return steps()
+
+    with pytest.raises(JobLoadError, match="the job Total has no `map`; write"):
+        run(Steps(), ["a"])
+
+
+def test_a_job_alone_needs_a_map() -> None:
+    """Lines are not passed on as pairs."""
+    with pytest.raises(JobLoadError, match="the job Total has no `map`; write"):
+        run(Total(), ["a"])
 
 
 def test_listed_steps() -> None:

@@ -184,7 +184,7 @@ def no_map() -> type[Job]:
     """Return a job without `map`."""
 
     class NoMap(Job):
-        reduce = Sum()
+        least = 1
 
     return NoMap
 

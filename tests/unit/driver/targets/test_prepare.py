@@ -16,7 +16,7 @@ from driver.targets import prepare as module
 from driver.targets.prepare import Prepared, mappers_there, open_runs, prepare, write_plan
 from driver.transport.endpoint import Endpoint
 from mapreduce.engine.split import plan_splits
-from mapreduce.errors import FleetError, InputError, UsageError
+from mapreduce.errors import FleetError, InputError, JobLoadError, RunStopped, UsageError
 from mapreduce.storage import ObjectInfo
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED
@@ -102,6 +102,15 @@ def test_the_jobs_settings_hold_and_are_said(tmp_path: Path, text: str) -> None:
     assert (5, 1, 0) == (asked.partitions, asked.cut.splits, asked.config.skip_bad_records)
     plan = write_plan(asked, lambda *_: None)
     assert ("reducers", "skip_bad_records", "chunk_size") == plan.asked
+
+
+def test_a_job_without_map_is_refused_before_the_run(tmp_path: Path, text: str) -> None:
+    """Only a step of a chain may leave `map` out."""
+    (tmp_path / "none.py").write_text(
+        "from mapreduce import Job, Sum\n\n\nclass None_(Job):\n    reduce = Sum()\n"
+    )
+    with pytest.raises(JobLoadError, match="the job None_ has no `map`"):
+        _prepared(text, job=f"{tmp_path}/none.py")
 
 
 # -- the store -------------------------------------------------------------------------------------
@@ -296,6 +305,24 @@ def test_in_aws_a_local_input_is_uploaded(
     assert sent
     assert keys.INPUT in plan.inputs[0].url
     assert ("image", STACK.image_tag) == (plan.build.python, plan.build.environment)
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2])
+def test_a_run_that_is_ended_while_it_uploads_leaves_no_plan(
+    text: str, deployed: None, asked: int
+) -> None:
+    """At the beginning of the upload, during it, and after it, before the plan is written."""
+    left = [asked]
+
+    def going() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise RunStopped("ended")
+
+    prepared = replace(_prepared(text), target="aws", stack=STACK)
+    with pytest.raises(RunStopped):
+        write_plan(prepared, lambda *_: None, going)
+    assert [] == prepared.runs.runs()
 
 
 @pytest.mark.parametrize(("mappers", "slots"), [(None, 3 * 2), (1, 1 * 2), (5, 5 * 2)])
