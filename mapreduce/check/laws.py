@@ -7,6 +7,7 @@ author sees the few records that matter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +24,7 @@ _Differing = tuple[Pairs, Pairs] | None
 Way = tuple[str, Callable[[Sequence[PlainInput]], Pairs]]
 """The name of a way to run the job, and a function that returns its pairs in a fixed order."""
 
+_ROUNDING = 1e-9
 BASE = Trial(splits=1, partitions=1)
 LITTLE_MEMORY = 16 << 10
 MOST_TRIALS = 400
@@ -63,6 +65,30 @@ class Breach:
     inputs: tuple[PlainInput, ...]
     expected: tuple[Any, Any] | None
     found: tuple[Any, Any] | None
+
+    @property
+    def why(self) -> str:
+        """The likely cause, and what to do instead."""
+        if self.expected and self.found and differ_by_rounding(self.expected, self.found):
+            return (
+                "floats are added in another order, and the two answers differ in their last digits"
+                " alone: add them exactly, with `reduce = Sum()` or Mean(), or in your own method "
+                "with math.fsum(values)"
+            )
+        return self.law.breach
+
+
+def differ_by_rounding(one: Any, other: Any) -> bool:
+    """Return whether two JSON values differ in the last digits of their floats alone."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_ROUNDING)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(differ_by_rounding, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            differ_by_rounding(value, other[name]) for name, value in one.items()
+        )
+    return bool(one == other)
 
 
 def check(
