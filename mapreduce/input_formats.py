@@ -85,6 +85,16 @@ class WholeFile(_Format):
     kind: Literal["whole"] = "whole"
 
 
+class Values(_Format):
+    """One value a line, as JSON or else as text, for `--over`: `map(number, value)`.
+
+    Each value is a map task of its own. `first` is the number of a byte range's first value.
+    """
+
+    kind: Literal["values"] = "values"
+    first: int = 0
+
+
 class Pairs(_Format):
     """The pairs of another step of the chain: `map(key, value)`, with their exact types."""
 
@@ -92,5 +102,5 @@ class Pairs(_Format):
 
 
 Format: TypeAlias = Annotated[
-    Text | JsonLines | Csv | Parquet | WholeFile | Pairs, Field(discriminator="kind")
+    Text | JsonLines | Csv | Parquet | WholeFile | Pairs | Values, Field(discriminator="kind")
 ]

@@ -46,6 +46,9 @@ class JobOptions:
     input: Inputs = ()
     """A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input
     names; may be given several times. Names in a folder that begin with . or _ are left out."""
+    over: str | None = None
+    """Instead of --input: a file of values, one a line, as JSON or text. Each is a map task of its
+    own, `map(number, value)`."""
     job: str = DEFAULT_JOB
     """The job: a ready-made one by its short name (top_k), a module or a file, and `:Class` when it
     holds several."""
@@ -64,6 +67,15 @@ class JobOptions:
                 f"for it: python -m driver {command} INPUT --job {job}"
             )
         inputs = (*given, *self.input)
+        if self.over is not None:
+            if inputs:
+                raise UsageError(f"--over {self.over}: takes the place of the input {inputs[0]}")
+            if self.job == DEFAULT_JOB:
+                raise UsageError(
+                    f"--over {self.over}: name a job whose `map(number, value)` takes the values, "
+                    f"for example: python -m driver {command} --job FILE --over {self.over}"
+                )
+            return self
         if not inputs:
             raise UsageError(
                 "there is no input; name a file, folder, glob or URL, for example: "
@@ -199,7 +211,8 @@ def run_config(
     """Return the run that the options describe; raises `UsageError`."""
     chaos, size, memory = failures.chaos, cut.chunk_size, place.task_memory
     return RunConfig(
-        inputs=job.input,
+        inputs=job.input if job.over is None else (job.over,),
+        over=job.over is not None,
         job=job.job,
         parameters=assignments("--param", job.param),
         mappers=place.mappers,

@@ -21,6 +21,7 @@ class RunConfig:
 
     Attributes:
         inputs: paths, folders, globs or URLs; their records are read in this order.
+        over: each line of the one input is a value, and a map task of its own.
         job: module or file, and optionally `:Class`.
         parameters: the texts of `--param name=value`.
         mappers: mapper services to use; None for the target's default.
@@ -62,6 +63,7 @@ class RunConfig:
     spark_master: str = DEFAULT_SPARK_MASTER
     keep_s: float | None = None
     max_usd: float | None = None
+    over: bool = False
 
     def __post_init__(self) -> None:
         """Refuse invalid values; raises `UsageError`, which names the option."""
@@ -70,6 +72,12 @@ class RunConfig:
         at_least_one("--chunks", self.chunks)
         if self.chunks is not None and self.chunk_bytes is not None:
             raise UsageError("--chunks and --chunk-size exclude each other; give one of them")
+        cuts = (self.chunks, self.chunk_bytes) != (None, None) or self.mode != "range"
+        if self.over and cuts:
+            raise UsageError(
+                "--over makes a map task of each value; leave out --chunks, --chunk-size and "
+                "--split-mode"
+            )
         skipped = self.skip_bad_records or 0
         for option, number in (("--top", self.top), ("--skip-bad-records", skipped)):
             if number < 0:

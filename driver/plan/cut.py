@@ -78,7 +78,14 @@ def reducer_count(total_bytes: int, *, combines: bool) -> int:
     return _power_of_two(max(some, -(-total_bytes // PARTITION_BYTES)))
 
 
-def reason(total_bytes: int, cut: SplitRule, partitions: int, said: Collection[str] = ()) -> str:
+def reason(
+    total_bytes: int,
+    cut: SplitRule,
+    partitions: int,
+    said: Collection[str] = (),
+    *,
+    over: bool = False,
+) -> str:
     """Return one line that says how the input is cut, and why.
 
     Args:
@@ -86,12 +93,13 @@ def reason(total_bytes: int, cut: SplitRule, partitions: int, said: Collection[s
         cut: how it is cut.
         partitions: the number of partitions.
         said: the settings that the job says, such as `reducers`.
+        over: each value is a split.
     """
     size, count = ("`chunk_size` of the job", "`reducers` of the job")
     size = size if "chunk_size" in said else "--chunk-size"
     count = count if "reducers" in said else "--reducers"
     length = (
-        f"{plural(cut.splits, 'split')} (--chunks)"
+        f"{plural(cut.splits, 'split')} ({'--over' if over else '--chunks'})"
         if cut.splits is not None
         else f"splits of {bytes_text(cut.split_bytes or 0)} at most ({size})"
     )

@@ -44,7 +44,7 @@ def with_settings(
 def asked_settings(config: RunConfig) -> tuple[str, ...]:
     """Return the names of the settings that the command says."""
     asked = [name for name, field in _OPTIONS.items() if getattr(config, field) is not None]
-    cut = config.chunks is not None and "chunk_size" not in asked
+    cut = (config.chunks is not None or config.over) and "chunk_size" not in asked
     return (*asked, *(["chunk_size"] if cut else []))
 
 

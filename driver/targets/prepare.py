@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
@@ -28,6 +28,8 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
 from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of, pack
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
+from mapreduce.formats.values import MOST_BYTES, value_ranges
+from mapreduce.input_formats import Values
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
@@ -119,6 +121,17 @@ class Prepared:
         total = sum(given.size for given in self.inputs)
         return max(1, math.ceil(total / (self.cut.split_bytes or 1)))
 
+    def cut_reason(self, total: int) -> str:
+        """Return how the input, of so many bytes, is cut."""
+        return cut.reason(total, self.cut, self.partitions, self.said, over=self.config.over)
+
+    def with_cut_said(self, total: int) -> Self:
+        """Return the run with notes on how it is cut, and on what the job says about the run."""
+        others = others_text(dict(self.said))
+        settings = [f"settings  {others} (the job says so)"] if others else []
+        notes = (*self.notes, f"cut       {self.cut_reason(total)}", *settings)
+        return replace(self, notes=notes)
+
     @property
     def _hashes_here(self) -> bool:
         """Whether tasks have this process's hash seed; services and Spark have a fixed one."""
@@ -161,14 +174,14 @@ def prepare(
         _check_regions(config, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = output.checked(found, runs) if output else found
-    inputs = _formatted(found.objects, job)
+    inputs = _formatted(found.objects, job, config)
     _check_options(config, job, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else []
     if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
         check_services_keys([runs.store, *(given.url for given in inputs)])
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
-    rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
+    rule = _split_rule(config, inputs, total, least, runs.storage)
     partitions = _partitions(config, job, total, least)
     return Prepared(
         config=config,
@@ -185,20 +198,28 @@ def prepare(
         aws=aws,
         modules=source.modules(),
         left_out=sum(found.left_out.values()),
-        notes=(*found.notes, *unsure, *_settings_notes(said, total, rule, partitions)),
+        notes=(*found.notes, *unsure),
         command=command,
         asked=asked,
         said=said,
-    )
+    ).with_cut_said(total)
 
 
-def _settings_notes(
-    said: dict[str, int], total: int, rule: SplitRule, partitions: int
-) -> Iterator[str]:
-    """Yield how the input is cut, and what else the job's class says about the run."""
-    yield f"cut       {cut.reason(total, rule, partitions, said)}"
-    if others := others_text(said):
-        yield f"settings  {others} (the job says so)"
+def _split_rule(
+    config: RunConfig, inputs: tuple[InputObject, ...], total: int, least: int, storage: Storage
+) -> SplitRule:
+    """Return how the inputs are cut; with --over as many splits as there are values."""
+    if not config.over:
+        return cut.split_rule(
+            total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least
+        )
+    if len(inputs) != 1:
+        raise UsageError(f"--over {config.inputs[0]}: names {len(inputs):,} files; name one")
+    (given,) = inputs
+    if given.size > MOST_BYTES:
+        raise UsageError(f"--over {given.url}: is longer than 64 MiB; give it with --input")
+    content = storage.read(given.url, etag=given.etag)
+    return SplitRule(splits=len(value_ranges(content, given.url)))
 
 
 def _check_target(config: RunConfig, target: WantedTarget) -> None:
@@ -360,10 +381,16 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     return RunStore(storage, text.rstrip("/")), aws
 
 
-def _formatted(inputs: tuple[InputObject, ...], job: JobClass) -> tuple[InputObject, ...]:
+def _formatted(
+    inputs: tuple[InputObject, ...], job: JobClass, config: RunConfig
+) -> tuple[InputObject, ...]:
     """Return the inputs with their formats; for a chain, its steps name the formats."""
     if not issubclass(job, Job):
+        if config.over:
+            raise UsageError(f"--over: {job.__name__} is a chain; give its input with --input")
         return inputs
+    if config.over:
+        return tuple(given.model_copy(update={"format": Values()}) for given in inputs)
     return tuple(given.model_copy(update={"format": job.format_of(given.name)}) for given in inputs)
 
 

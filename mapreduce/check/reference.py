@@ -25,7 +25,7 @@ from mapreduce.encoding import decode_key, decode_value, encode_key, encode_valu
 from mapreduce.engine.bad_records import kept_as, kept_as_length
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.zstd import zstd
-from mapreduce.input_formats import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
+from mapreduce.input_formats import Csv, Format, JsonLines, Pairs, Parquet, Values, WholeFile
 from mapreduce.job import Job, TaskState, task_state
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.yielded import pair_of, pairs_of
@@ -217,6 +217,10 @@ def plain_records(
     elif isinstance(form, Csv):
         left_out = {key for url, key in skip if url == given.url}
         yield from _csv_rows(content, form, left_out)
+    elif isinstance(form, Values):
+        texts = [text for _, text in plain_lines(content) if text.strip()]
+        numbered = enumerate(map(_plain_value, texts), form.first)
+        yield from (each for each in numbered if (given.url, each[0]) not in skip)
     elif isinstance(form, Pairs):
         from mapreduce.formats.pairs import pairs_of_content  # only a step of a chain reads them
 
@@ -236,6 +240,15 @@ def plain_lines(content: bytes) -> list[tuple[int, str]]:
         )
         offset += len(raw) + 1
     return lines
+
+
+def _plain_value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return text
+    return value
 
 
 def _csv_rows(content: bytes, form: Csv, skip: Collection[object]) -> Iterator[Record]:

@@ -195,7 +195,7 @@ class MapStage:
             self._one_by_one
             if self._aside
             else self._batch
-            if self._job.maps_batches
+            if self._job.maps_batches and byte_range.format.kind != "values"
             else self._records
         )
         begin, owned = byte_range.start, 0
@@ -302,7 +302,7 @@ def _proven(chunk: ByteRange, blocks: Iterable[bytes]) -> Iterator[bytes]:
         )
 
 
-_KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key"}
+_KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key", "values": "value"}
 """The meaning of a record's key, if it is not the byte offset."""
 
 

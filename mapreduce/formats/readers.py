@@ -36,6 +36,10 @@ def reader_of(form: Format, limits: Limits, *, lenient: bool = False) -> Reader:
             from mapreduce.formats.whole import WholeFileReader
 
             return WholeFileReader(limits)
+        case "values":
+            from mapreduce.formats.values import ValuesReader
+
+            return ValuesReader(limits)
         case "pairs":
             from mapreduce.formats.pairs import PairsReader
 
