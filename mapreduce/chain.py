@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, TypeAlias
+from dataclasses import InitVar, dataclass
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
+from mapreduce.aggregate import Sum
+from mapreduce.aggregations.written import read, written
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names
@@ -17,17 +19,43 @@ from mapreduce.user_code.settings import OF_A_RUN, SETTINGS, check_settings
 Reads = Literal["previous", "given"]
 
 
+class Reduce(Job):
+    """The job of `Step(reduce=Sum())`: passes pairs on, and reduces them. `by` is the aggregation.
+
+    An instance has a class of its own, whose `reduce` the engine reads as that of any job.
+    """
+
+    by: str
+    reduce = Sum()
+
+    def __new__(cls, *values: Any, **parameters: Any) -> Self:
+        """Create an instance whose class has the aggregation."""
+        made = super().__new__(cls, *values, **parameters)
+        names = {"reduce": read(made.by), "__module__": Reduce.__module__}
+        made.__class__ = type(Reduce.__name__, (Reduce,), names)
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A job of a chain and its input: the previous step's pairs, the run's inputs, or both.
 
     With both, `self.input` is "previous" for the pairs and the input's name for the inputs.
-    `reducers` is the number of its reduce tasks, which wins over that of the job.
+    `reducers` is the number of its reduce tasks, which wins over that of the job. A step that only
+    reduces the previous step's pairs needs no class: `Step(reduce=Sum())`, or a dict as in a job.
     """
 
-    job: Job
+    job: Job = None  # type: ignore[assignment]
     reads: Reads | Sequence[Reads] = "previous"
     reducers: int | None = None
+    reduce: InitVar[Any] = None
+
+    def __post_init__(self, reduce: Any) -> None:
+        """Make the job of an aggregation; raises `JobLoadError`."""
+        if (reduce is None) == (self.job is None):
+            raise JobLoadError("a step has a job or an aggregation: Step(job), Step(reduce=Sum())")
+        if reduce is not None:
+            object.__setattr__(self, "job", Reduce(by=written(reduce)))
 
     @property
     def sources(self) -> tuple[Reads, ...]:
@@ -160,12 +188,13 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
 
 
 def _step(given: object, number: int) -> Step:
-    step = given if isinstance(given, Step) else Step(given, "previous" if number else "given")  # type: ignore[arg-type]
-    if not isinstance(step.job, Job):
+    job = given.job if isinstance(given, Step) else given
+    if not isinstance(job, Job):
         raise JobLoadError(
-            f"step {number + 1} of the chain is {step.job!r}, not a job; "
+            f"step {number + 1} of the chain is {job!r}, not a job; "
             "yield an instance: `yield Count()`"
         )
+    step = given if isinstance(given, Step) else Step(job, "previous" if number else "given")
     _check_step(step.job, number)
     if step.job.passes_on and (number == 0 or "given" in step.sources):
         from mapreduce.user_code.class_check import without_map  # late: it imports Job
@@ -173,7 +202,7 @@ def _step(given: object, number: int) -> Step:
         raise without_map(type(step.job))
     _check_step_settings(step, number)
     if number == 0 and step.sources == ("previous",):
-        step = replace(step, reads="given")
+        step = Step(step.job, "given", step.reducers)
     return step
 
 
