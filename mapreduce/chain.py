@@ -12,7 +12,7 @@ from mapreduce.aggregate import Sum
 from mapreduce.aggregations.written import read, written
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
-from mapreduce.user_code.class_names import FOREIGN, check_names
+from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
 from mapreduce.user_code.parameters import Parametrised, check_parameters, passing
 from mapreduce.user_code.settings import OF_A_RUN, SETTINGS, check_settings
 
@@ -101,6 +101,7 @@ class Chain(Parametrised):
     """
 
     files: ClassVar[Sequence[str]] = ()
+    requirements: ClassVar[Sequence[str]] = ()
 
     def steps(self) -> Steps:
         """Return or yield the jobs, in order."""
@@ -116,10 +117,12 @@ class Chain(Parametrised):
         check_names(
             cls,
             Chain,
-            ("steps", "files", *SETTINGS),
-            {*vars(Chain), *vars(Parametrised)} - {"steps", "files", *SETTINGS},
+            ("steps", "files", "requirements", *SETTINGS),
+            {*vars(Chain), *vars(Parametrised)} - {"steps", "files", "requirements", *SETTINGS},
             _FOREIGN,
         )
+        check_texts(cls.__name__, "files", cls.files)
+        check_texts(cls.__name__, "requirements", cls.requirements)
         if cls.steps is Chain.steps:
             raise JobLoadError(
                 f"the chain {cls.__name__} has no `steps`; write `def steps(self)` that yields jobs"

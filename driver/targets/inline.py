@@ -13,7 +13,7 @@ from driver.run.stages import FleetBackend
 from driver.scheduling.policy import RetryPolicy
 from driver.targets.prepare import Prepared
 from driver.transport.inline import InlineFleet, InlineTransport
-from mapreduce.code import instance, modules_loaded
+from mapreduce.code import instance, members_of, modules_loaded, only_packed
 from mapreduce.engine import TaskContext
 from mapreduce.job import Job
 from mapreduce.wire.messages import JobSpec
@@ -38,4 +38,6 @@ async def inline_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Ba
         # a debugger may stop the only process for any time: no time-out of silence, and no retry
         skipped = prepared.config.skip_bad_records or 0
         policy = RetryPolicy(attempts=1, once_attempts=1, skip_bad_records=skipped)
-        yield FleetBackend(prepared.runs, InlineFleet(), InlineTransport(context), policy)
+        files = members_of(prepared.source, prepared.modules).values()
+        with only_packed(prepared.source.root, tuple(files)):
+            yield FleetBackend(prepared.runs, InlineFleet(), InlineTransport(context), policy)
