@@ -10,10 +10,13 @@ UTF-8; the value of a line without a tab is null. The name of the file is in the
 
 from collections.abc import Iterable, Iterator
 
-from mapreduce import Batch, Job
+from mapreduce import Job, Text
 from mapreduce_jobs._shell_command import ShellCommand
 
 Line = tuple[bytes, bytes | None]
+BOM = b"\xef\xbb\xbf"
+FED_BYTES = 64 << 10
+"""Lines are given to the command in blocks of this size."""
 
 
 class StreamingMap(Job):
@@ -22,43 +25,43 @@ class StreamingMap(Job):
     mapper: str
     key_fields: int = 1
 
+    # every byte is a character of it: lines pass as they are
+    input_format = Text(encoding="latin-1")
+
     _command: ShellCommand | None = None
     _source: str | None = None
 
     def map_setup(self) -> None:
         """Refuse a wrong parameter."""
+        self._lines = bytearray()
         if self.key_fields < 1:
             raise ValueError(f"key_fields={self.key_fields}: a key has at least one field")
 
     def map(self, key: int, value: str) -> Iterator[tuple[object, object]]:
         """Give the mapper one line, and yield what it has written so far."""
-        return self._mapped(value.encode() + b"\n", self.source)
-
-    def map_batch(self, batch: Batch) -> tuple[Iterable[object], Iterable[object]]:
-        """Give the mapper many lines, with their bytes as they are."""
-        data = batch.data.replace(b"\r\n", b"\n")
-        if batch.offset == 0:
-            data = data.removeprefix(b"\xef\xbb\xbf")
-        if not data.endswith(b"\n"):
-            data = data.removesuffix(b"\r") + b"\n"
-        pairs = list(self._mapped(data, batch.source)) if batch.data else []
-        return [key for key, _ in pairs], [value for _, value in pairs]
+        if self._command is None or self._source != self.source:
+            # one process for each file, which has its name in the environment
+            yield from self._ended()
+            names = ("mapreduce_map_input_file", "map_input_file")
+            self._command = self._started("mapper", self.mapper, dict.fromkeys(names, self.source))
+            self._source = self.source
+        line = value.encode("latin-1") + b"\n"
+        self._lines += line.removeprefix(BOM) if key == 0 else line
+        if len(self._lines) >= FED_BYTES:
+            yield from self._fed(self._command)
 
     def map_cleanup(self) -> Iterator[tuple[object, object]]:
         """End the mapper, and yield the rest of what it has written."""
         return self._ended()
 
-    def _mapped(self, lines: bytes, source: str) -> Iterator[tuple[object, object]]:
-        if self._command is None or self._source != source:
-            # one process for each file, which has its name in the environment
-            yield from self._ended()
-            names = ("mapreduce_map_input_file", "map_input_file")
-            self._command = self._started("mapper", self.mapper, dict.fromkeys(names, source))
-            self._source = source
-        yield from self._pairs(self._command.feed(lines))
+    def _fed(self, command: ShellCommand) -> Iterator[tuple[object, object]]:
+        lines = bytes(self._lines)
+        self._lines.clear()
+        yield from self._pairs(command.feed(lines))
 
     def _ended(self) -> Iterator[tuple[object, object]]:
         if self._command is not None:
+            yield from self._fed(self._command)
             yield from self._pairs(self._command.end())
             self._command = None
 
