@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict
 
+from driver.module_path import own_environment, own_process, put_current_folder_last
 from driver.plan.config import READY_MADE
 from mapreduce.check.laws import SEEDED, Pairs, Way, placed
 from mapreduce.check.reference import PlainInput
@@ -101,8 +102,8 @@ class SeededRuns:
 
     def _started(self, seed: int) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "driver.authoring.hash_seeds", self._job],
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            [*own_process("driver.authoring.hash_seeds"), self._job],
+            env=own_environment(os.environ, PYTHONHASHSEED=str(seed)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -145,4 +146,5 @@ def _serve(job: str) -> None:
 
 
 if __name__ == "__main__":
+    put_current_folder_last(sys.path)
     _serve(sys.argv[1])

@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from driver.cli.values import assignments, duration_s, size_bytes
+from driver.command_name import COMMAND
 from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, READY_MADE, RunConfig
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
@@ -60,15 +61,14 @@ class JobOptions:
         """
         if job := next(filter(_is_ready_made, given), None):
             raise UsageError(
-                f"there is no file {job}, but a job; "
-                f"for it: python -m driver {command} INPUT --job {job}"
+                f"there is no file {job}, but a job; for it: {COMMAND} {command} INPUT --job {job}"
             )
         inputs = (*given, *self.input)
         if not inputs:
             raise UsageError(
                 "there is no input; name a file, folder, glob or URL, for example: "
-                f"python -m driver {command} book.txt\n"
-                f"usage: python -m driver {command} INPUT... [OPTIONS]"
+                f"{COMMAND} {command} book.txt\n"
+                f"usage: {COMMAND} {command} INPUT... [OPTIONS]"
             )
         return replace(self, input=inputs)
 

@@ -32,6 +32,7 @@ from driver.cli.terminal import (
     say,
     working,
 )
+from driver.command_name import COMMAND
 from driver.report.document import Report
 from mapreduce.errors import NotWritten
 
@@ -97,7 +98,7 @@ def run(
             more = [*written, *notes, *next_lines(report, place.store)]
             answer_summary(report, [*more, *page_lines(prepared.runs, report)], urls=result.urls)
     except NotWritten as exc:
-        see = f"python -m driver status {report.run_id}"
+        see = f"{COMMAND} status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
     if result.as_document:
         for text in (*written, *(f"note: {note}" for note in report.notes)):
@@ -117,7 +118,7 @@ def _written(report: Report, prepared: Prepared, wanted: Output | None) -> list[
 def next_lines(report: Report, store: str | None) -> list[str]:
     """Return the line with the next command."""
     where = f" --store {shlex.quote(store)}" if store else ""
-    return [f"next      python -m driver result {report.run_id}{where} --output result.csv"]
+    return [f"next      {COMMAND} result {report.run_id}{where} --output result.csv"]
 
 
 def page_lines(runs: RunStore, report: Report) -> list[str]:
@@ -132,7 +133,7 @@ def _page(runs: RunStore, run: str) -> list[tuple[str, str]]:
     url = keys.run_file(runs.store, run, PAGE)
     if url.startswith("file://"):
         return [("page", url.removeprefix("file://"))]
-    return [("page", url), ("", f"get it: python -m driver report {run} --output {PAGE}")]
+    return [("page", url), ("", f"get it: {COMMAND} report {run} --output {PAGE}")]
 
 
 def _note_page(exc: BaseException, runs: RunStore, log: EventLog) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document, rewritten, terminal_width
+from driver.command_name import COMMAND
 from driver.history.failure import Failure
 from driver.report.failure import failure_lines
 from driver.text import bytes_text, plural
@@ -184,11 +185,11 @@ def _next_lines(document: RunStatus, command: str, store: str | None) -> list[st
     name = document.run_id
     if document.state == "running":
         return [
-            f"watch it: python -m driver attach {name}{place}",
-            f"end it: python -m driver cancel {name}{place}",
+            f"watch it: {COMMAND} attach {name}{place}",
+            f"end it: {COMMAND} cancel {name}{place}",
         ]
     if document.state == "planned":
-        return [f"carry it out: python -m driver run --plan {name}{place}"]
+        return [f"carry it out: {COMMAND} run --plan {name}{place}"]
     if document.state in ("lost", "interrupted"):
         return [f"go on: {command}" if command else "go on: give the same command again"]
     return []

@@ -11,6 +11,7 @@ import secrets
 import socket
 from dataclasses import dataclass
 
+from driver.command_name import COMMAND
 from driver.plan.run_state import RunState
 from driver.text import NAME_LIMIT, storable
 from mapreduce.errors import InputChanged, LeaseTaken, ObjectExists, ObjectMissing
@@ -150,7 +151,7 @@ class HeldLease:
         if holder is not None and is_held(found.modified, now):
             raise LeaseTaken(
                 f"another driver carries out this run: process {holder.process} on {holder.host}; "
-                "this one has stopped; see: python -m driver status"
+                f"this one has stopped; see: {COMMAND} status"
             )
         return self.storage.replace(self.url, content, found.etag)
 

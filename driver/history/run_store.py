@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from driver.command_name import COMMAND
 from driver.history.failure import Failure
 from driver.history.lease import lease_of, state_without_end
 from driver.history.run_index import RunSummary, by_run
@@ -175,7 +176,7 @@ class RunStore:
             return self._read(RunPlan, self._url(run, "plan.json"))
         except ObjectMissing:
             raise InputError(
-                f"there is no run {run!r} in {self.store}; see: python -m driver runs"
+                f"there is no run {run!r} in {self.store}; see: {COMMAND} runs"
             ) from None
 
     def results(self, run: str) -> RunResults:
@@ -291,8 +292,7 @@ class RunStore:
     def _resolve(self, run: str | None, known: list[str]) -> str:
         if not known:
             raise InputError(
-                f"there is no run in {self.store} yet; "
-                "start one with: python -m driver run --input FILE"
+                f"there is no run in {self.store} yet; start one with: {COMMAND} run --input FILE"
             )
         if run in known:
             return run
@@ -302,7 +302,7 @@ class RunStore:
         matching = [name for name in matching if not chain_of(name)] or matching
         if len(matching) != 1:
             what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
-            raise InputError(f"{what} in {self.store}; see: python -m driver runs")
+            raise InputError(f"{what} in {self.store}; see: {COMMAND} runs")
         return matching[0]
 
     def _last(self, names: Sequence[str]) -> str:
@@ -323,7 +323,7 @@ class RunStore:
                 only_planned = only_planned or name
         if only_planned:
             return only_planned
-        raise InputError(f"no run in {self.store} can be read; see: python -m driver runs")
+        raise InputError(f"no run in {self.store} can be read; see: {COMMAND} runs")
 
     def _created(self, run: str) -> float | None:
         try:

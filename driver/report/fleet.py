@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from driver.command_name import COMMAND
 from driver.plan.events import FleetComing, FleetLeft, FleetScaled
 from driver.text import plural
 
-STOP_IT = "python -m driver stack stop"
+STOP_IT = f"{COMMAND} stack stop"
 
 
 def fleet_text(event: FleetScaled | FleetComing | FleetLeft) -> str:

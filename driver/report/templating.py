@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from driver.command_name import COMMAND
 from driver.text import BLOCK_LIMIT, shown_lines
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=_visible,
     )
+    made.globals["command"] = COMMAND
     made.filters.update(
         number=words.axis_text,
         ticks=words.tick_text,

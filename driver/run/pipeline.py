@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from driver.command_name import COMMAND
 from driver.history.ledger import draw_up
 from driver.history.reuse import part_of
 from driver.history.run_store import RunResults, RunStore, Success
@@ -94,7 +95,7 @@ def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
         )
         raise LedgerError(
             f"the ledger of {plan.run} does not balance, so there is no result:\n{wrong}\n"
-            f"see: python -m driver audit {plan.run}"
+            f"see: {COMMAND} audit {plan.run}"
         )
     return ledger
 

@@ -6,6 +6,7 @@ import math
 import shlex
 from dataclasses import replace
 
+from driver.command_name import COMMAND
 from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
@@ -46,7 +47,7 @@ def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Pl
     where = f" --store {shlex.quote(planned.store)}" if planned.store else ""
     limit = forecast.money.together.high if forecast.money else None
     money = "" if limit is None else f" --max-usd {math.ceil(limit * 100) / 100:.2f}"
-    go = f"python -m driver run --plan {plan.run}{where}{money}"
+    go = f"{COMMAND} run --plan {plan.run}{where}{money}"
     forecast = forecast.model_copy(update={"run": plan.run, "go": go})
     runs.write(plan.run, "planned.json", planned)
     runs.write(plan.run, "forecast.json", forecast)
@@ -87,7 +88,7 @@ def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:
     texts = [kept.record(name, each) for each in ("planned.json", "forecast.json")]
     if None in texts:
         raise InputError(
-            f"{name} is a run and not a plan; make one with: python -m driver plan --input FILE"
+            f"{name} is a run and not a plan; make one with: {COMMAND} plan --input FILE"
         )
     planned, forecast = texts
     try:

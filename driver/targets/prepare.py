@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
+from driver.command_name import COMMAND
 from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
@@ -26,7 +27,7 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
 from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of, pack
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
-from mapreduce.job import Job
+from mapreduce.job import Job, reduce_of
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.user_code.parameters import parse_parameters
@@ -278,7 +279,7 @@ def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
     except ObjectExists as exc:
         raise UsageError(
             f"another driver has just begun to carry out the plan {plan.run}; "
-            f"watch it: python -m driver attach {plan.run}"
+            f"watch it: {COMMAND} attach {plan.run}"
         ) from exc
     runs.write(plan.run, "plan.json", plan)
     return plan
@@ -333,7 +334,7 @@ def _formatted(inputs: tuple[InputObject, ...], job: JobClass) -> tuple[InputObj
 
 def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) -> int:
     """Return the number of partitions: 0 for a job without a reduce stage."""
-    reduce = job.reduce if issubclass(job, Job) else Chain
+    reduce = reduce_of(job) if issubclass(job, Job) else Chain
     if reduce is None:
         return 0
     combines = isinstance(reduce, Aggregation) and not reduce.grows
@@ -349,10 +350,10 @@ def _check_sort(config: RunConfig, job: JobClass) -> None:
             )
         return
     if (config.sort or job.total_order) and (
-        job.reduce is None or job.partition is not Job.partition
+        reduce_of(job) is None or job.partition is not Job.partition
     ):
         what = "has its own `partition`"
-        if job.reduce is None:
+        if reduce_of(job) is None:
             what = "has no `reduce`, and so no keys to sort by"
         raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
 

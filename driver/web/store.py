@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from driver.command_name import COMMAND
 from driver.history.run_index import RunSummary
 from driver.history.run_names import chain_of, is_run_name
 from driver.history.run_store import RunStore
@@ -85,7 +86,7 @@ class KeptRuns:
     def _known(self, run: str) -> str:
         """Return the name of a run that may be looked for: no path leaves the folder of runs."""
         if not is_run_name(run):
-            raise InputError(f"there is no run {run!r} in {self.url}; see: python -m driver runs")
+            raise InputError(f"there is no run {run!r} in {self.url}; see: {COMMAND} runs")
         return run
 
     def _read_rows(self) -> list[RunRow]:

@@ -11,7 +11,7 @@ from typing import Any
 from mapreduce.aggregate import Aggregation
 from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.input_formats import JsonLines, Text, WholeFile
-from mapreduce.job import Job
+from mapreduce.job import Job, reduce_of
 from mapreduce.user_code.class_names import FOREIGN, check_names
 from mapreduce.user_code.parameters import Parametrised, check_parameters
 
@@ -94,7 +94,7 @@ def check_instance(job: Job, step: str) -> None:
 
 
 def _check_reduce(cls: type[Job]) -> None:
-    reduce = cls.reduce
+    reduce = reduce_of(cls)
     if inspect.isclass(reduce) and issubclass(reduce, Aggregation):
         raise JobLoadError(
             f"`reduce` of {cls.__name__} is a class; "
@@ -164,18 +164,18 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
     """Refuse hooks that this job would never call."""
     unused: tuple[str, ...] = ()
     why = "it has no `reduce`"
-    if cls.reduce is None:
+    if reduce_of(cls) is None:
         unused = ("combine", "partition", "reduce_setup", "reduce_cleanup")
-    elif isinstance(cls.reduce, Aggregation):
+    elif isinstance(reduce_of(cls), Aggregation):
         unused = ("combine", "reduce_setup", "reduce_cleanup")
-        why = f"`reduce = {type(cls.reduce).__name__}()` needs no code of the job"
+        why = f"`reduce = {type(reduce_of(cls)).__name__}()` needs no code of the job"
     for hook in unused:
         if getattr(cls, hook) is not getattr(Job, hook):
             raise JobLoadError(
                 f"`{hook}` of {cls.__name__} is never called: {why}; "
                 "remove it, or write a method `reduce`"
             )
-    if cls.total_order and cls.reduce is None:
+    if cls.total_order and reduce_of(cls) is None:
         raise JobLoadError(
             f"{cls.__name__} has `total_order`, which needs a `reduce`: "
             "without one nothing is sorted"

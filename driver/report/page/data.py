@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from driver.command_name import COMMAND
 from driver.forecast.receipt import Receipt
 from driver.plan.run_state import RunState
 from driver.report.document import Timings
@@ -159,7 +160,7 @@ def read_back(page: str) -> RunData:
     except ValueError as exc:
         raise InputError(
             "this is not the page of a run, or another version has made it; "
-            "make one with: python -m driver report RUN --output FILE"
+            f"make one with: {COMMAND} report RUN --output FILE"
         ) from exc
 
 
