@@ -44,9 +44,9 @@ def completion(shell: Literal["bash", "zsh", "fish"] = "bash", /) -> int:
     It completes commands, options and their values after `mapreduce`; in bash also after `python -m
     driver`, with the path of a Python before it too.
 
-        eval "$(mapreduce completion bash)"
-        eval "$(mapreduce completion zsh)"
-        mapreduce completion fish > ~/.config/fish/completions/mapreduce.fish
+        eval "$(python -m driver completion bash)"
+        python -m driver completion zsh >> ~/.zshrc
+        python -m driver completion fish > ~/.config/fish/completions/mapreduce.fish
 
     Args:
         shell: The shell.

@@ -1,4 +1,4 @@
-"""mypy and pyright accept jobs against the installed package: all shapes, and the docs' programs."""
+"""mypy and pyright accept jobs against the installed package: all shapes, the docs' programs."""
 
 from __future__ import annotations
 
