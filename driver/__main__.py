@@ -4,12 +4,14 @@ import gc
 import sys
 from importlib import import_module
 
-from driver.module_path import put_current_folder_last
+from driver.program.module_path import put_current_folder_last
 
 
 def main() -> None:
     """Run one command and end the process with its exit code."""
     put_current_folder_last(sys.path)
+    if sys.platform == "win32":
+        _refuse()
     import_module("driver.cli.hash_seed").start_over_if_needed(sys.argv[1:])
 
     # before anything is opened, which would get their descriptors
@@ -24,6 +26,15 @@ def main() -> None:
         prefork.dismiss()
         # the interpreter's last collections would visit every module: a tenth of a short command
         gc.freeze()
+
+
+def _refuse() -> None:
+    """End this process with the reason why it cannot run here."""
+    try:
+        import_module("mapreduce")
+    except ImportError as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 from pydantic import ConfigDict
 
-from driver.module_path import own_environment, own_process, put_current_folder_last
 from driver.plan.config import READY_MADE
+from driver.program.module_path import own_environment, own_process, put_current_folder_last
 from mapreduce.check.laws import SEEDED, Pairs, Way, placed
 from mapreduce.check.reference import PlainInput
 from mapreduce.check.trial import run_trial

@@ -33,7 +33,7 @@ from driver.cli import (
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
 from driver.cli.version import version
-from driver.command_name import AS_MODULE, COMMAND
+from driver.program.command_name import AS_MODULE, COMMAND
 from mapreduce.errors import MapReduceError, UserCodeError
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130

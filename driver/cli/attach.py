@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, console, print_document, say
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
 from mapreduce.wire import keys
 from mapreduce.wire.messages import Message

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from driver.cli.options import Fields, Flag, Inputs, Texts
 from driver.cli.terminal import answer, no_output_of_jobs, print_document
 from driver.cli.values import assignments, size_bytes
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.text import plural, shown, shown_repr
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message

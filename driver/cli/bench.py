@@ -18,8 +18,8 @@ from rich.table import Column, Table
 from driver.cli.options import Fields, Flag, Given, JobOptions
 from driver.cli.terminal import answer, answer_table, no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, counts
-from driver.command_name import COMMAND
 from driver.plan.config import RunConfig, at_least_one
+from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural
 from mapreduce.errors import UsageError
 

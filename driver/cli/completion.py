@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from driver.cli.terminal import write_line
-from driver.command_name import AS_COMMAND
+from driver.program.command_name import AS_COMMAND
 
 _BASH_AFTER = """
 complete -o default -o bashdefault -F _mapreduce mapreduce

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from driver.cli.terminal import answer, say
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.text import plural
 from mapreduce.errors import FleetError
 

@@ -10,10 +10,10 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from driver.cli.values import assignments, duration_s, size_bytes
-from driver.command_name import COMMAND
 from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, READY_MADE, RunConfig
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
+from driver.program.command_name import COMMAND
 from mapreduce.errors import UsageError
 from mapreduce.formats.output import FileFormat
 from mapreduce.wire.messages import SplitMode

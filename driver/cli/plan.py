@@ -20,7 +20,7 @@ from driver.cli.options import (
     run_config,
 )
 from driver.cli.terminal import answer, answers_yes, no_output_of_jobs, print_document, say
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from mapreduce.errors import PriceRefused, UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from driver.cli.options import Fields, Flag
 from driver.cli.progress import progress
 from driver.cli.terminal import answer, no_output_of_jobs, print_document
-from driver.command_name import COMMAND
 from driver.plan.config import DEFAULT_SPARK_MASTER
+from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural, shown, shown_repr
 from mapreduce.errors import LedgerError, UsageError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from mapreduce.errors import InputError
 
 

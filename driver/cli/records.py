@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document, say, terminal_width
 from driver.cli.values import age_s
-from driver.command_name import COMMAND
 from driver.history.run_names import is_run_name
+from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural, shown, storable
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, answer_table, print_document, say
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural, shown, shown_repr
 from mapreduce.errors import DataError, UsageError
 from mapreduce.formats.output import FileFormat

@@ -32,7 +32,7 @@ from driver.cli.terminal import (
     say,
     working,
 )
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.report.document import Report
 from mapreduce.errors import NotWritten
 

@@ -14,7 +14,7 @@ from cyclopts import App
 from driver.cli.cloud import answer_finding
 from driver.cli.options import Texts
 from driver.cli.terminal import answer, say, write_line
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 

@@ -11,7 +11,7 @@ from driver.cli.options import Fields, Flag
 from driver.cli.stack import all_answer
 from driver.cli.stack_state import share_settings
 from driver.cli.terminal import answer, print_document, say
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 from mapreduce.wire.messages import Message

@@ -10,7 +10,7 @@ from pathlib import Path
 from driver.cli.options import Flag
 from driver.cli.stack import BUILD_OPTIONS_VARIABLE, ROOT, next_settings
 from driver.cli.terminal import answer, say
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from mapreduce.errors import UsageError
 
 

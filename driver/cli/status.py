@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document, rewritten, terminal_width
-from driver.command_name import COMMAND
 from driver.history.failure import Failure
+from driver.program.command_name import COMMAND
 from driver.report.failure import failure_lines
 from driver.text import bytes_text, plural
 from mapreduce.errors import UsageError

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 
 OWN_ADDRESS_URL = "https://checkip.amazonaws.com"
 FIX = f"{COMMAND} doctor --fix"

@@ -21,7 +21,6 @@ from typing import Literal
 from driver.cloud.aws import Aws, explained
 from driver.cloud.logs import log_lines
 from driver.cloud.stack import Stack
-from driver.command_name import COMMAND
 from driver.doctor.finding import Finding
 from driver.doctor.stack import SEE_LOGS, connected, examine_stack
 from driver.history.cleaning import carry_out as delete
@@ -30,6 +29,7 @@ from driver.history.run_store import RunStore
 from driver.plan.config import RunConfig
 from driver.plan.events import EventLog
 from driver.plan.tasks import AnyTask, reduce_tasks
+from driver.program.command_name import COMMAND
 from driver.targets.prepare import open_runs, prepare
 from driver.targets.start import carry_out
 from driver.transport.base import Transport

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from driver.cloud.stack import GuardOutputs, ServiceOutputs, Stack
-from driver.command_name import COMMAND
 from driver.doctor.account import credentials
 from driver.doctor.finding import Finding, guarded
+from driver.program.command_name import COMMAND
 from driver.transport.endpoint import ROLES, Role
 from mapreduce.errors import FleetError, MapReduceError
 

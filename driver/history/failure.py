@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from driver.command_name import COMMAND
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT, cut_middle, storable
 from mapreduce.engine.run import task_error
 from mapreduce.errors import MapReduceError, StageFailed

@@ -11,8 +11,8 @@ import secrets
 import socket
 from dataclasses import dataclass
 
-from driver.command_name import COMMAND
 from driver.plan.run_state import RunState
+from driver.program.command_name import COMMAND
 from driver.text import NAME_LIMIT, storable
 from mapreduce.errors import InputChanged, LeaseTaken, ObjectExists, ObjectMissing
 from mapreduce.storage import ObjectInfo, Storage

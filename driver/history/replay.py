@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from driver.command_name import COMMAND
 from driver.history.reuse import FinishedTasks
 from driver.history.run_store import RunStore
 from driver.plan.tasks import AnyTask, RunPlan, map_tasks, reduce_tasks, split_task
+from driver.program.command_name import COMMAND
 from mapreduce.code import CodeLoader
 from mapreduce.engine import TaskContext
 from mapreduce.engine.fetch import find_blocks, write_list

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from driver.command_name import COMMAND
 from driver.history.failure import Failure
 from driver.history.lease import lease_of, state_without_end
 from driver.history.run_index import RunSummary, by_run
@@ -25,6 +24,7 @@ from driver.history.run_names import (
 )
 from driver.plan.run_state import RunState
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.text import shown
 from mapreduce.errors import (
     DataError,

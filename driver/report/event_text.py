@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from driver.command_name import COMMAND
 from driver.plan import events
 from driver.plan.events import Event
+from driver.program.command_name import COMMAND
 from driver.report.fleet import fleet_text
 from driver.text import plural
 

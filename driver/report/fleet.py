@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from driver.command_name import COMMAND
 from driver.plan.events import FleetComing, FleetLeft, FleetScaled
+from driver.program.command_name import COMMAND
 from driver.text import plural
 
 STOP_IT = f"{COMMAND} stack stop"

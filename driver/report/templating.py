@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.text import BLOCK_LIMIT, shown_lines
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from driver.command_name import COMMAND
 from driver.history.ledger import draw_up
 from driver.history.reuse import part_of
 from driver.history.run_store import RunResults, RunStore, Success
 from driver.plan import events
 from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.report.document import Report, make_report
 from driver.run.backend import Backend
 from driver.run.interruption import completed

@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from driver.command_name import COMMAND
 from driver.plan.clock import Clock
+from driver.program.command_name import COMMAND
 from driver.scheduling.endpoints import Endpoints
 from driver.scheduling.policy import RetryPolicy
 from driver.scheduling.stage_events import StageEvents

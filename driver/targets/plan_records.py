@@ -6,13 +6,13 @@ import math
 import shlex
 from dataclasses import replace
 
-from driver.command_name import COMMAND
 from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
 from driver.plan.config import RunConfig
 from driver.plan.target import WantedTarget
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.targets.planning import with_plan
 from driver.targets.prepare import Prepared, open_runs, packed_code, prepare
 from driver.text import plural, shown

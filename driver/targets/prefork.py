@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Sequence
 
 from driver.cloud.terraform import is_applied, terraform_folder
-from driver.module_path import own_environment, own_process
+from driver.program.module_path import own_environment, own_process
 
 HASH_SEED = "0"
 """`mapreduce.wire.build.HASH_SEED`, which is too slow to import here; a test compares them."""

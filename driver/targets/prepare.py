@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
-from driver.command_name import COMMAND
 from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
@@ -21,6 +20,7 @@ from driver.plan.inputs import check_name, declared_names, find_inputs, local_ur
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
+from driver.program.command_name import COMMAND
 from driver.targets.s3_access import check_services_keys, user_bucket
 from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.aggregate import Aggregation

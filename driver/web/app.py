@@ -16,7 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.report.page import render
 from driver.web import access as door
 from driver.web import pages

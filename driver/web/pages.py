@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from driver.report.words import duration_text, when_text
 from driver.text import NAME_LIMIT, bytes_text, plural, shown
 from driver.web.changes import Sections, shown_id

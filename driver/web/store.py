@@ -8,11 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from driver.command_name import COMMAND
 from driver.history.run_index import RunSummary
 from driver.history.run_names import chain_of, is_run_name
 from driver.history.run_store import RunStore
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.web.overview import RunRow, before
 from driver.web.run_reader import ENDED, RunReader, comparison_of, page_of
 from driver.web.watch import LEAST_PAUSE_S, Read

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from driver.cloud.aws import Aws, ClientError, explained
 from driver.cloud.stack import StackIdentity
 from driver.cloud.terraform import BACKEND_FILE
-from driver.command_name import COMMAND
+from driver.program.command_name import COMMAND
 from mapreduce.errors import FleetError, UsageError
 
 STATE_OBJECT = "terraform.tfstate"

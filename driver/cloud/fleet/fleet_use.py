@@ -16,10 +16,10 @@ from driver.cloud.fleet import capacity
 from driver.cloud.fleet.capacity import Counts, Scaling
 from driver.cloud.fleet.leases import Leases
 from driver.cloud.stack import Stack
-from driver.command_name import COMMAND
 from driver.plan import events
 from driver.plan.clock import Clock
 from driver.plan.events import Observer
+from driver.program.command_name import COMMAND
 from driver.transport.endpoint import Role
 from mapreduce.errors import FleetError
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from driver.forecast.sampling.messages import SampleAnswer, SampleRequest
-from driver.module_path import own_environment, own_process
+from driver.program.module_path import own_environment, own_process
 from mapreduce.errors import MapReduceError
 from mapreduce.formats.compression import decompressed
 from mapreduce.input_formats import Csv

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from driver.command_name import COMMAND
 from driver.forecast.receipt import Receipt
 from driver.plan.run_state import RunState
+from driver.program.command_name import COMMAND
 from driver.report.document import Timings
 from driver.report.page.document import RunDocument
 from driver.report.page.measures import METRICS, losses, phases, quantiles

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import driver
-from driver.module_path import own_environment, own_process, put_current_folder_last
+from driver.program.module_path import own_environment, own_process, put_current_folder_last
 
 ROOT = str(Path(driver.__file__).resolve().parents[1])
 

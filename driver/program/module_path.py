@@ -10,7 +10,10 @@ import os
 import sys
 from collections.abc import Mapping
 
-_ROOT = os.path.realpath(__file__).rpartition(os.sep)[0].rpartition(os.sep)[0]
+_ROOT = os.path.realpath(__file__).rsplit(os.sep, 3)[0]
+
+MACOS_VARIABLES = {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"}
+"""Without them macOS ends a fork of a process that has used a framework of Apple's."""
 
 
 def put_current_folder_last(path: list[str]) -> None:
@@ -38,6 +41,8 @@ def own_process(module: str) -> list[str]:
 
 def own_environment(given: Mapping[str, str], **variables: str) -> dict[str, str]:
     """Return the environment of such a process: that of this one, and our folder first."""
+    if sys.platform == "darwin":
+        variables = MACOS_VARIABLES | variables
     path = given.get("PYTHONPATH")
     ours = f"{_ROOT}{os.pathsep}{path}" if path else _ROOT
     return {**given, "PYTHONPATH": ours, **variables}
