@@ -22,6 +22,7 @@ from driver.history.run_names import (
     second_of,
     steps_by_chain,
 )
+from driver.history.written_by import version_in, why_unread
 from driver.plan.run_state import RunState
 from driver.plan.tasks import RunPlan
 from driver.program.command_name import COMMAND
@@ -172,12 +173,16 @@ class RunStore:
         Raises:
             InputError: there is no such run, or its plan cannot be read.
         """
+        url = self._url(run, "plan.json")
         try:
-            return self._read(RunPlan, self._url(run, "plan.json"))
+            plan = self._read(RunPlan, url)
         except ObjectMissing:
             raise InputError(
                 f"there is no run {run!r} in {self.store}; see: {COMMAND} runs"
             ) from None
+        if why := why_unread(plan.version):
+            raise InputError(f"{shown(url)} cannot be read: {why}")
+        return plan
 
     def results(self, run: str) -> RunResults:
         """Return a run's results so far."""
@@ -349,10 +354,12 @@ def parsed(model: type[Model], data: bytes, what: str) -> Model:
     try:
         return model.model_validate_json(data)
     except ValidationError as exc:
-        why = "another version of this program has written it"
+        why = why_unread(version_in(data)) or (
+            "another version of this program has written it; start a new run"
+        )
         if exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
-            why = "it is not a complete JSON document"
-        raise InputError(f"{what} cannot be read: {why}; start a new run") from exc
+            why = "it is not a complete JSON document; start a new run"
+        raise InputError(f"{what} cannot be read: {why}") from exc
 
 
 def _json(content: BaseModel) -> bytes:

@@ -42,7 +42,7 @@ class RunPlan(Message):
     tasks run on, `code` the part of the job's code that they depend on, and `modules` names the
     modules in both. `left_out`: how many entries of the given folders and prefixes are not inputs.
     `job_folder` is the folder of the author's files on the driver's machine, `command` the command
-    that the user gave.
+    that the user gave, `version` that of the program that wrote it ("" before 0.2.0).
     """
 
     run: str
@@ -64,6 +64,7 @@ class RunPlan(Message):
     left_out: int = 0
     job_folder: str = ""
     command: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from mapreduce.job import Job, reduce_of
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.user_code.parameters import parse_parameters
+from mapreduce.version import VERSION
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
 from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
@@ -259,6 +260,7 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         left_out=prepared.left_out,
         job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),
         command=storable(prepared.command, BLOCK_LIMIT),
+        version=VERSION,
     )
 
 

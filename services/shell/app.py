@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.storage import Grants
+from mapreduce.version import VERSION
 from mapreduce.wire.build import this_build
 from mapreduce.wire.messages import (
     Done,
@@ -91,6 +92,7 @@ def create_app(
             busy=pool.busy,
             draining=state.draining,
             build=this_build(),
+            version=VERSION,
             image_tag=settings.image_tag or None,
         )
 
