@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,8 @@ def new(path: Path, /) -> int:
 
     for written in write_job(path):
         answer(f"written   {written}")
-    answer(f"run it    {COMMAND} run book.txt --job {path}")
-    answer(f"check it  {COMMAND} check {path} book.txt")
+    answer(f"run it    {COMMAND} run book.txt --job {shlex.quote(str(path))}")
+    answer(f"check it  {COMMAND} check {shlex.quote(str(path))} book.txt")
     return 0
 
 
