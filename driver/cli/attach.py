@@ -88,6 +88,7 @@ def _show_report(kept: RunStore, name: str, store: str | None) -> None:
     from driver.cli.run import answer_summary, next_lines, page_lines
     from driver.history.run_store import parsed
     from driver.report.document import Report
+    from driver.report.page.document import PAGE
 
     data, waited = kept.record(name, "report.json"), 0.0
     while data is None and waited < CANCEL_S / 3:  # the driver writes it last
@@ -98,7 +99,8 @@ def _show_report(kept: RunStore, name: str, store: str | None) -> None:
         say(f"{name} is done; its report is not written: {COMMAND} status {name}")
         return
     report = parsed(Report, data, f"the report of {name}")
-    answer_summary(report, [*next_lines(report, store), *page_lines(kept, report)])
+    page = page_lines(kept, report) if kept.has(name, PAGE) else []  # an older run has none
+    answer_summary(report, [*next_lines(report, store), *page])
 
 
 class Cancelled(Message):

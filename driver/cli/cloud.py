@@ -12,6 +12,7 @@ from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document, say, write_json
 from driver.text import MESSAGE_LIMIT, plural, shown
 from mapreduce.errors import UsageError
+from mapreduce.wire import keys
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -196,6 +197,6 @@ def _is_of(line: str, run: str, task: str | None) -> bool:
         return False
     return (
         isinstance(parsed, dict)
-        and parsed.get("run") == run
+        and keys.is_part_of(str(parsed.get("run")), run)
         and (task is None or parsed.get("task") == task)
     )

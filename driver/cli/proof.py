@@ -10,7 +10,7 @@ from driver.cli.terminal import answer, no_output_of_jobs, print_document
 from driver.plan.config import DEFAULT_SPARK_MASTER
 from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural, shown, shown_repr
-from mapreduce.errors import LedgerError, UsageError
+from mapreduce.errors import UsageError
 
 if TYPE_CHECKING:
     from driver.history.run_store import RunStore, Success
@@ -121,7 +121,7 @@ def audit(
 
     The ledger holds sums of bytes, pairs and checksums. Read every object that the run has written,
     and compare it with what was written. Exit code 0 when the ledger balances, else 1. A run
-    without a result has nothing to balance.
+    without a result has nothing to balance: exit code 2.
 
         python -m driver audit
         python -m driver audit run-20261126-120000-brisk-owl --quick
@@ -140,7 +140,7 @@ def audit(
     kept = open_runs(store)
     name = kept.resolve(run)
     if (state := kept.state(name)) not in ("done", "unreadable"):
-        raise LedgerError(
+        raise UsageError(
             f"{name}: {state}, so there is nothing to balance; see: {COMMAND} status {name}"
         )
     ledger = audit_run(name, kept, quick=quick)

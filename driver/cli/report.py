@@ -50,7 +50,7 @@ def report(
     """
     as_json = json or fields is not None
     if run is not None and other is None and run.endswith((".html", ".htm")):
-        _print_data_of(Path(run), fields)
+        _print_data_of(Path(run), fields, for_people=output is not None or trace is not None)
         return 0
     from driver.report.page.document import read_document
     from driver.targets.prepare import open_runs
@@ -119,8 +119,10 @@ def _write(path: Path, text: str) -> None:
         raise NotWritten(f"{shown(path)} cannot be written: {exc.strerror}") from exc
 
 
-def _print_data_of(path: Path, fields: str | None) -> None:
-    """Print the data in the file of a page."""
+def _print_data_of(path: Path, fields: str | None, *, for_people: bool) -> None:
+    """Print the data in the file of a page; raises `UsageError` when a page is to be made of it."""
+    if for_people:
+        raise UsageError(f"{shown(path)} is a page already; --output and --trace are of a run")
     from driver.report.page.data import read_back
 
     try:

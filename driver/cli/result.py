@@ -70,8 +70,7 @@ def result(
     """
     from driver.targets.prepare import open_runs
 
-    if top < 0:
-        raise UsageError(f"--top {top}: must not be negative")
+    _check_options(top, plain_only=urls and (json or fields is not None or key is not None))
     kept = open_runs(store)
     document = _document(kept, kept.resolve(run))
     if not urls:
@@ -89,6 +88,13 @@ def result(
     else:
         _answer_result(document, key)
     return 1 if document.found == () else 0
+
+
+def _check_options(top: int, *, plain_only: bool) -> None:
+    if top < 0:
+        raise UsageError(f"--top {top}: must not be negative")
+    if plain_only:
+        raise UsageError("--urls prints plain lines; the field result_urls of --json has them too")
 
 
 def _document(kept: RunStore, name: str) -> ResultDocument:

@@ -192,6 +192,10 @@ def _next_lines(document: RunStatus, command: str, store: str | None) -> list[st
         return [f"carry it out: {COMMAND} run --plan {name}{place}"]
     if document.state in ("lost", "interrupted"):
         return [f"go on: {command}" if command else "go on: give the same command again"]
+    if document.state == "paused":
+        return [f"go on, with a higher --max-usd: {command or 'the same command again'}"]
+    if document.state == "done":
+        return [f"see the result: {COMMAND} result {name}{place}"]
     return []
 
 

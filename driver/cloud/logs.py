@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from driver.cloud.aws import Aws, explained
 from driver.cloud.stack import Stack
+from mapreduce.wire import keys
 from mapreduce.wire.messages import Message
 
 
@@ -26,11 +27,13 @@ def log_lines(
     Args:
         stack: the stack.
         aws: AWS in its region.
-        run: only lines of this run; None for all lines.
+        run: only lines of this run, or of the steps of this chain; None for all lines.
         task: only lines of this task, e.g. `map-3`.
         since_s: no older lines than this, in seconds since the epoch.
     """
-    wanted = [f'$.{name} = "{value}"' for name, value in (("run", run), ("task", task)) if value]
+    # the steps of a chain log under names that begin with its own
+    named = (("run", f"{run}*" if run else None), ("task", task))
+    wanted = [f'$.{name} = "{value}"' for name, value in named if value]
     pattern = f"{{ {' && '.join(wanted)} }}" if wanted else ""
     for role, service in stack.services.items():
         pages = aws.logs.get_paginator("filter_log_events").paginate(
@@ -53,4 +56,5 @@ def _is_of(text: str, run: str | None, task: str | None) -> bool:
         line = json.loads(text)
     except ValueError:
         return False
-    return (not run or line.get("run") == run) and (not task or line.get("task") == task)
+    of_run = not run or keys.is_part_of(str(line.get("run")), run)
+    return of_run and (not task or line.get("task") == task)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from driver.forecast.meter import Meter
 from driver.forecast.pricing import requests_price
 from driver.plan.events import Event
 from mapreduce.errors import LimitReached
 from mapreduce.storage import Requests
+from mapreduce.wire.messages import StageName
 
 
 def projected_usd(
@@ -38,7 +40,7 @@ class SpendingLimit:
         happened: the run's events, a list that grows.
         wall: the time, in seconds since the epoch.
         requests: returns the driver's own requests so far.
-        task_s: how long a task takes at most by the forecast; 0 without one.
+        task_s: how long a task of each stage takes at most by the forecast; without one, 0.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class SpendingLimit:
         happened: Sequence[Event],
         wall: Callable[[], float],
         requests: Callable[[], Requests] = Requests,
-        task_s: float = 0.0,
+        task_s: Mapping[StageName, float] = MappingProxyType({}),
     ) -> None:
         self._limit_usd = limit_usd
         self._meter = meter
@@ -58,15 +60,18 @@ class SpendingLimit:
         self._requests = requests
         self._task_s = task_s
 
-    def another(self, running_s: Sequence[float], longest_s: float | None) -> bool:
-        """Return whether one more task may start.
+    def another(
+        self, stage: StageName, running_s: Sequence[float], longest_s: float | None
+    ) -> bool:
+        """Return whether one more task of a stage may start.
 
         Args:
+            stage: the stage.
             running_s: how long each running task has run so far.
             longest_s: how long the longest finished task of the stage took; None without one.
         """
         spent = self.spent_usd()
-        task_s = self._task_s if longest_s is None else longest_s
+        task_s = self._task_s.get(stage, 0.0) if longest_s is None else longest_s
         projected = projected_usd(spent, self._meter.usd_per_s(), running_s, task_s)
         return projected <= self._limit_usd
 

@@ -6,7 +6,7 @@ AWS bills them. A service that the run has started counts at least a minute for 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -27,7 +27,10 @@ class Meter:
     def __init__(self, fleet: PricedFleet) -> None:
         self._fleet = fleet
         self._counts: dict[Role, int] = {}
+        self._told: dict[Role, int] = {}  # what ECS has been asked for
         self._seen: defaultdict[Role, set[str]] = defaultdict(set)
+        self._gone: Counter[Role] = Counter()  # and not yet replaced
+        self._again: set[Role] = set()  # roles whose stage has begun, and not yet looked them up
         self._started: dict[Role, int] = {}
         self._task_s: defaultdict[Role, float] = defaultdict(float)
         self._began: float | None = None
@@ -39,8 +42,12 @@ class Meter:
     def take(self, happened: Iterable[Event]) -> None:
         """Take the next events of the run, in their order."""
         for event in happened:
-            if isinstance(event, events.FleetScaled):
+            if isinstance(event, events.FleetFound):
+                self._found(event)
+            elif isinstance(event, events.FleetScaled):
                 self._scaled(event)
+            elif isinstance(event, events.StageStarted):
+                self._again.add(ROLES[event.stage])
             elif isinstance(event, events.FleetChanged):
                 self._changed(event)
             elif isinstance(event, events.AttemptDone):
@@ -76,6 +83,13 @@ class Meter:
             self._task_s[role] += count * (to - self._until)
         self._until = to
 
+    def _found(self, event: events.FleetFound) -> None:
+        self._begin(event.at)
+        self._advance(event.at)
+        for role in ROLES.values():
+            if role in event.counts:
+                self._tell(role, event.counts[role])
+
     def _scaled(self, event: events.FleetScaled) -> None:
         self._begin(event.at)
         self._advance(event.at)
@@ -83,17 +97,30 @@ class Meter:
             if role in event.after:
                 more = event.after[role] - event.before.get(role, 0)
                 self._started[role] = self._started.get(role, 0) + max(0, more)
-                self._counts[role] = event.after[role]
+                self._tell(role, event.after[role])
+
+    def _tell(self, role: Role, count: int) -> None:
+        self._told[role] = self._counts[role] = count
+        self._gone[role] = 0
 
     def _changed(self, event: events.FleetChanged) -> None:
         self._begin(event.at)
         self._advance(event.at)
         role = ROLES[event.stage]
         is_first = not self._seen[role]
+        if role in self._again:
+            self._again.discard(role)
+            self._seen[role] = set()  # a stage looks all of them up, whom it had before or not
         self._seen[role] |= set(event.appeared)
         self._seen[role] -= set(event.gone)
         known = len(self._seen[role])
-        if is_first and role not in self._started:
-            # they ran before this stage began, and since the run's first use of the fleet
-            self._task_s[role] = known * (self._until - (self._began or self._until))
-        self._counts[role] = max(known, self._started.get(role, 0))
+        if role not in self._told:
+            if is_first:
+                # they ran before this stage began, and since the run's first use of the fleet
+                self._task_s[role] = known * (self._until - (self._began or self._until))
+            self._counts[role] = known
+            return
+        # a stage may see fewer than there are: they start, or the user wants fewer of them used
+        self._gone[role] += len(event.gone)
+        self._gone[role] -= min(self._gone[role], len(event.appeared))
+        self._counts[role] = max(known, self._told[role] - self._gone[role])

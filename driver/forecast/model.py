@@ -21,7 +21,7 @@ from driver.transport.endpoint import Role
 from mapreduce.storage import Requests
 from mapreduce.wire.messages import Message, StageName
 
-START_S: dict[Target, float] = {"local": 0.7, "inline": 0.3, "aws": 3.0, "spark": 6.0}
+START_S: dict[Target, float] = {"local": 0.35, "inline": 0.3, "aws": 3.0, "spark": 6.0}
 """Seconds from the command to the first task."""
 NOTHING_TO_DO_S = 0.35
 """Of a run that reuses everything, and waits for no service."""

@@ -53,14 +53,14 @@ class Account:
         """Return what the run with these events may still spend; None without a limit."""
         if self.limit_usd is None or self.fleet is None:
             return None
-        task = self.forecast.line("map_task") if self.forecast else None
+        found = {stage: self.forecast and self.forecast.line(f"{stage}_task") for stage in _COUNTED}
         return SpendingLimit(
             self.limit_usd,
             Meter(self.fleet),
             log.events,
             wall,
             self.requests,
-            task.high if task else 0.0,
+            {stage: task.high for stage, task in found.items() if task},
         )
 
     def receipt(self, run: str, happened: Sequence[Event]) -> Receipt:

@@ -38,7 +38,7 @@ def spread_of(ratios: Sequence[float], weights: Sequence[float] = ()) -> Spread:
 
     Args:
         ratios: one for each run, in any order; those that are not positive do not count.
-        weights: how much each run says of the next one; empty for equal ones.
+        weights: how much each run says of the next one, 1 for one that is like it; empty for ones.
     """
     known = [
         (math.log(ratio), weight)
@@ -61,12 +61,13 @@ def spread_of(ratios: Sequence[float], weights: Sequence[float] = ()) -> Spread:
 def _middle(known: Sequence[tuple[float, float]]) -> float:
     """Return the middle of values with weights: one odd run of several does not move it.
 
-    Of one or two, each of which may be odd, it is the mean, as if half a run more had come out as
-    forecast.
+    One alone may be odd: its middle is as if half a run more had come out as forecast. Of two it is
+    their mean, with half such a run where neither is like the next one.
     """
     total = math.fsum(weight for _, weight in known)
     if len(known) in FEW:
-        total *= 1 + 0.5 / len(known)
+        likest = max(weight for _, weight in known) if len(known) > 1 else 0.0
+        total *= 1 + 0.5 / len(known) * max(0.0, 1 - likest)
         return math.fsum(value * weight for value, weight in known) / total
     below = 0.0
     for value, weight in sorted(known):

@@ -243,11 +243,12 @@ class RunStore:
 
     def is_plan(self, run: str) -> bool:
         """Return whether `plan` has made this, and no driver has carried it out yet."""
-        return self._has(run, "planned.json") and not any(
-            self._has(run, name) for name in ("events.jsonl", "lease.json")
+        return self.has(run, "planned.json") and not any(
+            self.has(run, name) for name in ("events.jsonl", "lease.json")
         )
 
-    def _has(self, run: str, name: str) -> bool:
+    def has(self, run: str, name: str) -> bool:
+        """Return whether the run has this record."""
         try:
             self.storage.head(self._url(run, name))
         except ObjectMissing:

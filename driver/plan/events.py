@@ -197,6 +197,12 @@ class FleetChanged(Event, frozen=True):
     slots: int = 0
 
 
+class FleetFound(Event, frozen=True):
+    """How many tasks each service is meant to have when the run begins to use them, by role."""
+
+    counts: dict[str, int]
+
+
 class FleetScaled(Event, frozen=True):
     """The run has asked for other numbers of tasks, by role."""
 

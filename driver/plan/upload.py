@@ -68,6 +68,7 @@ def _uploaded(given: InputObject, storage: Storage, store: str, progress: Progre
             return given.model_copy(update={"url": url, "etag": info.etag})
     except ObjectMissing:
         pass
+    progress(path.name, 0, given.size)
     info = storage.write(url, path, progress=lambda sent: progress(path.name, sent, given.size))
     try:
         _check_unchanged(given, storage)

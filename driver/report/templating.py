@@ -5,15 +5,19 @@ All values are escaped, none may be missing, and characters that do not show bec
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driver.program.command_name import COMMAND
 from driver.text import BLOCK_LIMIT, shown_lines
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
     from markupsafe import Markup
 
 
@@ -51,6 +55,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
         finalize=_visible,
+        bytecode_cache=_compiled(),
     )
     made.globals["command"] = COMMAND
     made.filters.update(
@@ -69,6 +74,41 @@ def _environment() -> Environment:
         time=words.time_text,
     )
     return made
+
+
+def _compiled() -> BytecodeCache | None:
+    """Return where compiled templates are kept for the next command, as Python keeps modules.
+
+    Compiling them takes longer than a small run. None where no folder of this user's can be had, or
+    where Python is told to keep no compiled code.
+    """
+    from jinja2 import FileSystemBytecodeCache
+    from jinja2.bccache import Bucket
+
+    class Kept(FileSystemBytecodeCache):
+        """A full or read-only disk costs time, and no page."""
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+    folder = cache_folder() / "templates"
+    if sys.dont_write_bytecode:
+        return None
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+        # what lies there is run: nobody else may have put it there
+        if found.st_uid == os.getuid() and not found.st_mode & 0o022:
+            return Kept(str(folder))
+    return None
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again, by the XDG convention."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(given) if given.startswith("/") else Path("~/.cache").expanduser()
+    return base / "mapreduce-on-fargate"
 
 
 def _visible(value: object) -> object:

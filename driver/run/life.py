@@ -55,6 +55,8 @@ class Life:
     taken: bool = False
     """Whether another driver has the run now, so that this one must write nothing more."""
     _written: int = 0
+    _unsure: bytes | None = None
+    """A segment whose write has failed, and which may be there all the same."""
     _heartbeats: dict[tuple[str, int], AttemptProgress] = field(default_factory=dict)
     _renewed: float = 0.0
 
@@ -97,17 +99,26 @@ class Life:
             self.emit(DriverTookOver(at=now, host=lease.host, process=lease.process))
 
     def _write(self) -> None:
-        """Write a segment, if anything has happened."""
+        """Write a segment, if anything has happened.
+
+        One that has failed is written again as it was: somebody may have read it.
+        """
+        if self._unsure is not None:
+            self._write_segment(self._unsure)
         events = self.log.events[self._written :]
         running = dict(self.log.heartbeats)
         new = [event for name, event in running.items() if self._heartbeats.get(name) != event]
         if not events and not new:
             return
-        url = keys.segment(self.runs.store, self.run, self.segments)
-        self.runs.storage.write(url, encoded([*events, *new]))
-        self.segments += 1
         self._written += len(events)
         self._heartbeats = running
+        self._write_segment(encoded([*events, *new]))
+
+    def _write_segment(self, data: bytes) -> None:
+        self._unsure = data
+        self.runs.storage.write(keys.segment(self.runs.store, self.run, self.segments), data)
+        self._unsure = None
+        self.segments += 1
 
     def _heed_cancel(self) -> None:
         url = keys.cancel(self.runs.store, self.run)

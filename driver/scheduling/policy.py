@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mapreduce.errors import LimitReached, Retry, UserCodeError
-from mapreduce.wire.messages import TaskError
+from mapreduce.wire.messages import StageName, TaskError
 
 LONGEST_WAIT_S = 60.0
 """The longest pause that an endpoint can ask for."""
@@ -86,10 +86,13 @@ class BackupPolicy:
 class Allowance(Protocol):
     """What a run may still spend; asked before each attempt."""
 
-    def another(self, running_s: Sequence[float], longest_s: float | None) -> bool:
-        """Return whether one more attempt may start.
+    def another(
+        self, stage: StageName, running_s: Sequence[float], longest_s: float | None
+    ) -> bool:
+        """Return whether one more attempt of a stage may start.
 
         Args:
+            stage: the stage.
             running_s: how long each running attempt has run so far.
             longest_s: how long the longest finished task of the stage took; None without one.
         """

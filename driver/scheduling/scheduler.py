@@ -151,7 +151,7 @@ class StageRun:
         now = self._clock.now()
         running_s = [now - started for started in self._tasks.running.started]
         longest_s = self._finished_s[-1] if self._finished_s else None
-        self._is_held = not self._allowance.another(running_s, longest_s)
+        self._is_held = not self._allowance.another(self._stage, running_s, longest_s)
         return not self._is_held
 
     def _check_allowance(self) -> None:

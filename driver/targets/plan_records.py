@@ -80,7 +80,8 @@ def prepared_by(
     prepared = with_plan(prepared, plan, forecast)
     if carried_out:
         note = f"{name} has been carried out: the same plan runs again under a new id"
-        prepared = replace(prepared, planned=None, notes=(*prepared.notes, note))
+        # what the first time has done is reused: the plan's forecast is of other work
+        prepared = replace(prepared, planned=None, forecast=None, notes=(*prepared.notes, note))
     return prepared, output
 
 

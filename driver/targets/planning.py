@@ -282,12 +282,12 @@ def _reuse(
 
 
 def _earlier(runs: RunStore) -> list[RunPlan]:
-    """Return the plans of the last runs that can be read."""
+    """Return the plans of the last runs that can be read; not those that were only planned."""
     names = [name for name in runs.runs() if is_run_name(name) and not chain_of(name)]
 
     def read(name: str) -> RunPlan | None:
         try:
-            return runs.plan(name)
+            return None if runs.is_plan(name) else runs.plan(name)
         except MapReduceError:
             return None
 

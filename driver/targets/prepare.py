@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -264,15 +265,35 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
     )
 
 
-def write_plan(prepared: Prepared, uploading: Progress) -> RunPlan:
-    """Write the job's code, in AWS the local inputs, and the plan under its id, or a new one."""
+Going = Callable[[], None]
+"""Raises `RunStopped` once the run has been ended."""
+
+
+def _going() -> None:
+    """Nothing ends the run."""
+
+
+def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -> RunPlan:
+    """Write the job's code, in AWS the local inputs, and the plan under its id, or a new one.
+
+    Args:
+        prepared: the run.
+        uploading: receives the progress of each input's upload.
+        going: raises once the run has been ended; asked all the time, and before the plan is there.
+    """
     runs = prepared.runs
     digest, data = packed_code(prepared)
     _keep_code(runs.storage, keys.code(runs.store, digest), data)
     inputs = prepared.inputs
     if uploads_inputs(prepared):
-        inputs = upload_inputs(inputs, runs.storage, runs.store, uploading)
+
+        def sent(name: str, done: int, size: int) -> None:
+            going()
+            uploading(name, done, size)
+
+        inputs = upload_inputs(inputs, runs.storage, runs.store, sent)
     plan = plan_of(prepared, digest, inputs)
+    going()
     if prepared.planned is None:
         return runs.begin(plan)
     plan = plan.model_copy(update={"run": prepared.planned.run})

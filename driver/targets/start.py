@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from driver.plan.upload import Progress
 from driver.report.document import Report
 from driver.run.backend import Backend
 from driver.run.chain import ChainRun, run_chain
-from driver.run.interruption import Interruption
+from driver.run.interruption import AGAIN, Interruption
 from driver.run.page_record import PageRecord
 from driver.run.pipeline import run_job
 from driver.run.records import Recording
@@ -24,7 +25,7 @@ from driver.run.stages import FleetBackend
 from driver.targets.accounting import account_of, remember
 from driver.targets.prepare import Prepared, write_plan
 from mapreduce.chain import Chain
-from mapreduce.errors import MapReduceError
+from mapreduce.errors import MapReduceError, RunStopped
 
 
 async def carry_out(
@@ -53,7 +54,7 @@ async def carry_out(
             async with _backend(prepared, log) as backend:
                 limited = _within_limit(backend, account)
                 log(events.Starting(at=time.time(), what="the plan is written"))
-                plan = await asyncio.to_thread(write_plan, prepared, uploading)
+                plan = await _planned(prepared, uploading)
                 try:
                     report = await _carried_out(prepared, plan, limited, log, started, recording)
                 except (MapReduceError, asyncio.CancelledError) as exc:
@@ -72,6 +73,21 @@ async def carry_out(
                 return report
     finally:
         await page.written()
+
+
+async def _planned(prepared: Prepared, uploading: Progress) -> RunPlan:
+    """Write the plan; whoever ends the run meanwhile ends the upload too, and leaves no plan."""
+    ended = threading.Event()
+
+    def going() -> None:
+        if ended.is_set():
+            raise RunStopped(f"ended before the plan was written; {AGAIN}")
+
+    try:
+        return await asyncio.to_thread(write_plan, prepared, uploading, going)
+    except asyncio.CancelledError:
+        ended.set()
+        raise
 
 
 def _within_limit(backend: Backend, account: Account) -> Backend:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 HOSTS = ("127.0.0.1", "localhost")
+HTTP_PORT = 80
 COOKIE_AGE_S = 30 * 24 * 3600
 
 
@@ -54,7 +55,9 @@ class Access:
 
     def host_is_ours(self, host: str) -> bool:
         """Return whether a Host header names this server, and by a loopback name."""
-        return host in {f"{name}:{self.port}" for name in HOSTS}
+        # browsers leave the port of HTTP out
+        ports = (f":{self.port}", *([""] if self.port == HTTP_PORT else []))
+        return host in {f"{name}{port}" for name in HOSTS for port in ports}
 
     def opens(self, token: str, *, spent: bool) -> bool:
         """Return whether a URL's token is one of this start; `spent`: `once` has been used."""

@@ -93,6 +93,7 @@ class Top:
         form_token: of the form that cancels the run.
         cancelled: the driver is asked to end it already.
         over: the page will not change any more.
+        begun: a driver carries the run out, or has done so.
         before: the earlier run that this one can be compared with; "" for none.
     """
 
@@ -103,6 +104,7 @@ class Top:
     form_token: str = ""
     cancelled: bool = False
     over: bool = True
+    begun: bool = True
     before: str = ""
 
 

@@ -174,14 +174,24 @@ def runs(store: str) -> str:
     return join(store, RUNS)
 
 
+def is_part_of(run: str, whole: str) -> bool:
+    """Return whether a run is another one, or a step of it."""
+    return run == whole or run.startswith(f"{whole}{STEP}")
+
+
 def run_file(store: str, run: str, name: str) -> str:
     """Return the URL of one of the files that the driver keeps about a run."""
     return join(store, RUNS, run, name)
 
 
+def segments(store: str, run: str) -> str:
+    """Return the URL of the folder with the segments of a run's events."""
+    return run_file(store, run, EVENTS)
+
+
 def segment(store: str, run: str, number: int) -> str:
     """Return the URL of one of the segments of a run's events, from number 0."""
-    return run_file(store, run, f"{EVENTS}/{number:05d}.jsonl")
+    return join(segments(store, run), f"{number:05d}.jsonl")
 
 
 def run_lease(store: str, run: str) -> str:

@@ -15,6 +15,9 @@ from tests.e2e.stack import DeployedStack
 WAITING_S = 24.0
 """Seconds of waiting of all map tasks together: what the mappers share, also on two processors."""
 CHUNKS = ("--chunks", "12")
+LEARNED = 3
+"""Runs to learn from, after which a range is narrow."""
+MOST_OFF = 0.1
 REFUSED, PAUSED = 4, 5
 # list prices of us-east-1, dollars an hour: a vCPU, a GiB, an address; Spot costs 30 %
 VCPU, GIB, ADDRESS, SPOT = 0.04048, 0.004445, 0.005, 0.3
@@ -25,7 +28,7 @@ def prove(log: Log, made: DeployedStack, book: Path, folder: Path) -> None:
     slowly = [*runs.slowly(folder, [book], WAITING_S), *CHUNKS]
     job = ["plan", book, "--target", "aws", "--json", *slowly]
     with log.step("the price of a run is in the range of its plan", vital=False) as note:
-        for _ in range(2):  # two runs to learn from: this stack is no Fargate
+        for _ in range(LEARNED):  # this stack is no Fargate
             _planned(made, job)
         expected, receipt = _planned(made, job)
         low, high = expected["low"], expected["high"]
@@ -35,6 +38,8 @@ def prove(log: Log, made: DeployedStack, book: Path, folder: Path) -> None:
         note(f"${price:.6f} (${low:.6f} to ${high:.6f}) forecast, ${actual:.6f} came: {off}")
         if not low <= actual <= high:
             raise StepFailed("the price is not in its range")
+        if abs(price - actual) > MOST_OFF * actual:
+            raise StepFailed(f"the price is more than {MOST_OFF:.0%} off its receipt")
         _check_by_hand(receipt)
         note("vCPU- and GiB-seconds times list prices give the receipt's sum")
     with log.step("--max-usd: refused, paused, continued", vital=False) as note:

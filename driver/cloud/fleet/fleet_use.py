@@ -144,6 +144,7 @@ class FleetUse:
         if self._renewing is None:
             self._renewing = asyncio.create_task(self._renew_for_ever())
         now = await asyncio.to_thread(self._services.desired)
+        self._emit(events.FleetFound(at=self._clock.wall(), counts=_by_name(now)))
         scaling = capacity.changed(now, self._wanted(now))
         if scaling is not None:
             await self._scale(scaling)

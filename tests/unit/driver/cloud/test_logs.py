@@ -34,14 +34,16 @@ def _line(run: str, task: str) -> str:
 
 
 def test_only_lines_of_the_run_are_given(aws: Aws, logs: Stubber, stack: Stack) -> None:
-    """Only lines of the run are returned, even if the server ignores the filter pattern."""
-    pattern = '{ $.run = "run-1" && $.task = "map-3" }'
+    """Only lines of the run and its steps are returned, even if the server ignores the filter."""
+    pattern = '{ $.run = "run-1*" && $.task = "map-3" }'
     ours = _line("run-1", "map-3")
     _script(logs, "splitter", pattern, "no JSON", _line("run-1", "map-4"))
-    _script(logs, "mapper", pattern, _line("run-2", "map-3"), f"{ours}\n")
-    _script(logs, "reducer", pattern)
+    _script(logs, "mapper", pattern, _line("run-12", "map-3"), f"{ours}\n")
+    step = _line("run-1-step-2", "map-3")
+    _script(logs, "reducer", pattern, step)
     found = list(log_lines(stack, aws, "run-1", "map-3", 10.0))
-    assert [("mapper", 1000, ours)] == [(line.role, line.at_ms, line.text) for line in found]
+    expected = [("mapper", 1000, ours), ("reducer", 0, step)]
+    assert expected == [(line.role, line.at_ms, line.text) for line in found]
     logs.assert_no_pending_responses()
 
 

@@ -12,6 +12,7 @@ from driver.plan import events
 from driver.plan.events import Event
 from mapreduce.errors import LimitReached
 from mapreduce.storage import Requests
+from mapreduce.wire.messages import StageName
 from tests.unit.driver.forecast.test_fleet_price import COUNTS, FLEET
 from tests.unit.driver.forecast.test_meter import ALL, NONE
 
@@ -35,22 +36,31 @@ def test_another_task_never_makes_a_run_cheaper(
 
 
 def _limit(usd: float, now: float, happened: list[Event], task_s: float = 0.0) -> SpendingLimit:
-    return SpendingLimit(usd, Meter(FLEET), happened, lambda: now, task_s=task_s)
+    return SpendingLimit(usd, Meter(FLEET), happened, lambda: now, task_s={"map": task_s})
 
 
 def test_a_task_that_fits_may_start() -> None:
     """200 s are spent of 300; a task of 90 s fits, one of 110 s does not."""
     happened: list[Event] = [events.FleetScaled(at=0.0, before=NONE, after=ALL)]
     limit = _limit(300 * RATE, 200.0, happened)
-    assert limit.another([5.0], 90.0)
-    assert not limit.another([5.0], 110.0)
+    assert limit.another("map", [5.0], 90.0)
+    assert not limit.another("map", [5.0], 110.0)
 
 
 def test_before_a_task_has_finished_the_forecast_says_how_long_one_takes() -> None:
     """The same with the forecast's upper end, and without any."""
     happened: list[Event] = [events.FleetScaled(at=0.0, before=NONE, after=ALL)]
-    assert not _limit(300 * RATE, 200.0, happened, task_s=110.0).another([], None)
-    assert _limit(300 * RATE, 200.0, happened).another([], None)
+    assert not _limit(300 * RATE, 200.0, happened, task_s=110.0).another("map", [], None)
+    assert _limit(300 * RATE, 200.0, happened).another("map", [], None)
+
+
+def test_each_stage_has_its_own_forecast() -> None:
+    """A reduce task of 110 s does not fit where a map task of 1 s does."""
+    happened: list[Event] = [events.FleetScaled(at=0.0, before=NONE, after=ALL)]
+    known: dict[StageName, float] = {"map": 1.0, "reduce": 110.0}
+    limit = SpendingLimit(300 * RATE, Meter(FLEET), happened, lambda: 200.0, task_s=known)
+    assert limit.another("map", [], None)
+    assert not limit.another("reduce", [], None)
 
 
 def test_requests_are_spent_too() -> None:

@@ -69,6 +69,48 @@ def test_mappers_that_come_and_go_count_while_they_are_there() -> None:
     assert pytest.approx(_vcpu(mapper=40 + 20)) == meter.used(50.0).vcpu_s
 
 
+def _found(at: float, mappers: int) -> events.FleetFound:
+    return events.FleetFound(at=at, counts=NONE | {"mapper": mappers})
+
+
+def _changed(at: float, appeared: str = "", gone: str = "") -> events.FleetChanged:
+    return events.FleetChanged(at=at, stage="map", appeared=tuple(appeared), gone=tuple(gone))
+
+
+def test_all_tasks_of_a_fleet_that_grows_count() -> None:
+    """Three mappers are there and four are added; the stage sees them one after another."""
+    meter = Meter(FLEET)
+    grown = events.FleetScaled(at=10.0, before={"mapper": 3}, after={"mapper": 7})
+    meter.take([_found(0.0, 3), grown, _changed(20.0, "abc"), _changed(60.0, "defg")])
+    assert pytest.approx(_vcpu(mapper=3 * 10 + 7 * 100)) == meter.used(110.0).vcpu_s
+
+
+def test_mappers_that_the_run_leaves_alone_count_too() -> None:
+    """Of ten mappers the user wants two used: AWS bills ten."""
+    meter = Meter(FLEET)
+    meter.take([_found(0.0, 10), _changed(5.0, "ab")])
+    assert pytest.approx(_vcpu(mapper=10 * 50)) == meter.used(50.0).vcpu_s
+
+
+def test_a_mapper_counts_once_with_the_one_that_replaces_it() -> None:
+    """One of two is gone from 20 to 30; and between two stages another is replaced unseen."""
+    meter = Meter(FLEET)
+    meter.take([_found(0.0, 2), _changed(10.0, "ab"), _changed(20.0, gone="a")])
+    meter.take([_changed(30.0, "c")])
+    meter.take([events.StageStarted(at=40.0, stage="map", tasks=1, reused=0, size_bytes=1)])
+    meter.take([_changed(50.0, "cd")])
+    assert pytest.approx(_vcpu(mapper=2 * 60 - 10)) == meter.used(60.0).vcpu_s
+
+
+def test_mappers_that_others_add_and_take_count_while_they_are_there() -> None:
+    """Terraform makes five of two at 10, and three of five at 30."""
+    meter = Meter(FLEET)
+    meter.take(
+        [_found(0.0, 2), _changed(0.0, "ab"), _changed(10.0, "cde"), _changed(30.0, gone="de")]
+    )
+    assert pytest.approx(_vcpu(mapper=2 * 10 + 5 * 20 + 3 * 20)) == meter.used(50.0).vcpu_s
+
+
 def test_nothing_counts_after_the_run_has_left_the_fleet() -> None:
     """The fleet is stopped, or is its user's, from then on."""
     meter = Meter(FLEET)

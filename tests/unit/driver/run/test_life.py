@@ -271,3 +271,26 @@ def test_other_errors_are_noted(run: _Run) -> None:
     assert ["the run's lease could not be renewed: StorageError: the store is on fire"] == list(
         run.log.notes
     )
+
+
+def test_a_segment_whose_write_failed_is_written_again_as_it_was(
+    run: _Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of a write may be lost, and the segment read: what came later is in the next."""
+    storage, lost = run.runs.storage, [True]
+
+    def write(url: str, data: bytes, **options: Any) -> None:
+        type(storage).write(storage, url, data, **options)
+        if keys.EVENTS in url and lost.pop():
+            raise StorageError("no answer")
+
+    lost = [False, True]
+    monkeypatch.setattr(storage, "write", write)
+    run.log(_started(1.0))
+    run.life.beat()
+    first = storage.read(keys.segment(run.runs.store, RUN, 0))
+    run.log(_started(2.0))
+    lost = [False, False]
+    run.life.beat()
+    assert first == storage.read(keys.segment(run.runs.store, RUN, 0))
+    assert [1.0, 2.0] == [e.at for e in events_of(run.runs, RUN) if isinstance(e, RunStarted)]

@@ -583,8 +583,11 @@ class _SomeAttempts:
         self.left = most
         self.asked: list[tuple[int, float | None]] = []
 
-    def another(self, running_s: Sequence[float], longest_s: float | None) -> bool:
+    def another(
+        self, stage: StageName, running_s: Sequence[float], longest_s: float | None
+    ) -> bool:
         """Allow one attempt less."""
+        assert "map" == stage
         self.asked.append((len(running_s), longest_s))
         self.left -= 1
         return self.left >= 0

@@ -16,7 +16,7 @@ from driver.targets import prepare as module
 from driver.targets.prepare import Prepared, mappers_there, open_runs, prepare, write_plan
 from driver.transport.endpoint import Endpoint
 from mapreduce.engine.split import plan_splits
-from mapreduce.errors import FleetError, InputError, UsageError
+from mapreduce.errors import FleetError, InputError, RunStopped, UsageError
 from mapreduce.storage import ObjectInfo
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED
@@ -275,6 +275,24 @@ def test_in_aws_a_local_input_is_uploaded(
     assert sent
     assert keys.INPUT in plan.inputs[0].url
     assert ("image", STACK.image_tag) == (plan.build.python, plan.build.environment)
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2])
+def test_a_run_that_is_ended_while_it_uploads_leaves_no_plan(
+    text: str, deployed: None, asked: int
+) -> None:
+    """At the beginning of the upload, during it, and after it, before the plan is written."""
+    left = [asked]
+
+    def going() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise RunStopped("ended")
+
+    prepared = replace(_prepared(text), target="aws", stack=STACK)
+    with pytest.raises(RunStopped):
+        write_plan(prepared, lambda *_: None, going)
+    assert [] == prepared.runs.runs()
 
 
 @pytest.mark.parametrize(("mappers", "slots"), [(None, 3 * 2), (1, 1 * 2), (5, 5 * 2)])

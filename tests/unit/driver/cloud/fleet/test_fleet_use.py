@@ -20,7 +20,7 @@ from driver.cloud.fleet.fleet_use import FleetUse, Services, start_fleet, stop_f
 from driver.cloud.fleet.leases import Leases
 from driver.cloud.stack import Stack
 from driver.plan.clock import Clock
-from driver.plan.events import Event, FleetComing, FleetLeft, FleetScaled
+from driver.plan.events import Event, FleetComing, FleetFound, FleetLeft, FleetScaled
 from mapreduce.errors import FleetError
 from mapreduce.wire import keys
 from tests.unit.driver.samples import STACK_VALUES
@@ -225,7 +225,8 @@ def test_a_run_on_a_stopped_stack_starts_and_stops_it(stopped: Runs) -> None:
         *("splitter=0", "reducer=0", "mapper=0", "guard=0"),
     ]
     assert world.objects == {}
-    scaled, *coming, left = stopped.events
+    found, scaled, *coming, left = stopped.events
+    assert found == FleetFound(at=found.at, counts={"splitter": 0, "mapper": 0, "reducer": 0})
     assert isinstance(scaled, FleetScaled)
     assert (scaled.before, scaled.after) == (STOPPED, USUAL)
     assert coming
