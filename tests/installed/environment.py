@@ -72,8 +72,9 @@ def installed(tree: Path, folder: Path, machine: Machine, *, compiled: bool) -> 
     wheels.mkdir(parents=True)
     environment = folder / "environment"
     pip = [environment / "bin" / "python", "-m", "pip"]
-    is_new = not environment.exists()
-    if is_new:
+    complete = folder / "complete"
+    if not complete.exists():
+        shutil.rmtree(environment, ignore_errors=True)
         run([machine.python, "-m", "venv", environment], folder, machine=machine)
     run(
         [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, tree],
@@ -82,6 +83,7 @@ def installed(tree: Path, folder: Path, machine: Machine, *, compiled: bool) -> 
         environment={} if compiled else {"CC": NO_COMPILER},
     )
     (wheel,) = wheels.glob("*.whl")
-    again = [] if is_new else ["--force-reinstall", "--no-deps"]
+    again = ["--force-reinstall", "--no-deps"] if complete.exists() else []
     run([*pip, "install", "--quiet", *again, wheel], folder, machine=machine)
+    complete.touch()
     return Environment(environment, machine, compiled, wheel)

@@ -15,6 +15,7 @@ from tests.installed.conftest import PYTHONS, TEXT
 from tests.installed.environment import Environment
 from tests.installed.pythons import ROOT, run
 
+pytestmark = pytest.mark.timeout(900)  # pip installs 200 MB
 LENGTHS = dict(Counter(map(len, TEXT.split())))
 
 

@@ -11,6 +11,7 @@ from tests.docs.blocks import blocks, pages
 from tests.installed.environment import Environment
 from tests.installed.pythons import ROOT, run
 
+pytestmark = pytest.mark.timeout(900)  # pip installs 200 MB
 PYRIGHT = ROOT / ".venv" / "pyright-env" / "node_modules" / ".bin" / "pyright"
 MYPY = (sys.executable, "-m", "mypy", "--strict", "--no-error-summary")
 UNANNOTATED = ("--allow-untyped-defs", "--allow-untyped-calls")
