@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dis
 import os
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from mapreduce.user_code.yielded import NotAPair, RaisedOutsidePython
 
 RECORD_LIMIT = 200
 _MESSAGE_LIMIT = 2000
+_UNPACKED = re.compile(r"/jobs/[0-9a-f]{64}/")
+"""The folder of a job's code where a task runs."""
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _OURS = tuple(f"{_ROOT / folder}{os.sep}" for folder in ("mapreduce", "services", "driver"))
 _FOR_AUTHORS = tuple(
@@ -164,7 +167,23 @@ def _message(exc: BaseException, place: Place) -> str:
             f"{place.step} raised StopIteration: next() found no value; "
             "give it a default, as in next(values, None)"
         )
-    return f"{place.step} raised {type(exc).__name__}: {text_of(exc)}".removesuffix(": ")
+    said = f"{place.step} raised {type(exc).__name__}: {text_of(exc)}".removesuffix(": ")
+    return said + _way_out(exc, said)
+
+
+def _way_out(exc: BaseException, said: str) -> str:
+    """Return what to write where the job's code misses a module or a file, or ""."""
+    if "travel" in said:  # the message has it
+        return ""
+    if isinstance(exc, ModuleNotFoundError) and exc.name:
+        top = exc.name.partition(".")[0]
+        return (
+            f"; a package is named by `requirements = [{top!r}]`, and a module beside the job "
+            f"travels with it if its file has `import {exc.name}`"
+        )
+    if isinstance(exc, FileNotFoundError) and _UNPACKED.search(str(exc.filename)):
+        return "; a file beside the job travels with it if `files` names it"
+    return ""
 
 
 def text_of(exc: BaseException) -> str:
