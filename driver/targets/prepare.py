@@ -194,24 +194,24 @@ def prepare(
     places = _Places(target, store)
     wanted = _wanted(config, places)
     source, job = find_job(config.job, READY_MADE, wanted.provide)
+    check_name(source.file)
     asked = asked_settings(config)
     config, said = with_settings(config, job)
     _check_target(config, target)
-    check_name(source.file)
     parameters = given.added_to(parse_parameters(job, config.parameters), job)
-    stack, text = places.stack, places.text
+    stack, (runs, aws) = places.stack, places.opened
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    runs, aws = places.opened
     if stack and runs.store != stack.store:
-        raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
-    if stack and aws:
-        _check_regions(config, stack, aws)
+        raise UsageError(
+            f"--store {places.text}: a run in AWS uses the stack's bucket, {stack.store}"
+        )
+    _check_regions(config, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = _outside(output, job, found, runs) if output else found
     inputs = _formatted(found.objects, job, config)
     _check_options(config, job, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else ()
-    if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
+    if _tasks_are_here(config, where):
         check_services_keys([runs.store, *(given.url for given in inputs)])
     rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
     modules = source.modules()
@@ -238,6 +238,11 @@ def prepare(
         asked=asked,
         said=said,
     ).with_cut_said()
+
+
+def _tasks_are_here(config: RunConfig, where: Target) -> bool:
+    """Return whether other processes of this machine carry out the tasks."""
+    return where == "local" or (where == "spark" and config.spark_master.startswith("local"))
 
 
 def _cut_of(
@@ -531,7 +536,9 @@ def _check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> Non
     _check_limit(config, stack)
 
 
-def _check_regions(config: RunConfig, stack: Stack, aws: Aws) -> None:
+def _check_regions(config: RunConfig, stack: Stack | None, aws: Aws | None) -> None:
+    if stack is None or aws is None:
+        return
     from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
 
     check_regions(config.inputs, stack, aws)
