@@ -201,10 +201,7 @@ def prepare(
     parameters = given.added_to(parse_parameters(job, config.parameters), job)
     stack, (runs, aws) = places.stack, places.opened
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    if stack and runs.store != stack.store:
-        raise UsageError(
-            f"--store {places.text}: a run in AWS uses the stack's bucket, {stack.store}"
-        )
+    _check_store(places)
     _check_regions(config, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = _outside(output, job, found, runs) if output else found
@@ -238,6 +235,12 @@ def prepare(
         asked=asked,
         said=said,
     ).with_cut_said()
+
+
+def _check_store(places: _Places) -> None:
+    if places.stack and places.runs.store != places.stack.store:
+        bucket = places.stack.store
+        raise UsageError(f"--store {places.text}: a run in AWS uses the stack's bucket, {bucket}")
 
 
 def _tasks_are_here(config: RunConfig, where: Target) -> bool:

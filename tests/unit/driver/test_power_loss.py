@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from driver.history.run_store import RunStore
-from mapreduce.storage import local, open_storage
+from mapreduce.storage import open_storage
+from mapreduce.system import operating_system
 
 PARTS = 5
 CONTENT = b"{}\n" * 100
@@ -141,7 +142,7 @@ def test_without_syncing_there_are_such_moments(
     committed: Callable[[], tuple[Disk, Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without fsync(2) the test finds a moment with `_SUCCESS` alone."""
-    monkeypatch.setattr(local, "_sync", lambda _: None)
+    monkeypatch.setattr(operating_system, "sync", lambda _: None)
     assert _broken(*committed()) != []
 
 
