@@ -1,0 +1,40 @@
+"""mrjob's mr_most_used_word: two steps, and a file that travels with the job."""
+
+import re
+
+from mapreduce import Chain, Job, Sum
+
+WORD = re.compile(r"[\w']+")
+
+
+class Counted(Job):
+    files = ("stop_words.txt", "few_stop_words.txt")
+    stop_words: str = "stop_words.txt"
+    reduce = Sum()
+
+    def map_setup(self):
+        self.stop = set(self.path(self.stop_words).read_text().split())
+
+    def map(self, offset, line):
+        for word in WORD.findall(line):
+            if word.lower() not in self.stop:
+                yield word.lower(), 1
+
+
+class Most(Job):
+    def map(self, word, count):
+        yield "all", (count, word)
+
+    def combine(self, key, pairs):
+        yield key, max(pairs)
+
+    def reduce(self, key, pairs):
+        count, word = max(pairs)
+        yield count, word
+
+
+class MostUsedWord(Chain):
+    stop_words: str = "stop_words.txt"
+
+    def steps(self):
+        return [Counted(stop_words=self.stop_words), Most()]

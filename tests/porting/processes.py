@@ -1,0 +1,89 @@
+"""Run a port by `python -m driver run`, and mrjob's example, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+JOBS = Path(__file__).parent / "jobs"
+PEER = Path(sys.prefix) / "porting-env" / "bin" / "python"
+TIMEOUT_S = 100
+
+
+class Failed(Exception):
+    """A command that had to work did not; holds its output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a command."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+def run_job(
+    job: str, inputs: Sequence[str], folder: Path, *options: str, may_fail: bool = False
+) -> Ended:
+    """Run a job of `jobs/` over inputs of a folder.
+
+    Raises:
+        Failed: its exit code is not 0, unless it `may_fail`.
+    """
+    given = [word for each in inputs for word in ("--input", each)]
+    command = [sys.executable, "-m", "driver", "run", "--job", str(JOBS / job), *given, *options]
+    return _run(command, folder, {"PYTHONPATH": str(ROOT)}, may_fail=may_fail)
+
+
+def run_peer(example: str, inputs: Sequence[str], folder: Path, *options: str) -> bytes:
+    """Return what an example of mrjob prints, by its inline runner.
+
+    Raises:
+        Failed: its exit code is not 0.
+    """
+    files = [
+        str(path)
+        for each in inputs
+        for path in (
+            sorted((folder / each).iterdir()) if (folder / each).is_dir() else [folder / each]
+        )
+    ]
+    command = [str(PEER), "-m", f"mrjob.examples.{example}", "--no-conf", "-r", "inline"]
+    return _run([*command, *options, *files], folder, {}).out
+
+
+def _run(
+    command: Sequence[str], folder: Path, variables: dict[str, str], *, may_fail: bool = False
+) -> Ended:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAPREDUCE_", "AWS_", "PYTEST_", "PYTHON"))
+    }
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=inherited | {"NO_COLOR": "1", "AWS_EC2_METADATA_DISABLED": "true"} | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    err = done.stderr.decode(errors="replace")
+    if done.returncode and not may_fail:
+        raise Failed(f"{' '.join(command)}: exit code {done.returncode}\n{err}")
+    return Ended(done.returncode, done.stdout, err)
+
+
+def pairs_of(content: bytes) -> list[tuple[Any, Any]]:
+    """Return the pairs of a result in JSON Lines."""
+    rows = (json.loads(line) for line in content.splitlines())
+    return [(row["key"], row["value"]) for row in rows]
