@@ -9,13 +9,13 @@ import csv
 import json
 import math
 import re
-import statistics
 import struct
 import subprocess
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,9 @@ def mean_amount(folder: Path) -> Pairs:
     amounts: dict[str, list[float]] = defaultdict(list)
     for order in _orders(folder):
         amounts[order["country"]].append(order["amount"])
-    return [(country, statistics.fmean(each)) for country, each in amounts.items()]
+    # exact, and rounded once
+    exact = {country: list(map(Fraction, each)) for country, each in amounts.items()}
+    return [(country, float(sum(each) / len(each))) for country, each in exact.items()]
 
 
 def png_sizes(folder: Path) -> Pairs:

@@ -19,16 +19,18 @@ class Peer:
     """An example of mrjob, with its options, that gives the answer of a port.
 
     Attributes:
+        runner: "local" for an example with a shell command, which "inline" refuses.
         read: makes a pair of a line of its output.
     """
 
     example: str
+    runner: str = "inline"
     options: tuple[str, ...] = ()
     read: Callable[[bytes], tuple[Any, Any]] = lambda line: json_pair(line)
 
     def answer(self, inputs: tuple[str, ...], folder: Path) -> Pairs:
         """Return the pairs that mrjob yields."""
-        out = run_peer(self.example, inputs, folder, *self.options)
+        out = run_peer(self.example, inputs, folder, *self.options, runner=self.runner)
         return [self.read(line) for line in out.split(b"\n") if line]
 
 
@@ -78,6 +80,7 @@ OF_MRJOB = (
         TEXTS,
         Peer(
             "mr_most_used_word",
+            "inline",
             ("--stop-words-file", STOP_WORDS),
             lambda line: (None, json.loads(line)),
         ),
@@ -89,7 +92,7 @@ OF_MRJOB = (
     Port(
         "count_lines_by_file.py",
         TEXTS,
-        Peer("mr_count_lines_by_file", (), lambda line: _base_name(*json_pair(line))),
+        Peer("mr_count_lines_by_file", "inline", (), lambda line: _base_name(*json_pair(line))),
         ours=_base_name,
         fleet=True,
     ),
@@ -97,12 +100,12 @@ OF_MRJOB = (
     Port(
         "grep_lines.py",
         TEXTS,
-        Peer("mr_grep", ("-e", "Hatter"), lambda line: (None, line.decode())),
+        Peer("mr_grep", "local", ("-e", "Hatter"), lambda line: (None, line.decode())),
         ("--param", "expression=Hatter"),
         _value_alone,
     ),
     Port(
-        "words_containing_u.py", TEXTS, Peer("mr_words_containing_u_freq_count"), fleet=True
+        "words_containing_u.py", TEXTS, Peer("mr_words_containing_u_freq_count", "local"), fleet=True
     ),
 )
 

@@ -43,8 +43,10 @@ def run_job(
     return _run(command, folder, {"PYTHONPATH": str(ROOT)}, may_fail=may_fail)
 
 
-def run_peer(example: str, inputs: Sequence[str], folder: Path, *options: str) -> bytes:
-    """Return what an example of mrjob prints, by its inline runner.
+def run_peer(
+    example: str, inputs: Sequence[str], folder: Path, *options: str, runner: str = "inline"
+) -> bytes:
+    """Return what an example of mrjob prints, by one of its runners on this machine.
 
     Raises:
         Failed: its exit code is not 0.
@@ -56,7 +58,7 @@ def run_peer(example: str, inputs: Sequence[str], folder: Path, *options: str) -
             sorted((folder / each).iterdir()) if (folder / each).is_dir() else [folder / each]
         )
     ]
-    command = [str(PEER), "-m", f"mrjob.examples.{example}", "--no-conf", "-r", "inline"]
+    command = [str(PEER), "-m", f"mrjob.examples.{example}", "--no-conf", "-r", runner]
     return _run([*command, *options, *files], folder, {}).out
 
 

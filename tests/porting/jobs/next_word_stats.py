@@ -13,12 +13,12 @@ class Pairs(Job):
     def map(self, offset, line):
         words = [word.lower() for word in WORD.findall(line)]
         for first, second in zip(words, words[1:], strict=False):
-            yield (first, "*"), 1
+            yield (first, ""), 1
             yield (first, second), 1
 
 
 class Stats(Job):
-    """The total of a word, whose second is `*`, sorts before the words that follow it."""
+    """The total of a word, whose second word is empty, sorts before those that follow it."""
 
     group_by = 1
 

@@ -1,0 +1,81 @@
+"""Ports whose end is no list of known pairs: chance, a failure, packages beside the job."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.porting.compare import differences
+from tests.porting.ports import Peer, Port
+from tests.porting.processes import JOBS, PEER, pairs_of, run_job, run_peer
+
+needs_mrjob = pytest.mark.skipif(
+    not PEER.exists(), reason="mrjob has an environment of its own; run: make porting"
+)
+SAMPLE = 5
+
+
+def test_a_sample_holds_lines_of_the_log(data: Path, tmp_path: Path) -> None:
+    """As many lines as wanted, all of the log; another seed takes others."""
+    (tmp_path / "log.txt").write_text("".join(f"line {number}\n" for number in range(1_000)))
+    samples = [_sample(tmp_path, seed) for seed in (1, 2)]
+    for sample in samples:
+        assert len(set(sample)) == SAMPLE
+        assert all(line.startswith("line ") and int(line[5:]) < 1_000 for line in sample)
+    assert samples[0] != samples[1]
+
+
+@needs_mrjob
+def test_the_example_of_mrjob_samples_as_many_lines(tmp_path: Path) -> None:
+    """mrjob's sampler yields the same number of lines of the same log."""
+    (tmp_path / "log.txt").write_text("".join(f"line {number}\n" for number in range(1_000)))
+    out = run_peer("mr_log_sampler", ["log.txt"], tmp_path, "--sample-size", str(SAMPLE))
+    assert len(set(out.splitlines())) == len(set(_sample(tmp_path, 1)))
+
+
+def _sample(folder: Path, seed: int) -> list[str]:
+    out = folder / f"sample-{seed}.jsonl"
+    wanted = ("--param", f"sample_size={SAMPLE}", "--param", f"seed={seed}")
+    options = ("--target", "inline", "--store", str(folder / "store"), "--output", str(out))
+    run_job("log_sampler.py", ["log.txt"], folder, *wanted, *options)
+    return [line for _, line in pairs_of(out.read_bytes())]
+
+
+@pytest.mark.parametrize("target", ["inline", "local"])
+def test_a_failing_hook_shows_the_authors_traceback(
+    target: str, data: Path, tmp_path: Path
+) -> None:
+    """The run ends with the exception, the line of the job and the hook, and no trace of ours."""
+    options = ("--target", target, "--store", str(tmp_path / "store"))
+    ended = run_job("boom.py", ["texts"], data, *options, may_fail=True)
+    assert ended.code == 1
+    for word in ("BOOM", "map_setup", "boom.py", 'raise Exception("BOOM")'):
+        assert word in ended.err
+    assert "mapreduce/engine" not in ended.err
+
+
+@needs_mrjob
+@pytest.mark.parametrize("target", ["inline", "local"])
+def test_a_package_beside_the_job_travels_with_it(
+    target: str, data: Path, tmp_path: Path
+) -> None:
+    """The port of mr_phone_to_url imports warcio from its own folder, and equals mrjob's."""
+    shutil.copy(JOBS / "phone_to_url.py", tmp_path)
+    _copy_beside("warcio", tmp_path)  # not six, which it needs: that is in the images
+    port = Port("phone_to_url.py", ("crawl",), Peer("mr_phone_to_url"))
+    assert isinstance(port.answer, Peer)
+    out = tmp_path / "out.jsonl"
+    options = ("--target", target, "--store", str(tmp_path / "store"), "--output", str(out))
+    run_job(str(tmp_path / "phone_to_url.py"), port.inputs, data, *options)
+    assert differences(port, port.answer.answer(port.inputs, data), pairs_of(out.read_bytes())) == []
+
+
+def _copy_beside(package: str, folder: Path) -> None:
+    """Copy a package as `pip install --target` puts it beside a job."""
+    code = f"import {package}; print({package}.__file__)"
+    found = subprocess.run([PEER, "-c", code], capture_output=True, text=True, check=True)
+    path = Path(found.stdout.strip())
+    shutil.copytree(path.parent, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
