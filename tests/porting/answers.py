@@ -23,6 +23,8 @@ from typing import Any
 Pairs = list[tuple[Any, Any]]
 WORD = re.compile(r"[\w']+")
 PAUSE_S = 1_800
+CENTRES = ((0.0, 1.0), (20.0, 20.0), (-20.0, -20.0), (20.0, -20.0))
+ROUNDS = 5
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:
@@ -57,9 +59,7 @@ def tera_sort(folder: Path) -> Pairs:
 
 def shell_words(folder: Path) -> Pairs:
     """What a pipeline of commands counts."""
-    command = (
-        "cat texts/* | tr '[:upper:]' '[:lower:]' | tr -cs '[:alpha:]' '\\n' | sort | uniq -c"
-    )
+    command = "cat texts/* | tr '[:upper:]' '[:lower:]' | tr -cs '[:alpha:]' '\\n' | sort | uniq -c"
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
     out = subprocess.run(
         ["sh", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE, check=True
@@ -127,9 +127,7 @@ def sessions(folder: Path) -> Pairs:
     found: Pairs = []
     for host, seen in visits.items():
         seen.sort()
-        starts = [0] + [
-            at for at in range(1, len(seen)) if seen[at][0] - seen[at - 1][0] > PAUSE_S
-        ]
+        starts = [0] + [at for at in range(1, len(seen)) if seen[at][0] - seen[at - 1][0] > PAUSE_S]
         for start, end in zip(starts, [*starts[1:], len(seen)], strict=True):
             part = seen[start:end]
             found.append((host, (part[0][0], part[-1][0] - part[0][0], [page for _, page in part])))
@@ -144,6 +142,28 @@ def reservoir(folder: Path) -> Pairs:
     )
     by_file = groupby(sorted(ranked), key=lambda each: each[0])
     return [(name, [line for _, _, line in list(lines)[:5]]) for name, lines in by_file]
+
+
+def distinct_words(folder: Path) -> Pairs:
+    """How many distinct words there are."""
+    words = {word.lower() for _, text in _texts(folder) for word in WORD.findall(text)}
+    return [("words", float(len(words)))]
+
+
+def k_means(folder: Path) -> Pairs:
+    """The centres after five rounds of Lloyd's algorithm."""
+    rows = (folder / "points.csv").read_text().splitlines()
+    points = [tuple(map(float, row.split(","))) for row in rows]
+    centres = dict(enumerate(CENTRES))
+    for _ in range(ROUNDS):
+        near: dict[int, list[tuple[float, ...]]] = defaultdict(list)
+        for point in points:
+            near[min(centres, key=lambda each: math.dist(centres[each], point))].append(point)
+        centres = {
+            number: tuple(math.fsum(axis) / len(group) for axis in zip(*group, strict=True))
+            for number, group in near.items()
+        }
+    return list(centres.items())
 
 
 def _orders(folder: Path) -> list[dict[str, Any]]:

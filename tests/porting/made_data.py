@@ -23,7 +23,15 @@ def make(folder: Path, seed: int = 17) -> Path:
     """Write all inputs into a folder, and return it."""
     chance = random.Random(seed)
     writers: tuple[Callable[[Path, random.Random], None], ...] = (
-        _texts, _weather, _records, _matrices, _log, _tables, _pictures, _crawl, _points
+        _texts,
+        _weather,
+        _records,
+        _matrices,
+        _log,
+        _tables,
+        _pictures,
+        _crawl,
+        _points,
     )
     for write in writers:
         write(folder, chance)
@@ -56,7 +64,7 @@ def _records(folder: Path, chance: random.Random) -> None:
     """Records with keys of ten characters, some twice; quotes are in keys and payloads."""
     letters = "ABCXYZabcxyz019 \"'~"
     keys = ["".join(chance.choices(letters, k=10)) for _ in range(2_500)]
-    rows = (f"{key}\t{number:06} \"said\" he" for number, key in enumerate(keys + keys[:100]))
+    rows = (f'{key}\t{number:06} "said" he' for number, key in enumerate(keys + keys[:100]))
     _write_lines(folder / "records.txt", rows)
 
 

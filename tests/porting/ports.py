@@ -43,6 +43,7 @@ class Port:
         in_order: whether the order of the pairs counts.
         tolerance: by how much a float may differ from the answer's, relative to it.
         fleet: whether the job runs on services too.
+        wheels: whether it requires packages, which are in the environment of mrjob.
     """
 
     job: str
@@ -53,6 +54,7 @@ class Port:
     in_order: bool = False
     tolerance: float = 0.0
     fleet: bool = False
+    wheels: bool = False
 
 
 def json_pair(line: bytes) -> tuple[Any, Any]:
@@ -105,7 +107,10 @@ OF_MRJOB = (
         _value_alone,
     ),
     Port(
-        "words_containing_u.py", TEXTS, Peer("mr_words_containing_u_freq_count", "local"), fleet=True
+        "words_containing_u.py",
+        TEXTS,
+        Peer("mr_words_containing_u_freq_count", "local"),
+        fleet=True,
     ),
 )
 
@@ -132,10 +137,22 @@ OF_OTHERS = (
     Port("matrix_two_steps.py", MATRICES, answers.matrix_product, fleet=True),
     Port("sessions.py", ("access.log",), answers.sessions),
     Port("reservoir.py", TEXTS, answers.reservoir),
+    Port("distinct_words.py", TEXTS, answers.distinct_words, tolerance=0.03, wheels=True),
+    Port(
+        "k_means.py:KMeans",
+        ("points.csv",),
+        answers.k_means,
+        ("--param", f"centres={json.dumps(answers.CENTRES)}"),
+        tolerance=1e-9,
+        fleet=True,
+        wheels=True,
+    ),
     Port("orders_of_users.py", ("users=users.tsv", "orders=orders.jsonl"), answers.orders_of_users),
     Port("mean_amount.py", ("orders.jsonl",), answers.mean_amount, fleet=True),
     Port("png_sizes.py", ("pictures",), answers.png_sizes, fleet=True),
     Port("slow_calls.py", TEXTS, answers.slow_calls, fleet=True),
     Port("packaged/job.py", TEXTS, answers.packaged, fleet=True),
-    Port("customer_totals.py:CustomerTotals", ("sales.csv",), answers.customer_totals, in_order=True),
+    Port(
+        "customer_totals.py:CustomerTotals", ("sales.csv",), answers.customer_totals, in_order=True
+    ),
 )

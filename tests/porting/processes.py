@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 JOBS = Path(__file__).parent / "jobs"
 PEER = Path(sys.prefix) / "porting-env" / "bin" / "python"
+WHEELS = Path(sys.prefix) / "porting-env" / "wheels"
 TIMEOUT_S = 100
 
 
@@ -39,8 +40,10 @@ def run_job(
         Failed: its exit code is not 0, unless it `may_fail`.
     """
     given = [word for each in inputs for word in ("--input", each)]
-    command = [sys.executable, "-m", "driver", "run", "--job", str(JOBS / job), *given, *options]
-    return _run(command, folder, {"PYTHONPATH": str(ROOT)}, may_fail=may_fail)
+    command = [sys.executable, "-m", "driver", "run", "--job", _place(job), *given, *options]
+    # what a job requires is in a folder: no test asks an index
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)}
+    return _run(command, folder, {"PYTHONPATH": str(ROOT), **pip}, may_fail=may_fail)
 
 
 def run_peer(
@@ -51,15 +54,26 @@ def run_peer(
     Raises:
         Failed: its exit code is not 0.
     """
-    files = [
-        str(path)
-        for each in inputs
-        for path in (
-            sorted((folder / each).iterdir()) if (folder / each).is_dir() else [folder / each]
-        )
-    ]
     command = [str(PEER), "-m", f"mrjob.examples.{example}", "--no-conf", "-r", runner]
-    return _run([*command, *options, *files], folder, {}).out
+    return _run([*command, *options, *_files(inputs, folder)], folder, {}).out
+
+
+def run_file(file: Path, inputs: Sequence[str], folder: Path, *options: str) -> bytes:
+    """Return what a file with a job of mrjob prints; raises as `run_peer`."""
+    command = [str(PEER), str(file), "--no-conf", "-r", "inline"]
+    return _run([*command, *options, *_files(inputs, folder)], folder, {}).out
+
+
+def _place(job: str) -> str:
+    """Return a job of `jobs/` as `--job` takes it; a ready-made one has no file."""
+    return str(JOBS / job) if ".py" in job else job
+
+
+def _files(inputs: Sequence[str], folder: Path) -> list[str]:
+    """Return the files of the inputs: mrjob reads no folder."""
+    paths = [folder / each for each in inputs]
+    found = [sorted(path.iterdir()) if path.is_dir() else [path] for path in paths]
+    return [str(file) for files in found for file in files]
 
 
 def _run(

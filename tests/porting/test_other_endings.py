@@ -30,7 +30,7 @@ def test_a_sample_holds_lines_of_the_log(data: Path, tmp_path: Path) -> None:
 
 @needs_mrjob
 def test_the_example_of_mrjob_samples_as_many_lines(tmp_path: Path) -> None:
-    """mrjob's sampler yields the same number of lines of the same log."""
+    """The sampler of mrjob yields the same number of lines of the same log."""
     (tmp_path / "log.txt").write_text("".join(f"line {number}\n" for number in range(1_000)))
     out = run_peer("mr_log_sampler", ["log.txt"], tmp_path, "--sample-size", str(SAMPLE))
     assert len(set(out.splitlines())) == len(set(_sample(tmp_path, 1)))
@@ -59,9 +59,7 @@ def test_a_failing_hook_shows_the_authors_traceback(
 
 @needs_mrjob
 @pytest.mark.parametrize("target", ["inline", "local"])
-def test_a_package_beside_the_job_travels_with_it(
-    target: str, data: Path, tmp_path: Path
-) -> None:
+def test_a_package_beside_the_job_travels_with_it(target: str, data: Path, tmp_path: Path) -> None:
     """The port of mr_phone_to_url imports warcio from its own folder, and equals mrjob's."""
     shutil.copy(JOBS / "phone_to_url.py", tmp_path)
     _copy_beside("warcio", tmp_path)  # not six, which it needs: that is in the images
@@ -70,7 +68,9 @@ def test_a_package_beside_the_job_travels_with_it(
     out = tmp_path / "out.jsonl"
     options = ("--target", target, "--store", str(tmp_path / "store"), "--output", str(out))
     run_job(str(tmp_path / "phone_to_url.py"), port.inputs, data, *options)
-    assert differences(port, port.answer.answer(port.inputs, data), pairs_of(out.read_bytes())) == []
+    assert (
+        differences(port, port.answer.answer(port.inputs, data), pairs_of(out.read_bytes())) == []
+    )
 
 
 def _copy_beside(package: str, folder: Path) -> None:

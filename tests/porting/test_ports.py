@@ -38,7 +38,11 @@ def test_a_port_yields_what_the_example_of_mrjob_does(
     assert not port.fleet or found == _run(port, data, tmp_path, "local")
 
 
-@pytest.mark.parametrize("port", OF_OTHERS, ids=_name)
+@pytest.mark.parametrize(
+    "port",
+    [pytest.param(port, marks=needs_mrjob if port.wheels else ()) for port in OF_OTHERS],
+    ids=_name,
+)
 def test_a_port_yields_what_plain_python_does(port: Port, data: Path, tmp_path: Path) -> None:
     """A job of another textbook has the pairs of a program without the engine."""
     assert not isinstance(port.answer, Peer)

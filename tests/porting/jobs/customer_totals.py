@@ -1,37 +1,27 @@
 """Spark's groupBy(customer).agg(count, sum, min, max).orderBy(sum, descending)."""
 
-from mapreduce import Chain, Csv, Job
+from mapreduce import Chain, Count, Csv, Descending, Job, Max, Min, Sum
 
 
 class Totals(Job):
     input_format = Csv()
+    reduce = {"n": Count(), "total": Sum(), "least": Min(), "greatest": Max()}
 
     def map(self, offset, row):
-        amount = int(row["amount"])
-        yield row["customer"], (1, amount, amount, amount)
-
-    def combine(self, customer, parts):
-        yield customer, merged(parts)
-
-    def reduce(self, customer, parts):
-        yield customer, merged(parts)
-
-
-def merged(parts):
-    """Return count, sum, least and greatest of several parts."""
-    counts, sums, least, greatest = zip(*parts, strict=True)
-    return sum(counts), sum(sums), min(least), max(greatest)
+        yield row["customer"], int(row["amount"])
 
 
 class Ranked(Job):
     total_order = True
+    keep_order = True
+    columns = ("customer", "n", "total", "least", "greatest")
 
-    def map(self, customer, totals):
-        yield (-totals[1], customer), totals
+    def map(self, customer, found):
+        yield (Descending(found["total"]), customer), found
 
-    def reduce(self, rank, totals):
-        for each in totals:
-            yield rank, each
+    def reduce(self, rank, found):
+        for each in found:
+            yield rank[1], each
 
 
 class CustomerTotals(Chain):

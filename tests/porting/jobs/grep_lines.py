@@ -6,7 +6,7 @@ from mapreduce import Job
 
 
 class GrepLines(Job):
-    expression: str = "."
+    expression: str
 
     def map_setup(self):
         self.pattern = re.compile(self.expression)

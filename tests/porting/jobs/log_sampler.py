@@ -7,7 +7,7 @@ from mapreduce import Job
 
 
 class LogSampler(Job):
-    sample_size: int = 10
+    sample_size: int
     seed: int = 0
     group_by = 1
 
@@ -16,5 +16,4 @@ class LogSampler(Job):
         yield ("sample", hashlib.sha256(text.encode()).digest()), line
 
     def reduce(self, key, lines):
-        for number, line in enumerate(islice(lines, self.sample_size)):
-            yield number, line
+        yield from enumerate(islice(lines, self.sample_size))

@@ -23,12 +23,12 @@ class Counted(Job):
 
 class Most(Job):
     def map(self, word, count):
-        yield "all", (count, word)
+        yield None, (count, word)
 
-    def combine(self, key, pairs):
-        yield key, max(pairs)
+    def combine(self, _, pairs):
+        yield None, max(pairs)
 
-    def reduce(self, key, pairs):
+    def reduce(self, _, pairs):
         count, word = max(pairs)
         yield count, word
 

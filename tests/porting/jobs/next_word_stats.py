@@ -1,6 +1,7 @@
 """mrjob's mr_next_word_stats: which words follow a word, and how often (secondary sort)."""
 
 import re
+from itertools import pairwise
 
 from mapreduce import Chain, Job, Sum
 
@@ -12,7 +13,7 @@ class Pairs(Job):
 
     def map(self, offset, line):
         words = [word.lower() for word in WORD.findall(line)]
-        for first, second in zip(words, words[1:], strict=False):
+        for first, second in pairwise(words):
             yield (first, ""), 1
             yield (first, second), 1
 

@@ -4,7 +4,7 @@ from mapreduce import Csv, Job, JsonLines
 
 
 class OrdersOfUsers(Job):
-    input_format = {"users": Csv(delimiter="\t"), "orders": JsonLines()}
+    input_format = {"users": Csv(delimiter="\t", quoting="none"), "orders": JsonLines()}
 
     def map(self, offset, row):
         if self.input == "users":

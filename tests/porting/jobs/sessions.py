@@ -3,13 +3,14 @@
 import re
 from datetime import datetime
 
-from mapreduce import Job
+from mapreduce import Job, Text
 
 LINE = re.compile(r'(\S+) \S+ \S+ \[([^]]+)\] "\S+ (\S+)')
 PAUSE_S = 30 * 60
 
 
 class Sessions(Job):
+    input_format = Text(encoding="latin-1")
     group_by = 1
 
     def map(self, offset, line):
@@ -18,7 +19,7 @@ class Sessions(Job):
         yield (host, int(moment.timestamp()), page), (int(moment.timestamp()), page)
 
     def reduce(self, host, visits):
-        pages, last = [], 0
+        pages, start, last = [], 0, 0
         for second, page in visits:
             if pages and second - last > PAUSE_S:
                 yield host, (start, last - start, pages)
