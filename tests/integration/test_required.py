@@ -59,5 +59,6 @@ def test_ci_requires_everything() -> None:
     assert lines.index(f"export {VARIABLE}=1") < lines.index("make check")
     suites = [line.split()[1] for line in lines if line.startswith("make ")]
     expected = ["check", "audit", "sbom", "coverage", "test", "integration", "docs-test"]
+    expected += ["porting"]
     slow = ["simulate", "sanitize", "fuzz", "e2e", "containerd-store", "browser", "faults", "spark"]
     assert [*expected, *slow] == suites

@@ -154,7 +154,7 @@ def k_means(folder: Path) -> Pairs:
     """The centres after five rounds of Lloyd's algorithm."""
     rows = (folder / "points.csv").read_text().splitlines()
     points = [tuple(map(float, row.split(","))) for row in rows]
-    centres = dict(enumerate(CENTRES))
+    centres: dict[int, tuple[float, ...]] = dict(enumerate(CENTRES))
     for _ in range(ROUNDS):
         near: dict[int, list[tuple[float, ...]]] = defaultdict(list)
         for point in points:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mapreduce import Job
 from mapreduce.errors import JobLoadError
+from mapreduce.user_code.class_check import check_job
 from mapreduce.user_code.class_names import FOREIGN
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "how-to").glob("port-from-*.md"))
@@ -39,9 +41,13 @@ def test_a_name_of_the_table_is_refused_with_the_word_of_its_row(
     name: str, ours: str, page: str
 ) -> None:
     """A class with the name of the left column is refused, and the message has our word."""
-    body = {"map": lambda self, key, value: [], name: lambda self, key, values: []}
+    body: dict[str, Any] = {
+        "__module__": "ported",
+        "map": lambda self, key, value: [],
+        name: lambda self, key, values: [],
+    }
     with pytest.raises(JobLoadError) as refused:
-        type("Ported", (Job,), body | {"__module__": "ported"}).check()
+        check_job(type("Ported", (Job,), body))
     assert f"Ported has `{name}`" in str(refused.value)
     assert _words(FOREIGN[name]) & _words(ours), f"{page}: {name}: {FOREIGN[name]!r}, {ours!r}"
 
