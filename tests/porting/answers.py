@@ -215,5 +215,6 @@ def customer_totals(folder: Path) -> Pairs:
         amounts[row["customer"]].append(int(row["amount"]))
     ranked = sorted((-sum(each), name, each) for name, each in amounts.items())
     return [
-        ((total, name), (len(each), -total, min(each), max(each))) for total, name, each in ranked
+        (name, {"n": len(each), "total": -total, "least": min(each), "greatest": max(each)})
+        for total, name, each in ranked
     ]

@@ -39,4 +39,8 @@ def _equal(wanted: Any, seen: Any, tolerance: float) -> bool:
         return math.isclose(wanted, seen, rel_tol=tolerance, abs_tol=tolerance)
     if isinstance(wanted, list) and isinstance(seen, list):
         return len(wanted) == len(seen) and all(map(_equal, wanted, seen, [tolerance] * len(seen)))
+    if isinstance(wanted, dict) and isinstance(seen, dict):
+        return wanted.keys() == seen.keys() and all(
+            _equal(value, seen[name], tolerance) for name, value in wanted.items()
+        )
     return type(wanted) is type(seen) and bool(wanted == seen)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.porting import answers
 from tests.porting.answers import Pairs
-from tests.porting.processes import run_peer
+from tests.porting.processes import examples_of_mrjob, run_peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ def _value_alone(_key: Any, value: Any) -> tuple[Any, Any]:
 TEXTS = ("texts",)
 MATRICES = ("a=a.csv", "b=b.csv")
 STOP_WORDS = str(Path(__file__).parent / "jobs" / "few_stop_words.txt")
+FEW_WORDS = "the,and,a,of,i,to,in,you,he,she"
+DOCUMENTS = str(examples_of_mrjob() / "docs-to-classify")
 
 OF_MRJOB = (
     Port("word_freq.py", TEXTS, Peer("mr_word_freq_count"), fleet=True),
@@ -105,6 +107,14 @@ OF_MRJOB = (
         Peer("mr_grep", "local", ("-e", "Hatter"), lambda line: (None, line.decode())),
         ("--param", "expression=Hatter"),
         _value_alone,
+    ),
+    Port(
+        "text_classifier.py:TextClassifier",
+        (DOCUMENTS,),
+        Peer("mr_text_classifier", options=("--stop-words", FEW_WORDS)),
+        ("--param", f"stop_words={FEW_WORDS}"),
+        tolerance=1e-9,
+        fleet=True,
     ),
     Port(
         "words_containing_u.py",

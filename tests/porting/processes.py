@@ -64,6 +64,12 @@ def run_file(file: Path, inputs: Sequence[str], folder: Path, *options: str) -> 
     return _run([*command, *options, *_files(inputs, folder)], folder, {}).out
 
 
+def examples_of_mrjob() -> Path:
+    """Return the folder of mrjob's examples; without mrjob, one that does not exist."""
+    found = sorted((PEER.parents[1] / "lib").glob("python3*/site-packages/mrjob/examples"))
+    return found[0] if found else PEER.parents[1] / "examples"
+
+
 def _place(job: str) -> str:
     """Return a job of `jobs/` as `--job` takes it; a ready-made one has no file."""
     return str(JOBS / job) if ".py" in job else job

@@ -37,4 +37,4 @@ class MostUsedWord(Chain):
     stop_words: str = "stop_words.txt"
 
     def steps(self):
-        return [Counted(stop_words=self.stop_words), Most()]
+        return [Counted(), Most()]
