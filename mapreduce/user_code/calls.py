@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dis
 import os
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -36,6 +37,10 @@ _DEPENDENCIES = frozenset(
 )
 """Packages that the engine calls. Any other installed package counts as the job's."""
 _MACHINERY = ("<frozen importlib", f"{sysconfig.get_path('stdlib')}{os.sep}importlib{os.sep}")
+_USED_AS_A_LIST = re.compile(
+    r"'(?:generator|itertools\.\w+|[\w.]*[Ii]terator)' (?:object )?"
+    r"(?:has no len\(\)|is not subscriptable|is not reversible)"
+)
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 Owner = Literal["author", "engine", "either"]
@@ -164,7 +169,16 @@ def _message(exc: BaseException, place: Place) -> str:
             f"{place.step} raised StopIteration: next() found no value; "
             "give it a default, as in next(values, None)"
         )
-    return f"{place.step} raised {type(exc).__name__}: {text_of(exc)}".removesuffix(": ")
+    said = f"{place.step} raised {type(exc).__name__}: {text_of(exc)}".removesuffix(": ")
+    return f"{said}{_of_values(exc, place)}"
+
+
+def _of_values(exc: BaseException, place: Place) -> str:
+    """Return what to write where a job takes the values of a key for a list, or ""."""
+    takes_values = place.step in ("reduce", "combine") and isinstance(exc, TypeError)
+    if not takes_values or not _USED_AS_A_LIST.search(text_of(exc)):
+        return ""
+    return "; `values` is an iterator, which is read once: write `values = list(values)` first"
 
 
 def text_of(exc: BaseException) -> str:
