@@ -108,6 +108,7 @@ OF_MRJOB = (
         ("--param", "expression=Hatter"),
         _value_alone,
     ),
+    Port("phone_to_url_warc.py", ("crawl",), Peer("mr_phone_to_url"), fleet=True),
     Port(
         "text_classifier.py:TextClassifier",
         (DOCUMENTS,),

@@ -10,7 +10,7 @@ import pytest
 
 from tests.porting.compare import differences
 from tests.porting.ports import Peer, Port
-from tests.porting.processes import JOBS, PEER, pairs_of, run_job, run_peer
+from tests.porting.processes import JOBS, PEER, WHEELS, pairs_of, run_job, run_peer
 
 needs_mrjob = pytest.mark.skipif(
     not PEER.exists(), reason="mrjob has an environment of its own; run: make porting"
@@ -62,20 +62,25 @@ def test_a_failing_hook_shows_the_authors_traceback(
 def test_a_package_beside_the_job_travels_with_it(target: str, data: Path, tmp_path: Path) -> None:
     """The port of mr_phone_to_url imports warcio from its own folder, and equals mrjob's."""
     shutil.copy(JOBS / "phone_to_url.py", tmp_path)
-    _copy_beside("warcio", tmp_path)  # not six, which it needs: that is in the images
-    port = Port("phone_to_url.py", ("crawl",), Peer("mr_phone_to_url"))
+    pip = [str(PEER), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    found = ["--no-index", "--find-links", str(WHEELS)]
+    subprocess.run([*pip, *found, "--target", str(tmp_path), "warcio"], check=True)
+    _compare_phones(str(tmp_path / "phone_to_url.py"), data, tmp_path, "--target", target)
+
+
+@needs_mrjob
+def test_a_package_named_on_the_command_line_is_on_the_services(data: Path, tmp_path: Path) -> None:
+    """The same job without a package beside it gets warcio from a file of requirements."""
+    (tmp_path / "requirements.txt").write_text("warcio\n")
+    options = ("--target", "local", "--requirements", str(tmp_path / "requirements.txt"))
+    _compare_phones("phone_to_url.py", data, tmp_path, *options)
+
+
+def _compare_phones(job: str, data: Path, folder: Path, *options: str) -> None:
+    port = Port(job, ("crawl",), Peer("mr_phone_to_url"))
     assert isinstance(port.answer, Peer)
-    out = tmp_path / "out.jsonl"
-    options = ("--target", target, "--store", str(tmp_path / "store"), "--output", str(out))
-    run_job(str(tmp_path / "phone_to_url.py"), port.inputs, data, *options)
-    assert (
-        differences(port, port.answer.answer(port.inputs, data), pairs_of(out.read_bytes())) == []
-    )
-
-
-def _copy_beside(package: str, folder: Path) -> None:
-    """Copy a package as `pip install --target` puts it beside a job."""
-    code = f"import {package}; print({package}.__file__)"
-    found = subprocess.run([PEER, "-c", code], capture_output=True, text=True, check=True)
-    path = Path(found.stdout.strip())
-    shutil.copytree(path.parent, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    out = folder / "out.jsonl"
+    kept = ("--store", str(folder / "store"), "--output", str(out))
+    run_job(job, port.inputs, data, *options, *kept)
+    wanted = port.answer.answer(port.inputs, data)
+    assert differences(port, wanted, pairs_of(out.read_bytes())) == []
