@@ -143,7 +143,7 @@ OF_OTHERS = (
         "matrix_one_step.py",
         MATRICES,
         answers.matrix_product,
-        ("--param", "rows=30", "--param", "columns=20"),
+        ("--param", "height=30", "--param", "width=20"),
     ),
     Port("matrix_two_steps.py", MATRICES, answers.matrix_product, fleet=True),
     Port("sessions.py", ("access.log",), answers.sessions),

@@ -4,17 +4,17 @@ from mapreduce import Csv, Job
 
 
 class MatrixOneStep(Job):
-    rows: int = 1
-    columns: int = 1
+    height: int
+    width: int
     input_format = {"a": Csv(), "b": Csv()}
 
     def map(self, offset, cell):
         row, column, value = int(cell["row"]), int(cell["column"]), int(cell["value"])
         if self.input == "a":
-            for other in range(self.columns):
+            for other in range(self.width):
                 yield (row, other), ("a", column, value)
         else:
-            for other in range(self.rows):
+            for other in range(self.height):
                 yield (other, column), ("b", row, value)
 
     def reduce(self, cell, factors):
