@@ -117,12 +117,13 @@ class DocumentScores(Passing):
         found = list(values)
         (doc,) = [value for word, value in found if word == "doc"]
         counts = dict(doc.pop("counts"))
-        totals = defaultdict(float)
+        parts = defaultdict(list)
         for ngram, scores in (value for word, value in found if word == "scores"):
             length = max(counts[ngram[0], ANY], self.short_doc_threshold, 1)
             for cat, score in scores.items():
-                totals[cat] += score * counts[ngram] / length
-        yield key, {**doc, "cat_to_score": dict(totals)}
+                parts[cat].append(score * counts[ngram] / length)
+        # fsum, because the order of the n-grams follows from how the steps before were cut
+        yield key, {**doc, "cat_to_score": {cat: math.fsum(parts[cat]) for cat in sorted(parts)}}
 
 
 class TextClassifier(Chain):
