@@ -11,11 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.requirement import CANNOT
+
 ROOT = Path(__file__).parents[2]
 JOBS = Path(__file__).parent / "jobs"
 PEER = Path(sys.prefix) / "porting-env" / "bin" / "python"
 WHEELS = Path(sys.prefix) / "porting-env" / "wheels"
 TIMEOUT_S = 100
+NEWEST_OF_MRJOB = (3, 12)
+"""mrjob 0.7.4, the last version, imports a module that Python 3.13 has no more."""
+needs_mrjob = pytest.mark.skipif(
+    sys.version_info[:2] > NEWEST_OF_MRJOB or not PEER.exists(),
+    reason=f"{CANNOT}mrjob does not import on this Python"
+    if sys.version_info[:2] > NEWEST_OF_MRJOB
+    else "mrjob has an environment of its own; run: make porting",
+)
 
 
 class Failed(Exception):

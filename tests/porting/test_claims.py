@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.porting.ports import json_pair
-from tests.porting.processes import PEER, pairs_of, run_file, run_job
+from tests.porting.processes import needs_mrjob, pairs_of, run_file, run_job
 
-pytestmark = pytest.mark.skipif(
-    not PEER.exists(), reason="mrjob has an environment of its own; run: make porting"
-)
+pytestmark = needs_mrjob
 THEIRS = """
 from mrjob.job import MRJob
 from mrjob.step import MRStep
@@ -42,11 +38,13 @@ class Ours(Job):
 FIRST = "yield key, sorted(values)[0]"
 
 
-def _both(folder: Path, content: bytes, times: int = 1, **code: str) -> tuple[str, str, str]:
+def _both(
+    folder: Path, content: bytes, mapped: str, reduced: str, times: int = 1
+) -> tuple[str, str, str]:
     """Return the keys that each program yields, in its order, and what our run says."""
     (folder / "in.txt").write_bytes(content)
-    (folder / "theirs.py").write_text(THEIRS.format(**code))
-    (folder / "ours.py").write_text(OURS.format(**code))
+    (folder / "theirs.py").write_text(THEIRS.format(map=mapped, reduce=reduced))
+    (folder / "ours.py").write_text(OURS.format(map=mapped, reduce=reduced))
     inputs = ["in.txt"] * times
     theirs = run_file(folder / "theirs.py", inputs, folder)
     options = ("--target", "inline", "--reducers", "1", "--output", "out.jsonl")
@@ -58,29 +56,28 @@ def _both(folder: Path, content: bytes, times: int = 1, **code: str) -> tuple[st
 
 def test_keys_sort_as_values_and_not_as_json(tmp_path: Path) -> None:
     """There 10 comes before 9."""
-    theirs, ours, _ = _both(tmp_path, b"9\n10\n", map="yield int(line), 0", reduce=FIRST)
+    theirs, ours, _ = _both(tmp_path, b"9\n10\n", "yield int(line), 0", FIRST)
     assert (theirs, ours) == ("[(10, 0), (9, 0)]", "[(9, 0), (10, 0)]")
 
 
 def test_a_tuple_stays_a_tuple(tmp_path: Path) -> None:
     """There a tuple comes back as a list, also in a value."""
-    code = {"map": "yield 'k', (line, 1)", "reduce": "yield key, [str(type(v)) for v in values]"}
-    theirs, ours, _ = _both(tmp_path, b"a\n", **code)
+    reduced = "yield key, [str(type(value)) for value in values]"
+    theirs, ours, _ = _both(tmp_path, b"a\n", "yield 'k', (line, 1)", reduced)
     assert "class 'list'" in theirs
     assert "class 'tuple'" in ours
 
 
 def test_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
     """There the line is read as Latin-1; here they become U+FFFD, and the run says where."""
-    theirs, ours, said = _both(tmp_path, b"caf\xe9\n", map="yield line, 0", reduce=FIRST)
+    theirs, ours, said = _both(tmp_path, b"caf\xe9\n", "yield line, 0", FIRST)
     assert (theirs, ours) == ("[('caf\u00e9', 0)]", "[('caf\ufffd', 0)]")
     assert "UTF-8" in said
 
 
 def test_the_same_input_twice(tmp_path: Path) -> None:
     """There it is read twice; here once, and the run says so."""
-    code = {"map": "yield line, 1", "reduce": "yield key, sum(values)"}
-    theirs, ours, said = _both(tmp_path, b"a\n", times=2, **code)
+    theirs, ours, said = _both(tmp_path, b"a\n", "yield line, 1", "yield key, sum(values)", 2)
     assert (theirs, ours) == ("[('a', 2)]", "[('a', 1)]")
     assert "twice" in said or "once" in said
 

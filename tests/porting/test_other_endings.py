@@ -10,11 +10,8 @@ import pytest
 
 from tests.porting.compare import differences
 from tests.porting.ports import Peer, Port
-from tests.porting.processes import JOBS, PEER, WHEELS, pairs_of, run_job, run_peer
+from tests.porting.processes import JOBS, PEER, WHEELS, needs_mrjob, pairs_of, run_job, run_peer
 
-needs_mrjob = pytest.mark.skipif(
-    not PEER.exists(), reason="mrjob has an environment of its own; run: make porting"
-)
 SAMPLE = 5
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.docs.blocks import Block, blocks
 from tests.porting.ports import json_pair
-from tests.porting.processes import PEER, ROOT, pairs_of, run_file, run_job
+from tests.porting.processes import ROOT, needs_mrjob, pairs_of, run_file, run_job
 
 PAGE = ROOT / "docs" / "how-to" / "port-from-mrjob.md"
 BOOK = str(ROOT / "books" / "alice.txt")
@@ -19,9 +17,7 @@ def _block(words: str) -> Block:
     return found
 
 
-@pytest.mark.skipif(
-    not PEER.exists(), reason="mrjob has an environment of its own; run: make porting"
-)
+@needs_mrjob
 def test_the_two_programs_of_the_page_yield_the_same(tmp_path: Path) -> None:
     """MRLongWords under mrjob and LongWords here have the same pairs."""
     (tmp_path / "theirs.py").write_text(_block("class MRLongWords").text, "utf-8")

@@ -8,11 +8,7 @@ import pytest
 
 from tests.porting.compare import differences
 from tests.porting.ports import OF_MRJOB, OF_OTHERS, Peer, Port
-from tests.porting.processes import PEER, pairs_of, run_job
-
-needs_mrjob = pytest.mark.skipif(
-    not PEER.exists(), reason="mrjob has an environment of its own; run: make porting"
-)
+from tests.porting.processes import needs_mrjob, pairs_of, run_job
 
 
 def _name(port: Port) -> str:
