@@ -84,11 +84,8 @@ def test_the_same_input_twice(tmp_path: Path) -> None:
 
 def test_none_is_a_key_and_the_reducers_order_is_kept_on_request(tmp_path: Path) -> None:
     """Both take None as the key of one group; here `keep_order` keeps the order of emission."""
-    code = {
-        "map": "yield None, line",
-        "reduce": "yield from ((v, 0) for v in sorted(values)[::-1])",
-    }
-    theirs, ours, _ = _both(tmp_path, b"a\nc\nb\n", **code)
+    reduced = "yield from ((value, 0) for value in sorted(values)[::-1])"
+    theirs, ours, _ = _both(tmp_path, b"a\nc\nb\n", "yield None, line", reduced)
     assert theirs == "[('c', 0), ('b', 0), ('a', 0)]"
     assert ours == "[('a', 0), ('b', 0), ('c', 0)]"
     kept = (tmp_path / "ours.py").read_text().replace("(Job):", "(Job):\n    keep_order = True\n")
