@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
-from mapreduce.user_code.class_names import FOREIGN, check_names
+from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
 from mapreduce.user_code.parameters import Parametrised, check_parameters
 
 Reads = Literal["previous", "given"]
@@ -69,6 +69,7 @@ class Chain(Parametrised):
     """
 
     files: ClassVar[Sequence[str]] = ()
+    requirements: ClassVar[Sequence[str]] = ()
 
     def steps(self) -> Steps:
         """Return or yield the jobs, in order."""
@@ -84,10 +85,12 @@ class Chain(Parametrised):
         check_names(
             cls,
             Chain,
-            ("steps", "files"),
-            {*vars(Chain), *vars(Parametrised)} - {"steps", "files"},
+            ("steps", "files", "requirements"),
+            {*vars(Chain), *vars(Parametrised)} - {"steps", "files", "requirements"},
             _FOREIGN,
         )
+        check_texts(cls.__name__, "files", cls.files)
+        check_texts(cls.__name__, "requirements", cls.requirements)
         if cls.steps is Chain.steps:
             raise JobLoadError(
                 f"the chain {cls.__name__} has no `steps`; write `def steps(self)` that yields jobs"

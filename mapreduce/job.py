@@ -68,6 +68,8 @@ class Job(Parametrised):
             not test for it.
         files: names of files and folders beside the job's file that travel with it;
             `self.path(name)` returns the path of one.
+        requirements: packages that the job imports, as pip takes them: a list of texts, which is
+            read before the job is imported.
     """
 
     reduce: ClassVar[Any] = None
@@ -76,6 +78,7 @@ class Job(Parametrised):
     total_order: ClassVar[bool] = False
     order_matters: ClassVar[bool] = False
     files: ClassVar[Sequence[str]] = ()
+    requirements: ClassVar[Sequence[str]] = ()
     _mapreduce_task: TaskState
 
     def __new__(cls, *values: Any, **parameters: Any) -> Self:
@@ -187,8 +190,24 @@ class Job(Parametrised):
         self._mapreduce_task.status = said.encode("utf-8", "backslashreplace").decode()
 
     def path(self, name: str) -> Path:
-        """Return the local path of one of `files`."""
-        return Path(inspect.getfile(type(self))).parent / name
+        """Return the local path of one of `files`.
+
+        Raises:
+            ValueError: the name is absolute, or leads out of the job's folder.
+            FileNotFoundError: no such file travels with the job.
+        """
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(
+                f"self.path({name!r}): only files beside the job's file travel with it; copy it "
+                "there, and name it in `files`"
+            )
+        found = Path(inspect.getfile(type(self))).parent / name
+        if not found.exists():
+            raise FileNotFoundError(
+                f"self.path({name!r}): no such file travels with the job; "
+                f"write `files = [{name!r}]` in the class"
+            )
+        return found
 
     # -- properties that the engine reads ----------------------------------------------------------
 

@@ -1,4 +1,6 @@
 locals {
+  system = "MapReduce"
+
   # These three tags identify everything that belongs to one stack. They are merged last, so that
   # extra_tags cannot override them.
   tags = merge(var.extra_tags, {
@@ -13,28 +15,6 @@ locals {
   # Cloud Map unless a course's role serves: such accounts may not use it, and the driver does not
   # need it.
   service_discovery = coalesce(var.service_discovery, var.existing_role_name == null ? "api" : "none")
-
-  # The differences between the three services. Their access to S3 is in modules/service/iam.tf.
-  services = {
-    splitter = {
-      desired_count = var.splitter_count
-      cpu           = var.splitter_cpu
-      memory        = var.splitter_memory
-      spot_share    = 0
-    }
-    mapper = {
-      desired_count = var.mapper_count
-      cpu           = var.mapper_cpu
-      memory        = var.mapper_memory
-      spot_share    = var.spot_share
-    }
-    reducer = {
-      desired_count = var.reducer_count
-      cpu           = var.reducer_cpu
-      memory        = var.reducer_memory
-      spot_share    = 0
-    }
-  }
 }
 
 locals {
@@ -75,12 +55,8 @@ module "registry" {
 module "storage" {
   source = "./modules/storage"
 
-  name                        = var.name
-  intermediate_retention_days = var.intermediate_retention_days
-  input_retention_days        = var.input_retention_days
-  code_retention_days         = var.code_retention_days
-  run_retention_days          = var.run_retention_days
-  task_retention_days         = var.task_retention_days
+  name           = var.name
+  retention_days = local.retention_days
 }
 
 module "signing_key" {
@@ -90,17 +66,19 @@ module "signing_key" {
     aws = aws.signing_key
   }
 
-  name = var.name
+  name        = var.name
+  description = "HS256 key with which the MapReduce driver signs its calls to the services."
 }
 
 module "cluster" {
   source = "./modules/cluster"
 
   name              = var.name
+  system            = local.system
   service_discovery = local.service_discovery
   vpc_id            = local.network.vpc_id
   repository_arns   = values(module.registry.repository_arns)
-  signing_key_arn   = module.signing_key.parameter_arn
+  secrets           = { SigningKey = module.signing_key.parameter_arn }
 
   existing_role_name       = var.existing_role_name
   role_path                = var.role_path
@@ -111,8 +89,9 @@ module "service" {
   source   = "./modules/service"
   for_each = local.services
 
-  name = var.name
-  role = each.key
+  name   = var.name
+  role   = each.key
+  system = local.system
 
   image                 = local.images[each.key]
   architecture          = var.architecture
@@ -121,19 +100,31 @@ module "service" {
   memory                = each.value.memory
   ephemeral_storage_gib = var.ephemeral_storage_gib
   spot_share            = each.value.spot_share
-  extra_environment     = var.extra_environment
+  environment           = local.environments[each.key]
+  secrets               = { MAPREDUCE_SIGNING_KEY = module.signing_key.parameter_arn }
   log_retention_days    = var.log_retention_days
+
+  port          = 8080
+  port_variable = "MAPREDUCE_PORT"
+  health_check  = { command = ["CMD", "python", "-m", "services.healthcheck"] }
+  scratch_path  = local.scratch_path
+
+  # Fargate's maximum, and Spot's notice: time for running tasks to finish or report.
+  stop_timeout_s = 120
+
+  # A deploy replaces tasks instead of doubling them: two versions never work on one job, and a
+  # small account's quota suffices. A run in progress retries the interrupted tasks.
+  deployment_percent = { minimum = 0, maximum = 100 }
 
   vpc_id           = local.network.vpc_id
   vpc_cidrs        = local.network.vpc_cidrs
   subnet_ids       = local.network.subnet_ids
   assign_public_ip = var.assign_public_ip
   allowed_cidrs    = var.allowed_cidrs
+  client           = "A driver"
 
-  bucket              = module.storage.bucket
-  extra_input_buckets = var.extra_input_buckets
-  extra_kms_key_arns  = var.extra_kms_key_arns
-  signing_key_arn     = module.signing_key.parameter_arn
+  bucket = module.storage.bucket
+  access = local.access[each.key]
 
   cluster_arn             = module.cluster.cluster_arn
   service_discovery       = local.service_discovery
@@ -193,6 +184,7 @@ module "nightly_stop" {
   count  = var.nightly_stop == null ? 0 : 1
 
   name         = var.name
+  system       = local.system
   cluster_name = module.cluster.cluster_name
   service_arns = { for service in module.service : service.service_name => service.service_arn }
   schedule     = var.nightly_stop
@@ -207,6 +199,7 @@ module "monitoring" {
   count  = var.alarms || var.dashboard ? 1 : 0
 
   name         = var.name
+  system       = local.system
   cluster_name = module.cluster.cluster_name
   services     = { for role, service in module.service : role => { service_name = service.service_name, log_group = service.log_group } }
   alarms       = var.alarms

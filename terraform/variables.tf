@@ -445,7 +445,7 @@ variable "input_retention_days" {
 }
 
 variable "code_retention_days" {
-  description = "Days after which S3 deletes the code of jobs (jobs/). A later run uploads it again; a run that is under way then fails. 0: never."
+  description = "Days after which S3 deletes the code of jobs and their packages (jobs/, packages/). A later run uploads it again; a run that is under way then fails. 0: never."
   type        = number
   default     = 0
   nullable    = false

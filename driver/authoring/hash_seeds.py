@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict
 
+from driver.packages.of_job import PackagesWanted
 from driver.plan.config import READY_MADE
 from mapreduce.check.laws import SEEDED, Pairs, Way, placed
 from mapreduce.check.reference import PlainInput
@@ -138,7 +139,8 @@ def _class(module: str, name: str) -> type[Job]:
 def _serve(job: str) -> None:
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # the job's prints must not mix with the answers
-        find_job(job, READY_MADE)  # puts the job's folder on the module path
+        # puts the job's folder and its packages on the module path
+        find_job(job, READY_MADE, PackagesWanted().provide)
         for line in sys.stdin.buffer:
             answers.write(answered(line, _class).model_dump_json().encode() + b"\n")
             answers.flush()

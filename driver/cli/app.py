@@ -16,6 +16,7 @@ from driver.cli import (
     completion,
     documents,
     fleet,
+    packages,
     plan,
     proof,
     receipt,
@@ -57,7 +58,12 @@ GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
     ),
     "Write a job": (author.new, author.check),
     "The stack in AWS": (cloud.doctor,),
-    "Measure, clean up, set up": (bench.bench, records.clean, completion.completion),
+    "Measure, clean up, set up": (
+        bench.bench,
+        records.clean,
+        packages.packages,
+        completion.completion,
+    ),
 }
 """The commands as help shows them, the most used first."""
 

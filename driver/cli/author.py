@@ -87,6 +87,7 @@ def check(
     """
     from driver.authoring.hash_seeds import SeededRuns
     from driver.authoring.sample import checked_jobs, sampled
+    from driver.packages.of_job import PackagesWanted
     from driver.plan.config import READY_MADE
     from driver.targets.s3_access import user_bucket
     from mapreduce.check.laws import check as check_laws
@@ -95,11 +96,11 @@ def check(
     from mapreduce.storage import open_storage
     from mapreduce.user_code.parameters import parse_parameters
 
-    limit = size_bytes("--sample", sample)
     with no_output_of_jobs():
-        _, cls = find_job(job, READY_MADE)
+        _, cls = find_job(job, READY_MADE, PackagesWanted().provide)
         parameters = parse_parameters(cls, assignments("--param", param))
-        found = sampled((*inputs, *input), cls, open_storage(open_bucket=user_bucket()), limit)
+        limit, storage = size_bytes("--sample", sample), open_storage(open_bucket=user_bucket())
+        found = sampled((*inputs, *input), cls, storage, limit)
         jobs = checked_jobs(cls(**parameters), found)
         if not any(given.content for _, sources in jobs for given in sources):
             raise UsageError("the sample is empty; name an input with content")
@@ -112,11 +113,17 @@ def check(
                 laws += len(laws_of(make, ways))
         names = tuple(type(make()).__name__ for make, _ in jobs)
     if json or fields is not None:
-        lines = tuple(_line(each) for _, each in breaches)
-        print_document(CheckReport(jobs=names, laws=laws, breaches=lines), fields)
+        _print_report(names, laws, breaches, fields)
     else:
         _answer_all(names, laws, breaches)
     return 1 if breaches else 0
+
+
+def _print_report(
+    names: tuple[str, ...], laws: int, breaches: list[tuple[str, Breach]], fields: str | None
+) -> None:
+    lines = tuple(_line(each) for _, each in breaches)
+    print_document(CheckReport(jobs=names, laws=laws, breaches=lines), fields)
 
 
 def _answer_all(names: tuple[str, ...], laws: int, breaches: list[tuple[str, Breach]]) -> None:

@@ -29,6 +29,7 @@ DOCUMENTS: dict[str, str] = {
     "verify": "driver.history.verify:Verdict",
     "check": "driver.cli.author:CheckReport",
     "bench": "driver.report.speedup:SpeedUp",
+    "packages": "driver.cli.packages:PackageList",
     "doctor": "driver.cli.cloud:Findings",
     "stack selftest": "driver.cli.stack_checks:SelfTest",
 }

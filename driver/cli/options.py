@@ -51,6 +51,10 @@ class JobOptions:
     holds several."""
     param: Texts = ()
     """A parameter of the job, as name=value; may be given several times."""
+    requirements: Annotated[Path | None, Parameter(negative="")] = None
+    """A requirements file of pip: packages that the job imports, besides its `requirements`."""
+    refresh_packages: Flag = False
+    """Have pip resolve the job's requirements again; otherwise the packages stay as they were."""
 
     def with_inputs(self, command: str, *given: str) -> JobOptions:
         """Return the options with the inputs that are named without `--input`, first.
@@ -201,6 +205,8 @@ def run_config(
         inputs=job.input,
         job=job.job,
         parameters=assignments("--param", job.param),
+        requirements=job.requirements,
+        refresh_packages=job.refresh_packages,
         mappers=place.mappers,
         reducers=cut.reducers,
         chunks=cut.chunks,

@@ -18,7 +18,16 @@ Basis = Literal["sample", "earlier runs", "nothing"]
 """sample: the job's code on the beginning of some splits; earlier runs: what the tasks of the last
 run of this job have taken; nothing: neither."""
 KeyPart = Literal[
-    "input", "cut", "format", "code", "parameters", "partitions", "build", "key ranges", "kept"
+    "packages",
+    "input",
+    "cut",
+    "format",
+    "code",
+    "parameters",
+    "partitions",
+    "build",
+    "key ranges",
+    "kept",
 ]
 """The part of a task's key that differs from the nearest earlier run; kept: none does, and the
 task's result is not there, or has changed."""

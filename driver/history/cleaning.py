@@ -74,7 +74,7 @@ def plan_emptying(runs: RunStore) -> Cleaning:
     """Return everything that this program has ever written to the store."""
     of_tasks = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE)
     of_runs = (keys.RUNS, keys.INDEX, keys.FORECASTS)
-    folders = (keys.INPUT, *of_tasks, *of_runs, keys.JOBS, keys.TASKS)
+    folders = (keys.INPUT, *of_tasks, *of_runs, keys.JOBS, keys.PACKAGES, keys.TASKS)
     found = (info for name in folders for info in runs.storage.list(keys.join(runs.store, name)))
     return cleaning_of(found, runs)
 

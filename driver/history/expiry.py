@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from driver.history.cleaning import UNFINISHED_AGE_S, Cleaning, cleaning_of
+from driver.history.package_list import objects_of_set
 from driver.history.run_names import steps_by_chain
 from driver.history.run_store import RunStore
 from mapreduce.errors import MapReduceError
@@ -20,7 +21,7 @@ from mapreduce.wire import keys
 
 LEAST_AGE_S = UNFINISHED_AGE_S
 """No run takes so long: younger objects may be those of one that is going on."""
-_SHARED = (keys.INPUT, keys.JOBS)
+_SHARED = (keys.INPUT, keys.JOBS, keys.PACKAGES)
 _OF_RUNS = (keys.CHUNKS, keys.MAPS, keys.PAIRS, keys.REDUCE, keys.RUNS, keys.INDEX)
 _FOLDERS = (*_SHARED, *_OF_RUNS, keys.TASKS, keys.FORECASTS)
 
@@ -32,7 +33,7 @@ class _Listed:
     Attributes:
         of_runs: those in the folders of runs, by the run.
         recorded: the runs that have records.
-        shared: uploaded inputs and packed code.
+        shared: uploaded inputs, packed code and packages.
         reusable: task records, merged states, and what forecasts go by.
     """
 
@@ -46,8 +47,8 @@ def plan_expiry(runs: RunStore, before: float, *, results: bool) -> Cleaning:
     """Return what was written before a time and is no longer needed.
 
     A run is old when all that it and its steps have written is a day older than that. Of old runs,
-    everything goes but results and records; with `results`, these too. Uploaded inputs and packed
-    code go when they are old, and no run that stays was planned with them.
+    everything goes but results and records; with `results`, these too. Uploaded inputs, packed code
+    and packages go when they are old, and no run that stays was planned with them.
 
     Args:
         runs: the store.
@@ -120,8 +121,8 @@ def _is_kept(key: str) -> bool:
 
 
 def _needed_by(names: Iterable[str], runs: RunStore) -> tuple[Set[str], list[str]]:
-    """Return the inputs and packed code of runs, and the runs whose plan cannot be read."""
-    needed, unknown = set[str](), list[str]()
+    """Return what is shared by runs and needed by these, and the runs of unreadable plans."""
+    needed, sets, unknown = set[str](), set[str](), list[str]()
     for name in names:
         try:
             plan = runs.plan(name)
@@ -129,5 +130,8 @@ def _needed_by(names: Iterable[str], runs: RunStore) -> tuple[Set[str], list[str
             unknown.append(name)
             continue
         needed.add(keys.code(runs.store, plan.job.code))
+        sets.add(plan.job.packages)
         needed.update(given.url for given in plan.inputs)
+    for digest in sets:
+        needed.update(objects_of_set(runs.storage, runs.store, digest))
     return needed, unknown

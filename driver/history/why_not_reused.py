@@ -87,6 +87,8 @@ def _common(
     )
     if now["build"] != then["build"]:
         return "build", _build(now["build"], then["build"])
+    if now["job"]["packages"] != then["job"]["packages"]:
+        return "packages", f"the packages of {plan.job.name} are others (requirements)"
     if _without(now["job"], "parameters") != _without(then["job"], "parameters"):
         return "code", f"the code of {plan.job.name} that its map tasks run has changed"
     if now["job"]["parameters"] != then["job"]["parameters"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from driver.plan.fault_rates import Chaos
 from mapreduce.errors import UsageError
@@ -31,6 +32,8 @@ class RunConfig:
         top: how many of the top keys are reported.
         fresh: reuse no finished task.
         remembered: later runs may reuse its tasks.
+        requirements: a requirements file of pip, besides those in the job's classes.
+        refresh_packages: resolve the requirements anew.
         task_memory_bytes: memory of a task on this machine; None for a share of it.
         spark_master: the master of a run on Apache Spark.
         chaos: the fault injection, if any.
@@ -53,6 +56,8 @@ class RunConfig:
     top: int = 10
     fresh: bool = False
     remembered: bool = True
+    requirements: Path | None = None
+    refresh_packages: bool = False
     sort: bool = False
     chaos: Chaos | None = None
     skip_bad_records: int = 0

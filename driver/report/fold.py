@@ -64,6 +64,7 @@ class RunFold:
         self._printed: dict[_Attempt, Printed] = {}
         self._lines = 0
         self._skipped: list[Skipped] = []
+        self._skipped_records = 0
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             events.StageStarted: self._stage_started,
             events.StageDone: self._stage_done,
@@ -117,6 +118,7 @@ class RunFold:
             marks=tuple(self._marks),
             printed=tuple(self._printed.values()),
             skipped=tuple(self._skipped),
+            skipped_records=self._skipped_records,
         )
 
     def _stages_over(self, state: RunState) -> tuple[StageModel, ...]:
@@ -300,6 +302,7 @@ class RunFold:
         return moved, tuple(rows[row] for row in used)
 
     def _record_skipped(self, event: events.RecordSkipped) -> None:
+        self._skipped_records += 1
         if len(self._skipped) < SKIPPED_KEPT:
             self._skipped.append(Skipped(task=event.task, place=event.place, message=event.message))
 

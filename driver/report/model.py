@@ -121,7 +121,7 @@ class RunModel(_Value, frozen=True, kw_only=True, omit_defaults=True):
 
     `started` is when its driver began; `ended` is None until it is over. `steps` are the run ids
     of a chain's steps that have begun. `preparing` is the step before the first stage that is
-    under way.
+    under way. `skipped` are the first of the `skipped_records`.
     """
 
     run: str
@@ -141,6 +141,7 @@ class RunModel(_Value, frozen=True, kw_only=True, omit_defaults=True):
     marks: tuple[Mark, ...] = ()
     printed: tuple[Printed, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    skipped_records: int = 0
     failure_kind: str = ""
     failure: str = ""
     spent_usd: float | None = None

@@ -99,6 +99,7 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
             "run": keys.step(run.plan.run, number),
             "job": JobSpec(
                 code=run.plan.job.code,
+                packages=run.plan.job.packages,
                 module=job.__module__,
                 file=run.plan.job.file if job.__module__ == run.plan.job.module else "",
                 name=job.__name__,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from driver.history.failure import authors_files
 from driver.history.reuse import FinishedTasks
 from driver.history.run_store import DeadLetter, RunStore
 from driver.plan import events
@@ -340,7 +341,9 @@ class Stages:
                     key=record.key,
                     record=record.record,
                     message=storable(record.message),
-                    traceback=storable(record.traceback, TRACEBACK_LIMIT),
+                    traceback=storable(
+                        authors_files(record.traceback, self._plan), TRACEBACK_LIMIT
+                    ),
                 )
                 # named after its task, so that a task that runs again replaces only its letters
                 self._backend.runs.write(

@@ -13,7 +13,7 @@ from driver.run.stages import FleetBackend
 from driver.scheduling.policy import RetryPolicy
 from driver.targets.prepare import Prepared
 from driver.transport.inline import InlineFleet, InlineTransport
-from mapreduce.code import instance, modules_loaded
+from mapreduce.code import instance, members_of, modules_loaded, only_packed
 from mapreduce.engine import TaskContext
 from mapreduce.job import Job
 from mapreduce.wire.messages import JobSpec
@@ -39,4 +39,6 @@ async def inline_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Ba
         policy = RetryPolicy(
             attempts=1, once_attempts=1, skip_bad_records=prepared.config.skip_bad_records
         )
-        yield FleetBackend(prepared.runs, InlineFleet(), InlineTransport(context), policy)
+        files = members_of(prepared.source, prepared.modules).values()
+        with only_packed(prepared.source.root, tuple(files)):
+            yield FleetBackend(prepared.runs, InlineFleet(), InlineTransport(context), policy)

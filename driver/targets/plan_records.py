@@ -9,6 +9,7 @@ from dataclasses import replace
 from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
+from driver.packages.of_job import digest_of_packages, keep_packages
 from driver.plan.config import RunConfig
 from driver.plan.target import WantedTarget
 from driver.plan.tasks import RunPlan
@@ -42,6 +43,8 @@ class Planned(Message):
 def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Planned) -> Forecast:
     """Write a plan under a new run id; return the forecast with that id and the next command."""
     runs = prepared.runs
+    if prepared.packages is not None:  # so that the plan is carried out with the same ones
+        keep_packages(prepared.packages, runs)
     plan = runs.begin(plan)
     where = f" --store {shlex.quote(planned.store)}" if planned.store else ""
     limit = forecast.money.together.high if forecast.money else None
@@ -108,6 +111,8 @@ def _check_same(prepared: Prepared, plan: RunPlan, planned: Planned) -> None:
     changes = changed_inputs(planned.inputs, prepared.inputs)
     if not changes and packed_code(prepared)[0] != plan.job.code:
         changes = [f"the code of {plan.job.name}"]
+    if not changes and plan.job.packages != digest_of_packages(prepared.packages):
+        changes = [f"the packages of {plan.job.name}"]
     if not changes and prepared.build != plan.build:
         changes = ["this program, or its environment"]
     if changes:

@@ -301,6 +301,7 @@ def _sampled(
     job = SampledJob(
         root=prepared.source.root,
         spec=plan.job,
+        packages=prepared.packages.folder if prepared.packages else None,
         partitions=plan.partitions,
         total_order=plan.total_order,
         memory_bytes=place.map_memory_bytes or 256 << 20,

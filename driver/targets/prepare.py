@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,14 @@ from driver.cloud.terraform import terraform_folder
 from driver.forecast.document import Forecast
 from driver.history.run_store import RunStore
 from driver.output.place import Output
+from driver.packages.of_job import (
+    JobPackages,
+    PackagesWanted,
+    check_compiled,
+    digest_of_packages,
+    foreign_modules,
+    keep_packages,
+)
 from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
@@ -71,6 +80,7 @@ class Prepared:
     stack: Stack | None
     aws: Aws | None
     modules: Modules
+    packages: JobPackages | None = None
     left_out: int = 0
     notes: tuple[str, ...] = ()
     command: str = ""
@@ -104,7 +114,8 @@ class Prepared:
     def code_name(self) -> str:
         """A name of the code that map tasks run, and its parameters, for figures of its speed."""
         parameters = {name: repr(value) for name, value in sorted(self.parameters.items())}
-        return digest_of_bytes(f"{self.identity.map} {parameters}".encode())
+        packages = digest_of_packages(self.packages)
+        return digest_of_bytes(f"{self.identity.map} {parameters}{packages}".encode())
 
     @property
     def map_tasks(self) -> int:
@@ -141,13 +152,14 @@ def prepare(
         FleetError: the stack, or AWS, cannot be reached.
     """
     _check_target(config, target)
-    source, job = find_job(config.job, READY_MADE)
+    places = _Places(target, store)
+    wanted = _wanted(config, places)
+    source, job = find_job(config.job, READY_MADE, wanted.provide)
     check_name(source.file)
     parameters = parse_parameters(job, config.parameters)
-    stack = _stack_for(target)
+    stack, text = places.stack, places.text
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    text = store or os.environ.get("MAPREDUCE_STORE") or (stack.store if stack else DEFAULT_STORE)
-    runs, aws = _runs_in(text, stack)
+    runs, aws = places.opened
     if stack and runs.store != stack.store:
         raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
     if stack and aws:
@@ -160,13 +172,12 @@ def prepare(
     _check_sort(config, job)
     _check_keep(config, stack)
     _check_limit(config, stack)
-    unsure = _check_buckets(inputs, stack, aws) if stack else []
+    unsure = _check_buckets(inputs, stack, aws) if stack else ()
     if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
         check_services_keys([runs.store, *(given.url for given in inputs)])
-    total = sum(given.size for given in inputs)
-    least = INLINE_AT_LEAST if where == "inline" else 1
-    rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
-    partitions = _partitions(config, job, total, least)
+    rule, partitions, why = _cut_of(config, job, inputs, where)
+    modules = source.modules()
+    notes = _notes(wanted, found.notes, source, modules, stack)
     return Prepared(
         config=config,
         target=where,
@@ -180,9 +191,10 @@ def prepare(
         map_slots=_map_slots(config, where, stack),
         stack=stack,
         aws=aws,
-        modules=source.modules(),
+        modules=modules,
+        packages=wanted.found,
         left_out=sum(found.left_out.values()),
-        notes=(*found.notes, *unsure, f"cut       {cut.reason(total, rule, partitions)}"),
+        notes=(*notes, *unsure, why),
         command=command,
     )
 
@@ -241,6 +253,7 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         store=prepared.runs.store,
         job=JobSpec(
             code=code,
+            packages=digest_of_packages(prepared.packages),
             module=prepared.source.module,
             file=prepared.source.file,
             name=prepared.source.name,
@@ -281,6 +294,8 @@ def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -
     runs = prepared.runs
     digest, data = packed_code(prepared)
     _keep_code(runs.storage, keys.code(runs.store, digest), data)
+    if prepared.packages is not None:
+        keep_packages(prepared.packages, runs)
     inputs = prepared.inputs
     if uploads_inputs(prepared):
 
@@ -310,6 +325,67 @@ def uploads_inputs(prepared: Prepared) -> bool:
     return prepared.target == "aws" or (
         prepared.target == "spark" and prepared.runs.store.startswith("s3://")
     )
+
+
+def _cut_of(
+    config: RunConfig, job: JobClass, inputs: tuple[InputObject, ...], where: Target
+) -> tuple[SplitRule, int, str]:
+    """Return how the inputs are cut, the number of partitions, and the note that says why."""
+    total = sum(given.size for given in inputs)
+    least = INLINE_AT_LEAST if where == "inline" else 1
+    rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
+    partitions = _partitions(config, job, total, least)
+    return rule, partitions, f"cut       {cut.reason(total, rule, partitions)}"
+
+
+def _wanted(config: RunConfig, places: _Places) -> PackagesWanted:
+    return PackagesWanted(
+        config.requirements, config.refresh_packages, lambda: (places.stack, places.runs)
+    )
+
+
+def _notes(
+    wanted: PackagesWanted,
+    notes: tuple[str, ...],
+    source: JobSource,
+    modules: Modules,
+    stack: Stack | None,
+) -> list[str]:
+    """Return the notes on inputs and packages; raises `JobLoadError` for what AWS cannot import."""
+    if stack is None:
+        return [*notes, *wanted.notes()]
+    check_compiled(source, modules, stack)
+    return [*notes, *wanted.notes(), *foreign_modules(source, modules)]
+
+
+class _Places:
+    """The stack and the store of a run, opened when they are first needed.
+
+    Args:
+        target: the wanted target.
+        store: the wanted store.
+    """
+
+    def __init__(self, target: WantedTarget, store: str | None) -> None:
+        self._target = target
+        self._store = store
+
+    @cached_property
+    def stack(self) -> Stack | None:
+        return _stack_for(self._target)
+
+    @cached_property
+    def text(self) -> str:
+        given = self._store or os.environ.get("MAPREDUCE_STORE")
+        return given or (self.stack.store if self.stack else DEFAULT_STORE)
+
+    @cached_property
+    def opened(self) -> tuple[RunStore, Aws | None]:
+        return _runs_in(self.text, self.stack)
+
+    @property
+    def runs(self) -> RunStore:
+        return self.opened[0]
 
 
 def _stack_for(target: WantedTarget) -> Stack | None:

@@ -4,7 +4,8 @@ from mapreduce.code.find import JobSource, find_job
 from mapreduce.code.identity import CodeIdentity, identity_of
 from mapreduce.code.load import CodeLoader, JobClass, import_job, instance, modules_loaded
 from mapreduce.code.modules import Modules
-from mapreduce.code.packing import pack
+from mapreduce.code.only_packed import only_packed
+from mapreduce.code.packing import members_of, pack
 from mapreduce.code.unpacking import unpack
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "identity_of",
     "import_job",
     "instance",
+    "members_of",
     "modules_loaded",
+    "only_packed",
     "pack",
     "unpack",
 ]

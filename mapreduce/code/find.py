@@ -6,12 +6,13 @@ import importlib.util
 import keyword
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapreduce.code.load import JobClass, classes_of, import_job
-from mapreduce.code.modules import Modules, imports_of, modules_of, own_modules
+from mapreduce.code.modules import Modules, imports_of, modules_of, needed_by, own_modules
+from mapreduce.code.requirements import check_was_read, requirements_of
 from mapreduce.code.reserved import is_reserved
 from mapreduce.errors import JobLoadError
 
@@ -44,6 +45,10 @@ class JobSource:
         base = self.root.joinpath(*self.module.split("."))
         return base / "__init__.py" if (base / "__init__.py").is_file() else base.with_suffix(".py")
 
+    def needed(self) -> frozenset[str]:
+        """Return the top-level modules that the job's file cannot be imported without."""
+        return needed_by(self.path)
+
     def modules(self) -> Modules:
         """Return the modules that the job depends on.
 
@@ -56,12 +61,19 @@ class JobSource:
         return Modules({name: self.path} | found.files, found.packages)
 
 
-def find_job(text: str, ready_made: str = "") -> tuple[JobSource, JobClass]:
+Provide = Callable[[tuple[str, ...]], object]
+"""Makes a job's packages importable, by its requirements, before the job is imported."""
+
+
+def find_job(
+    text: str, ready_made: str = "", provide: Provide = lambda _: None
+) -> tuple[JobSource, JobClass]:
     """Return the job or chain that `MODULE_OR_FILE[:Class]` names.
 
     Args:
         text: the user's text.
         ready_made: a package; a name without a dot that is not a module means a module in it.
+        provide: is called with the requirements of the job's file and of the modules beside it.
 
     Raises:
         JobLoadError: there is no such file, module or class; it cannot be imported; or it is not a
@@ -70,13 +82,16 @@ def find_job(text: str, ready_made: str = "") -> tuple[JobSource, JobClass]:
     target, _, name = text.partition(":")
     path = _path_of(target, ready_made)
     root, module, file = _place_of(path)
+    required = requirements_of(path, JobSource(root, module, name, file=file).modules().files)
+    provide(required)
     before = set(sys.modules)
     cls = import_job(root, module, name, file)
     imported = tuple(sorted(set(sys.modules) - before - {module}))
     cls.check()
-    wanted = {
-        name for each in classes_of(sys.modules[cls.__module__]).values() for name in each.files
-    }
+    classes = classes_of(sys.modules[cls.__module__]).values()
+    for each in classes:
+        check_was_read(each.__name__, each.requirements, required)
+    wanted = {name for each in classes for name in each.files}
     files = tuple(_side_files(path.parent, sorted(wanted)))
     return JobSource(root, module, cls.__name__, files, file, imported), cls
 
@@ -99,6 +114,8 @@ def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:
 def _path_of(target: str, ready_made: str) -> Path:
     path = Path(target)
     if target.endswith(".py") or "/" in target:
+        if path.is_dir() and path.name:
+            raise _folder_named(path)
         if not path.is_file():
             raise JobLoadError(
                 f"there is no job file {target}; "
@@ -107,12 +124,20 @@ def _path_of(target: str, ready_made: str) -> Path:
         return path.resolve()
     names = [target] if "." in target or not ready_made else [target, f"{ready_made}.{target}"]
     found = next((file for name in names if (file := _file_of(name))), None)
+    if found is None and path.is_dir() and _is_name(path.name):
+        raise _folder_named(path)
     if found is None:
         known = f"; ready-made jobs: {', '.join(_modules_of(ready_made))}" if ready_made else ""
         raise JobLoadError(
             f"there is no job module {target!r}; give a .py file or the name of a job{known}"
         )
     return found
+
+
+def _folder_named(path: Path) -> JobLoadError:
+    files = sorted(each.name for each in path.glob("[!_]*.py"))
+    which = f"{path}/{files[0] if files else 'job.py'}"
+    return JobLoadError(f"{path} is a folder; name the job's file in it: --job {which}")
 
 
 def _file_of(module: str) -> Path | None:

@@ -16,11 +16,12 @@ from types import ModuleType
 from typing import ClassVar, TypeAlias
 
 from mapreduce.chain import Chain
-from mapreduce.code.modules import loaded_modules
+from mapreduce.code.modules import files_of, loaded_modules
 from mapreduce.code.reserved import is_reserved
 from mapreduce.code.unpacking import PACKED_LIMIT, too_large, unpack
 from mapreduce.errors import JobLoadError, MapReduceError
 from mapreduce.job import Job
+from mapreduce.packages import PackageCache, use_packages
 from mapreduce.storage import Storage
 from mapreduce.user_code.calls import is_authors, user_frames
 from mapreduce.wire import keys
@@ -35,13 +36,16 @@ class CodeLoader:
     Args:
         storage: where packs are read.
         store: the store's root URL.
-        folder: a local folder for unpacked code.
+        folder: a local folder for unpacked code; packages are unpacked beside it.
+        proven: a parent of this process has proven the packages.
     """
 
-    def __init__(self, storage: Storage, store: str, folder: Path) -> None:
+    def __init__(self, storage: Storage, store: str, folder: Path, *, proven: bool = False) -> None:
         self._storage = storage
         self._store = store
         self._folder = folder
+        self._proven = proven
+        self._packages = PackageCache(storage, store, folder.parent / "packages")
 
     def load(self, spec: JobSpec) -> Job:
         """Return a new instance of the job.
@@ -50,11 +54,28 @@ class CodeLoader:
             CorruptBlock: the pack does not have the digest.
             JobLoadError: it cannot be imported here.
         """
-        return instance(self.fetch(spec), spec)
+        root = self.fetch(spec)
+        use_packages(self.fetch_packages(spec))
+        return instance(root, spec)
 
     def load_any(self, spec: JobSpec) -> Job | Chain:
         """Return a new instance of the job or chain; raise as `load`."""
-        return import_job(self.fetch(spec), spec.module, spec.name, spec.file)(**spec.parameters)
+        root = self.fetch(spec)
+        use_packages(self.fetch_packages(spec))
+        return import_job(root, spec.module, spec.name, spec.file)(**spec.parameters)
+
+    def fetch_packages(self, spec: JobSpec) -> Path | None:
+        """Return the folder of a job's packages, proven; None for a job without any.
+
+        Imports nothing of it.
+
+        Raises:
+            CorruptBlock: an object does not have its digest.
+            JobLoadError: the packages do not fit this machine.
+        """
+        if not spec.packages:
+            return None
+        return self._packages.fetch(spec.packages, proven=self._proven)
 
     def fetch(self, spec: JobSpec) -> Path:
         """Return the folder of a job's code; download, verify and unpack it unless it is already
@@ -144,7 +165,29 @@ def _import_failed(exc: BaseException, name: str, root: Path) -> JobLoadError:
             '`if __name__ == "__main__":`; a parameter of a job is an annotated class attribute'
         )
     what = str(exc) if ours else "".join(traceback.format_exception_only(exc)).strip()
-    return JobLoadError(f"the job {name} cannot be imported from {root}:\n{frames}{what}")
+    return JobLoadError(
+        f"the job {name} cannot be imported from {root}:\n{frames}{what}{_way_out(exc, root)}"
+    )
+
+
+def _way_out(exc: BaseException, root: Path) -> str:
+    """Return what to do about an import that found nothing, on a line of its own, or ""."""
+    if isinstance(exc, ImportError) and "no known parent package" in str(exc):
+        return (
+            f"\n{root} is no package: write an empty {root.name}/__init__.py, so that its modules "
+            "can import each other by a dot"
+        )
+    if not isinstance(exc, ModuleNotFoundError) or not exc.name:
+        return ""
+    missing = exc.name.partition(".")[0]
+    if missing == root.name:
+        return f"\n{missing} is the folder of the job: write an empty {missing}/__init__.py"
+    if is_reserved(missing) or files_of(root, missing):
+        return ""
+    return (
+        f"\nfor a package, write `requirements = [{missing!r}]` in the class, by its name on the "
+        "index; a module of yours must lie beside the job's file"
+    )
 
 
 def classes_of(module: ModuleType) -> dict[str, JobClass]:

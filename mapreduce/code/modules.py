@@ -22,6 +22,7 @@ from pathlib import Path
 
 from mapreduce.code.reserved import is_reserved
 from mapreduce.errors import JobLoadError
+from mapreduce.packages import is_of_packages, packages_folder
 
 _STDLIB = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -126,6 +127,21 @@ def imports_of(path: Path, root: Path) -> Iterator[str]:
             yield name
 
 
+def needed_by(path: Path) -> frozenset[str]:
+    """Return the top-level modules that a file imports whenever it is imported itself."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return frozenset()
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return frozenset(found)
+
+
 def _imported_by_call(node: ast.Call) -> str | None:
     """Return the module of `import_module("name")` or `__import__("name")`."""
     called = getattr(node.func, "attr", "") or getattr(node.func, "id", "")
@@ -162,8 +178,8 @@ def _is_installed_beside(root: Path, top: str) -> bool:
 def _on_the_path(top: str, module: str) -> str | Sequence[tuple[Path, Path]]:
     """Find a module on the module path; returns as `_place_of`."""
     for folder in _folders_of(top):
-        if folder in _STDLIB:
-            return []
+        if folder in _STDLIB or folder == packages_folder():
+            return []  # the digest of the job's packages stands for all of them
         if _is_distribution(folder, top):
             return top
     return [(folder, path) for folder in _folders_of(top) for path in files_of(folder, module)]
@@ -248,6 +264,7 @@ def own_modules(names: Iterable[str]) -> Iterator[str]:
             file
             and not is_reserved(name.partition(".")[0])
             and not Path(file).is_relative_to(PROGRAM_FOLDER)
+            and not is_of_packages(file)
         ):
             yield name
 

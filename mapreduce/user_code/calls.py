@@ -23,6 +23,8 @@ from mapreduce.user_code.yielded import NotAPair, RaisedOutsidePython
 
 RECORD_LIMIT = 200
 _MESSAGE_LIMIT = 2000
+_UNPACKED = re.compile(r"/jobs/[0-9a-f]{64}/")
+"""The folder of a job's code where a task runs."""
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _OURS = tuple(f"{_ROOT / folder}{os.sep}" for folder in ("mapreduce", "services", "driver"))
 _FOR_AUTHORS = tuple(
@@ -170,7 +172,22 @@ def _message(exc: BaseException, place: Place) -> str:
             "give it a default, as in next(values, None)"
         )
     said = f"{place.step} raised {type(exc).__name__}: {text_of(exc)}".removesuffix(": ")
-    return f"{said}{_of_values(exc, place)}"
+    return f"{said}{_way_out(exc, said)}{_of_values(exc, place)}"
+
+
+def _way_out(exc: BaseException, said: str) -> str:
+    """Return what to write where the job's code misses a module or a file, or ""."""
+    if "travel" in said:  # the message has it
+        return ""
+    if isinstance(exc, ModuleNotFoundError) and exc.name:
+        top = exc.name.partition(".")[0]
+        return (
+            f"; a package is named by `requirements = [{top!r}]`, and a module beside the job "
+            f"travels with it if its file has `import {exc.name}`"
+        )
+    if isinstance(exc, FileNotFoundError) and _UNPACKED.search(str(exc.filename)):
+        return "; a file beside the job travels with it if `files` names it"
+    return ""
 
 
 def _of_values(exc: BaseException, place: Place) -> str:

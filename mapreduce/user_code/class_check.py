@@ -12,7 +12,7 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.input_formats import JsonLines, Text, WholeFile
 from mapreduce.job import Job
-from mapreduce.user_code.class_names import FOREIGN, check_names
+from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
 from mapreduce.user_code.parameters import Parametrised, check_parameters
 
 HOOKS: Mapping[str, int] = {
@@ -28,7 +28,7 @@ HOOKS: Mapping[str, int] = {
 }
 """The methods that an author writes: name to number of arguments after `self`."""
 
-SETTINGS = ("input_format", "group_by", "total_order", "order_matters", "files")
+SETTINGS = ("input_format", "group_by", "total_order", "order_matters", "files", "requirements")
 ENGINES = {*vars(Job), *vars(Parametrised), "status_text"} - {*HOOKS, *SETTINGS}
 """Names of a job that belong to the engine."""
 
@@ -205,5 +205,5 @@ def _check_attributes(cls: type[Job]) -> None:
             raise JobLoadError(
                 f"{cls.__name__} has `map_batch`, which reads only Text, JsonLines and WholeFile"
             )
-    if isinstance(cls.files, str):
-        raise JobLoadError(f"`files` of {cls.__name__} is a text; write a list: [{cls.files!r}]")
+    check_texts(cls.__name__, "files", cls.files)
+    check_texts(cls.__name__, "requirements", cls.requirements)

@@ -263,3 +263,15 @@ def _names_in(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names_in(constant)
+
+
+def check_texts(owner: str, name: str, value: object) -> None:
+    """Refuse an attribute of a class that is not a list of texts.
+
+    Raises:
+        JobLoadError: says what to write.
+    """
+    if isinstance(value, str):
+        raise JobLoadError(f"`{name}` of {owner} is a text; write a list: [{value!r}]")
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise JobLoadError(f"`{name}` of {owner} is {value!r}; write a list of texts")

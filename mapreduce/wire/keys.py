@@ -19,6 +19,9 @@ runs/<run>/lease.json                       while it goes: renewed by its driver
 runs/<run>/cancel                           asks its driver to end it
 index/<run>/<summary>                       what `runs` shows of a run that is over, in the key
 jobs/<sha256>/code.zip                      a job's code
+packages/sets/<sha256>.json                 the wheels that a job's requirements resolved to
+packages/wheels/<sha256>.whl                one of them, whichever jobs use it
+packages/locks/<sha256>.json                the set of some requirements, platform and Python
 tasks/<task key>.json                       a finished task, for a later run to reuse
 forecasts/<digest>.json                     how the last runs of a job came out, for forecasts
 fleet/leases/<lease>                        in AWS: a run uses the fleet, which so stays
@@ -31,6 +34,7 @@ import re
 
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
 RUNS, JOBS, TASKS, INDEX, FORECASTS = "runs", "jobs", "tasks", "index", "forecasts"
+PACKAGES = "packages"
 LEASES, SCALING = "fleet/leases", "fleet/scaling.json"
 STEP = "-step-"
 STATES = "states"
@@ -49,6 +53,7 @@ _RUN_FOLDERS = "|".join(
 # which a user has folders of the same names: the ids identify the keys that belong to a run
 _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
+    rf"{PACKAGES}/(sets|locks)/[0-9a-f]{{64}}\.json|{PACKAGES}/wheels/[0-9a-f]{{64}}\.whl|"
     rf"{FORECASTS}/[0-9a-f]{{32}}\.json|"
     rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-z]+|{re.escape(SCALING)}|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
@@ -217,6 +222,21 @@ def indexed(store: str, run: str, summary: str) -> str:
 def code(store: str, digest: str) -> str:
     """Return the URL of a job's packed code."""
     return join(store, JOBS, digest, "code.zip")
+
+
+def package_set(store: str, digest: str) -> str:
+    """Return the URL of a set of packages, which names its wheels."""
+    return join(store, PACKAGES, "sets", f"{digest}.json")
+
+
+def wheel(store: str, sha256: str) -> str:
+    """Return the URL of a wheel."""
+    return join(store, PACKAGES, "wheels", f"{sha256}.whl")
+
+
+def package_lock(store: str, digest: str) -> str:
+    """Return the URL of what some requirements were resolved to."""
+    return join(store, PACKAGES, "locks", f"{digest}.json")
 
 
 def task(store: str, key: str) -> str:

@@ -129,10 +129,11 @@ class JobSpec(Message):
     """A job: the digest of its packed code, its class, and its parameters as JSON values.
 
     `file` is the module's file in that code, if Python cannot import it by name (`my-job.py`,
-    `json.py`).
+    `json.py`). `packages` is the digest of the set of packages that the job requires, or "".
     """
 
     code: Digest
+    packages: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     module: str = Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
     file: str = Field(default="", pattern=r"^([^/\\\x00]+\.py)?$")
     name: str = Field(pattern=r"^[A-Za-z_]\w*$")

@@ -8,7 +8,8 @@ variables {
   service_discovery = "api"
   vpc_id            = "vpc-0123456789abcdef0"
   repository_arns   = ["arn:aws:ecr:eu-central-1:123456789012:repository/mapreduce/mapper"]
-  signing_key_arn   = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
+  system            = "MapReduce"
+  secrets           = { SigningKey = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key" }
 }
 
 run "fargate_and_spot_can_be_used" {
@@ -61,6 +62,41 @@ run "dns_resolves_inside_the_vpc_only" {
   assert {
     condition     = output.namespace_id == "ns-dns"
     error_message = "The services register in the DNS namespace."
+  }
+}
+
+run "a_namespace_can_have_a_name_of_its_own" {
+  command = plan
+
+  module {
+    source = "./modules/cluster"
+  }
+
+  variables {
+    service_discovery = "dns"
+    dns_namespace     = "training.local"
+  }
+
+  assert {
+    condition     = output.namespace_name == "training.local"
+    error_message = "Programs that expect a name must find it."
+  }
+}
+
+run "without_secrets_none_can_be_read" {
+  command = plan
+
+  module {
+    source = "./modules/cluster"
+  }
+
+  variables {
+    secrets = {}
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.execution[0].policy).Statement : statement.Sid] == ["LogInToRegistry", "PullImages", "WriteLogs"]
+    error_message = "A system without secrets reads no parameter."
   }
 }
 

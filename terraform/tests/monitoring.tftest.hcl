@@ -5,6 +5,7 @@ mock_provider "aws" {
 
 variables {
   name         = "mapreduce"
+  system       = "MapReduce"
   cluster_name = "mapreduce"
   services = {
     for role in ["mapper", "reducer", "splitter"] : role => { service_name = role, log_group = "/ecs/mapreduce/${role}" }

@@ -5,6 +5,7 @@ mock_provider "aws" {
 
 variables {
   name         = "mapreduce"
+  system       = "MapReduce"
   cluster_name = "mapreduce"
   service_arns = {
     mapper  = "arn:aws:ecs:eu-central-1:123456789012:service/mapreduce/mapper"

@@ -6,6 +6,7 @@ mock_provider "aws" {
 variables {
   name                    = "mapreduce"
   role                    = "mapper"
+  system                  = "MapReduce"
   image                   = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mapreduce/mapper:0123abcd"
   architecture            = "X86_64"
   desired_count           = 3
@@ -16,8 +17,13 @@ variables {
   vpc_cidrs               = ["10.20.0.0/16"]
   subnet_ids              = ["subnet-0a", "subnet-0b"]
   bucket                  = "store"
-  extra_input_buckets     = ["other"]
-  signing_key_arn         = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
+  environment             = { STORE = "s3://store" }
+  secrets                 = { KEY = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key" }
+  port                    = 8080
+  port_variable           = "PORT"
+  health_check            = { command = ["CMD", "python", "-m", "services.healthcheck"] }
+  scratch_path            = "/scratch"
+  access                  = { reads = ["input", "jobs"], writes = ["maps/*.attempt-*"], other_buckets = ["other"] }
   cluster_arn             = "arn:aws:ecs:eu-central-1:123456789012:cluster/mapreduce"
   service_discovery       = "api"
   namespace_id            = "ns-0123456789abcdef"
@@ -26,7 +32,7 @@ variables {
   task_assume_role_policy = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
 }
 
-run "the_container_gets_the_settings_that_services_read" {
+run "the_container_gets_its_settings_and_secrets" {
   command = plan
 
   module {
@@ -35,31 +41,24 @@ run "the_container_gets_the_settings_that_services_read" {
 
   assert {
     condition = { for setting in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : setting.name => setting.value } == {
-      AWS_DEFAULT_REGION     = "eu-central-1"
-      AWS_REGION             = "eu-central-1"
-      MAPREDUCE_EXTRA_INPUTS = "[\"s3://other/\"]"
-      MAPREDUCE_HOST         = "0.0.0.0"
-      MAPREDUCE_IMAGE_TAG    = "0123abcd"
-      MAPREDUCE_MEMORY_MB    = "2048"
-      MAPREDUCE_PORT         = "8080"
-      MAPREDUCE_SCRATCH      = "/scratch"
-      MAPREDUCE_SLOTS        = "1"
-      MAPREDUCE_STORE        = "s3://store"
-      MAPREDUCE_TLS          = "true"
+      AWS_DEFAULT_REGION = "eu-central-1"
+      AWS_REGION         = "eu-central-1"
+      PORT               = "8080"
+      STORE              = "s3://store"
     }
-    error_message = "The services' settings read these names: change both, or neither."
+    error_message = "A container gets what its root says, its region and its port."
   }
 
   assert {
     condition = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets == [{
-      name      = "MAPREDUCE_SIGNING_KEY"
+      name      = "KEY"
       valueFrom = "arn:aws:ssm:eu-central-1:123456789012:parameter/mapreduce/signing-key"
     }]
-    error_message = "The signing key comes from the parameter."
+    error_message = "A secret comes from its parameter, and is in no plan."
   }
 }
 
-run "health_names_a_tag_and_a_digest" {
+run "the_code_may_use_what_its_table_says" {
   command = plan
 
   module {
@@ -67,16 +66,48 @@ run "health_names_a_tag_and_a_digest" {
   }
 
   variables {
-    image = "registry:5000/mapreduce/mapper:0123abcd@sha256:e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442"
+    statements = [{ Sid = "Find", Effect = "Allow", Action = "servicediscovery:DiscoverInstances", Resource = "*" }]
   }
 
   assert {
-    condition     = [for setting in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : setting.value if setting.name == "MAPREDUCE_IMAGE_TAG"] == ["0123abcd"]
-    error_message = "A service says in /health which image it runs."
+    condition = jsondecode(aws_iam_role_policy.task[0].policy).Statement == [
+      {
+        Sid      = "ReadObjects"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["arn:aws:s3:::store/input/*", "arn:aws:s3:::store/jobs/*", "arn:aws:s3:::other/*"]
+      },
+      {
+        Sid       = "TellMissingFromDenied"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucket"]
+        Resource  = ["arn:aws:s3:::store"]
+        Condition = { StringLike = { "s3:prefix" = ["input/*", "jobs/*"] } }
+      },
+      {
+        Sid      = "WriteObjects"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+        Resource = ["arn:aws:s3:::store/maps/*.attempt-*"]
+      },
+      {
+        Sid      = "ListExtraInputs"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::other"]
+      },
+      {
+        Sid      = "Find"
+        Effect   = "Allow"
+        Action   = "servicediscovery:DiscoverInstances"
+        Resource = "*"
+      },
+    ]
+    error_message = "A role allows what its root's table names, and nothing else."
   }
 }
 
-run "health_names_a_digest_alone" {
+run "a_worker_that_nothing_calls_and_that_uses_nothing" {
   command = plan
 
   module {
@@ -84,13 +115,108 @@ run "health_names_a_digest_alone" {
   }
 
   variables {
-    image = "registry:5000/mapreduce/mapper@sha256:e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442"
+    port          = null
+    port_variable = null
+    health_check  = null
+    scratch_path  = null
+    secrets       = {}
+    access        = {}
   }
 
   assert {
-    condition     = [for setting in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : setting.value if setting.name == "MAPREDUCE_IMAGE_TAG"] == ["sha256:e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442e3b0c442"]
-    error_message = "A service says in /health which image it runs."
+    condition     = length(aws_vpc_security_group_ingress_rule.http) == 0 && length(aws_service_discovery_service.this) == 0 && length(aws_ecs_service.this.service_registries) == 0
+    error_message = "Without a port nothing may call the tasks, and Cloud Map does not know them."
   }
+
+  assert {
+    condition     = length(aws_iam_role_policy.task) == 0 && length(aws_iam_role.task) == 1
+    error_message = "A role without permissions has no policy."
+  }
+
+  assert {
+    condition     = length(aws_ecs_task_definition.this.volume) == 0 && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].mountPoints == [] && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].portMappings == []
+    error_message = "There is no volume and no port that it did not ask for."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck == null && output.port == null
+    error_message = "There is no health check that it did not ask for."
+  }
+}
+
+run "several_containers_share_a_task_and_have_a_port_each" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    containers_per_task = 3
+  }
+
+  assert {
+    condition = { for container in jsondecode(aws_ecs_task_definition.this.container_definitions) : container.name => [
+      one(container.portMappings).containerPort, one([for setting in container.environment : setting.value if setting.name == "PORT"])
+    ] } == { mapper-1 = [8080, "8080"], mapper-2 = [8081, "8081"], mapper-3 = [8082, "8082"] }
+    error_message = "A task has one address, so each container has its own port, and is told it."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.http["10.20.0.0/16"].from_port == 8080 && aws_vpc_security_group_ingress_rule.http["10.20.0.0/16"].to_port == 8082
+    error_message = "All containers may be called, and no other port."
+  }
+
+  assert {
+    condition     = output.container_name == "mapper-1" && output.port == 8080
+    error_message = "The outputs name the first container."
+  }
+}
+
+run "a_deploy_replaces_tasks_or_doubles_them" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    deployment_percent = { minimum = 0, maximum = 100 }
+  }
+
+  assert {
+    condition     = aws_ecs_service.this.deployment_minimum_healthy_percent == 0 && aws_ecs_service.this.deployment_maximum_percent == 100
+    error_message = "The root says how many tasks run while a deploy replaces them."
+  }
+}
+
+run "reject_a_deploy_that_can_replace_no_task" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    deployment_percent = { minimum = 100, maximum = 100 }
+  }
+
+  expect_failures = [var.deployment_percent]
+}
+
+run "reject_more_containers_than_ecs_takes_and_a_stop_without_end" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    containers_per_task = 11
+    stop_timeout_s      = 121
+  }
+
+  expect_failures = [var.containers_per_task, var.stop_timeout_s]
 }
 
 run "the_container_can_do_little_harm_and_stops_in_peace" {
@@ -98,6 +224,10 @@ run "the_container_can_do_little_harm_and_stops_in_peace" {
 
   module {
     source = "./modules/service"
+  }
+
+  variables {
+    stop_timeout_s = 120
   }
 
   assert {
@@ -122,7 +252,7 @@ run "the_container_can_do_little_harm_and_stops_in_peace" {
 
   assert {
     condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].stopTimeout == 120
-    error_message = "A task gets all the time that Fargate and Spot grant."
+    error_message = "A task gets the time that it asks for."
   }
 
   assert {
@@ -146,38 +276,13 @@ run "the_task_is_of_the_size_and_kind_asked_for" {
   }
 
   assert {
-    condition     = aws_ecs_task_definition.this.cpu == "4096" && aws_ecs_task_definition.this.memory == "8192" && local.environment.MAPREDUCE_SLOTS == "4"
-    error_message = "CPU, memory and slots must be those asked for."
+    condition     = aws_ecs_task_definition.this.cpu == "4096" && aws_ecs_task_definition.this.memory == "8192"
+    error_message = "CPU and memory must be those asked for."
   }
 
   assert {
     condition     = aws_ecs_task_definition.this.runtime_platform[0].cpu_architecture == "ARM64" && aws_ecs_task_definition.this.ephemeral_storage[0].size_in_gib == 100
     error_message = "Architecture and disk must be those asked for."
-  }
-}
-
-run "a_slot_for_each_vcpu_and_one_for_a_part" {
-  command = plan
-
-  module {
-    source = "./modules/service"
-  }
-
-  variables {
-    cpu    = 256
-    memory = 512
-    # These override the module's settings.
-    extra_environment = { MAPREDUCE_STORE = "s3://elsewhere", LOG_LEVEL = "debug" }
-  }
-
-  assert {
-    condition     = local.environment.MAPREDUCE_SLOTS == "1" && local.environment.MAPREDUCE_MEMORY_MB == "512"
-    error_message = "A quarter of a vCPU still works on one task."
-  }
-
-  assert {
-    condition     = local.environment.MAPREDUCE_STORE == "s3://elsewhere" && local.environment.LOG_LEVEL == "debug"
-    error_message = "extra_environment must win."
   }
 }
 
@@ -337,9 +442,9 @@ run "private_subnets_of_a_network_with_two_ranges" {
 
   assert {
     condition = { for cidr, rule in aws_vpc_security_group_ingress_rule.http : cidr => rule.description } == {
-      "10.20.0.0/16"   = "A driver inside the VPC"
-      "100.64.0.0/20"  = "A driver inside the VPC"
-      "192.168.0.0/24" = "A driver outside the VPC"
+      "10.20.0.0/16"   = "A client inside the VPC"
+      "100.64.0.0/20"  = "A client inside the VPC"
+      "192.168.0.0/24" = "A client outside the VPC"
     }
     error_message = "Every range of the VPC may call the tasks."
   }
@@ -353,9 +458,10 @@ run "keys_of_extra_buckets_decrypt_through_s3_alone" {
   }
 
   variables {
-    extra_kms_key_arns = [
-      "arn:aws:kms:eu-central-1:123456789012:key/1", "arn:aws:kms:eu-central-1:999999999999:key/2",
-    ]
+    access = {
+      other_buckets = ["other"]
+      kms_key_arns  = ["arn:aws:kms:eu-central-1:123456789012:key/1", "arn:aws:kms:eu-central-1:999999999999:key/2"]
+    }
   }
 
   assert {
@@ -427,7 +533,7 @@ run "no_role_is_created_beside_an_existing_one" {
   }
 }
 
-run "reject_a_role_that_is_no_service" {
+run "reject_a_role_that_is_no_name" {
   command = plan
 
   module {
@@ -435,7 +541,7 @@ run "reject_a_role_that_is_no_service" {
   }
 
   variables {
-    role = "combiner"
+    role = "Front_end"
   }
 
   expect_failures = [var.role]

@@ -19,8 +19,9 @@ run "reject_a_key_shorter_than_its_hash" {
   }
 
   variables {
-    name   = "mapreduce"
-    length = 31
+    name        = "mapreduce"
+    description = "A key."
+    length      = 31
   }
 
   expect_failures = [var.length]

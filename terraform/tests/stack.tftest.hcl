@@ -108,6 +108,92 @@ run "output_shapes" {
   }
 }
 
+run "the_services_get_the_settings_that_they_read" {
+  command = plan
+
+  variables {
+    extra_input_buckets = ["other"]
+  }
+
+  assert {
+    condition = local.environments.mapper == {
+      MAPREDUCE_EXTRA_INPUTS = "[\"s3://other/\"]"
+      MAPREDUCE_HOST         = "0.0.0.0"
+      MAPREDUCE_IMAGE_TAG    = "0123abcd"
+      MAPREDUCE_MEMORY_MB    = "2048"
+      MAPREDUCE_SCRATCH      = "/scratch"
+      MAPREDUCE_SLOTS        = "1"
+      MAPREDUCE_STORE        = "s3://mapreduce-123456789012-eu-central-1"
+      MAPREDUCE_TLS          = "true"
+    }
+    error_message = "The services' settings read these names, MAPREDUCE_PORT and MAPREDUCE_SIGNING_KEY: change both, or neither."
+  }
+}
+
+run "a_slot_for_each_vcpu_and_one_for_a_part" {
+  command = plan
+
+  variables {
+    mapper_cpu     = 256
+    mapper_memory  = 512
+    reducer_cpu    = 4096
+    reducer_memory = 8192
+    # These override the stack's settings.
+    extra_environment = { MAPREDUCE_STORE = "s3://elsewhere", LOG_LEVEL = "debug" }
+    image_digests     = { reducer = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" }
+  }
+
+  assert {
+    condition     = local.environments.mapper.MAPREDUCE_SLOTS == "1" && local.environments.mapper.MAPREDUCE_MEMORY_MB == "512" && local.environments.reducer.MAPREDUCE_SLOTS == "4"
+    error_message = "A quarter of a vCPU still works on one task, and four vCPUs on four."
+  }
+
+  assert {
+    condition     = local.environments.mapper.MAPREDUCE_STORE == "s3://elsewhere" && local.environments.mapper.LOG_LEVEL == "debug"
+    error_message = "extra_environment must win."
+  }
+
+  assert {
+    condition     = local.environments.mapper.MAPREDUCE_IMAGE_TAG == "0123abcd" && startswith(local.environments.reducer.MAPREDUCE_IMAGE_TAG, "sha256:0123")
+    error_message = "A service says in /health which image it runs."
+  }
+}
+
+run "each_role_uses_its_own_objects" {
+  command = plan
+
+  variables {
+    extra_input_buckets = ["other"]
+    extra_kms_key_arns  = ["arn:aws:kms:eu-central-1:123456789012:key/1"]
+  }
+
+  assert {
+    condition     = [for role in ["mapper", "reducer", "splitter"] : can(local.access[role].other_buckets)] == [true, false, true]
+    error_message = "Reducers read no input."
+  }
+
+  assert {
+    condition     = alltrue([for role in keys(local.services) : alltrue([for name in local.access[role].writes : can(regex("attempt-|^chunks/|^pairs/states/", name))])])
+    error_message = "A task may not write a result's name: only the driver commits."
+  }
+}
+
+run "by_default_intermediate_data_expires_and_a_user_may_let_more" {
+  command = plan
+
+  variables {
+    input_retention_days = 30
+    code_retention_days  = 60
+    run_retention_days   = 365
+    task_retention_days  = 90
+  }
+
+  assert {
+    condition     = local.retention_days == { chunks = 7, maps = 7, pairs = 7, fleet = 7, forecasts = 365, index = 365, input = 30, jobs = 60, packages = 60, runs = 365, tasks = 90 }
+    error_message = "Each folder expires after its days, and reduce/ has no rule."
+  }
+}
+
 run "baseline_of_three_mappers" {
   command = plan
 }

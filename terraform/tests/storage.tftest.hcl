@@ -4,8 +4,8 @@ mock_provider "aws" {
 }
 
 variables {
-  name                        = "mapreduce"
-  intermediate_retention_days = 5
+  name           = "mapreduce"
+  retention_days = { chunks = 5, maps = 5, runs = 0 }
 }
 
 run "the_bucket_is_private_encrypted_and_tls_only" {
@@ -48,7 +48,7 @@ run "the_bucket_is_private_encrypted_and_tls_only" {
   }
 }
 
-run "intermediate_data_expires_and_a_destroy_takes_the_rest" {
+run "folders_expire_as_named_and_a_destroy_takes_the_rest" {
   command = plan
 
   module {
@@ -58,8 +58,8 @@ run "intermediate_data_expires_and_a_destroy_takes_the_rest" {
   assert {
     condition = {
       for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0
-    } == { "chunks/" = 5, "maps/" = 5, "pairs/" = 5, "fleet/" = 7 }
-    error_message = "By default intermediate data and leases expire, and nothing that a user may want back."
+    } == { "chunks/" = 5, "maps/" = 5 }
+    error_message = "Each folder expires after its days, and what has none stays."
   }
 
   assert {
@@ -70,27 +70,5 @@ run "intermediate_data_expires_and_a_destroy_takes_the_rest" {
   assert {
     condition     = aws_s3_bucket.this.bucket == "mapreduce-123456789012-eu-central-1" && aws_s3_bucket.this.force_destroy
     error_message = "Two stacks never share a bucket's name, and a destroy empties it."
-  }
-}
-
-run "a_user_may_let_more_expire_but_never_results" {
-  command = plan
-
-  module {
-    source = "./modules/storage"
-  }
-
-  variables {
-    input_retention_days = 30
-    code_retention_days  = 60
-    run_retention_days   = 365
-    task_retention_days  = 90
-  }
-
-  assert {
-    condition = {
-      for rule in aws_s3_bucket_lifecycle_configuration.this.rule : rule.filter[0].prefix => rule.expiration[0].days if length(rule.expiration) > 0
-    } == { "chunks/" = 5, "maps/" = 5, "pairs/" = 5, "fleet/" = 7, "forecasts/" = 365, "index/" = 365, "input/" = 30, "jobs/" = 60, "runs/" = 365, "tasks/" = 90 }
-    error_message = "Each folder expires after its days, and reduce/ has no rule."
   }
 }

@@ -200,6 +200,14 @@ def _count(log: Log, proof: Proof) -> None:
             f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; "
             "the answer is right"
         )
+    with log.step("a job with a package that the images lack", vital=False) as note:
+        required = runs.packaged_job(proof.folder)
+        output = proof.folder / "packaged.json"
+        packaged = runs.count(made, [book], output, "--job", required, "--chunks", "6")
+        runs.check_counts(packaged, [book])
+        (held,) = json.loads(made.driver("packages", "--json").out)["sets"]
+        names = ", ".join(f"{each['name']} {each['version']}" for each in held["packages"])
+        note(f"{names} for {held['platform']}, {held['size_bytes'] >> 20} MiB; the answer is right")
     with log.step("a fault chaos", vital=False) as note:
         chaos = ("--chaos", FAULTS, "--chaos-seed", "7", "--chunks", "12", "--fresh")
         faulty = runs.count(made, [book], proof.folder / "faulty.json", *chaos)

@@ -71,6 +71,22 @@ class OwnCount(Chain):
         yield Counted()
         yield Known()
 """
+# Imports a package with compiled modules, which the images do not have.
+PACKAGED_JOB = """
+import numpy
+
+from mapreduce import Job, Sum, words
+
+
+class PackagedCount(Job):
+    requirements = ["numpy"]
+    reduce = Sum()
+
+    def map(self, offset, line):
+        found = list(words(line))
+        for word, one in zip(found, numpy.ones(len(found), dtype=int).tolist(), strict=True):
+            yield word, one
+"""
 STOP_WORD = "the"
 WAIT_S = 120.0
 
@@ -116,6 +132,14 @@ def own_job(folder: Path) -> Path:
     (home / "stop.txt").write_text(STOP_WORD)
     (home / "own_count.py").write_text(OWN_JOB)
     return home / "own_count.py"
+
+
+def packaged_job(folder: Path) -> Path:
+    """Write a word count outside of the repository that requires a package."""
+    home = folder / "packaged"
+    home.mkdir()
+    (home / "packaged_count.py").write_text(PACKAGED_JOB)
+    return home / "packaged_count.py"
 
 
 def plain_count(inputs: Sequence[Path]) -> Counter[str]:

@@ -63,6 +63,9 @@ OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
     "forecasts": ([keys.forecasts(STORE, "0" * 32)], (), ()),
     "indexed": ([keys.indexed(STORE, RUN, "WzFd")], (), ()),
     "code": ([keys.code(STORE, DIGEST)], ROLES, ()),
+    "package_set": ([keys.package_set(STORE, DIGEST)], ROLES, ()),
+    "wheel": ([keys.wheel(STORE, DIGEST)], ROLES, ()),
+    "package_lock": ([keys.package_lock(STORE, DIGEST)], ROLES, ()),
     "task": ([keys.task(STORE, DIGEST)], (), ()),
 }
 # functions of `keys` that return no object: a folder, or a part of a key

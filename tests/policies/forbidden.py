@@ -28,6 +28,8 @@ _COMMITTED = (
     keys.result(_URL, RUN, 0, whole=False),
     keys.success(_URL, RUN),
     keys.code(_URL, DIGEST),
+    keys.package_set(_URL, DIGEST),
+    keys.wheel(_URL, DIGEST),
 )
 """What only the driver writes, and tasks may read."""
 _DRIVERS = (

@@ -34,7 +34,9 @@ from mapreduce.engine import TaskContext
 from mapreduce.errors import FleetError, StageFailed, UsageError
 from mapreduce.formats.output import read_pairs
 from mapreduce.job import Pair
+from mapreduce.packages import use_packages
 from tests.unit.mapreduce.engine_run import as_json
+from tests.wheels import make_wheel
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MISSING = [
@@ -291,6 +293,31 @@ def test_the_pairs_are_those_of_the_plain_answer(
     assert success is not None
     assert verify_run(run.plan, run.job(), runs, success).equal
     assert audit_run(report.run_id, runs).balanced
+
+
+def test_a_job_has_its_packages_in_the_executors(
+    spark: Spark, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Executors import what the job requires, in the version that pip has found."""
+    make_wheel(home / "wheels", "sparkling", "1.5")
+    for name, value in (
+        ("PIP_NO_INDEX", "1"),
+        ("PIP_CONFIG_FILE", "/dev/null"),
+        ("PIP_FIND_LINKS", str(home / "wheels")),
+        ("XDG_CACHE_HOME", str(home / "cache")),
+    ):
+        monkeypatch.setenv(name, value)
+    (home / "some_jobs.py").write_text(
+        "import sparkling\nfrom mapreduce import Count, Job\n"
+        "class Packaged(Job):\n    requirements = ['sparkling']\n    reduce = Count()\n"
+        "    def map(self, key, value):\n        yield sparkling.VERSION, 1\n"
+    )
+    run = Run(spark, home, "Packaged", reducers=1)
+    try:
+        ((pair,),) = run.parts(run.report())
+    finally:
+        use_packages(None)
+    assert "1.5" == pair[0]
 
 
 def test_the_parts_of_a_total_order_are_ranges(spark: Spark, home: Path) -> None:

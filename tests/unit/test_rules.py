@@ -44,6 +44,7 @@ ENTRY_POINTS = {
     "boto3": ("driver/cloud/aws.py", "services/guard/watch.py"),
     "botocore": ("driver/cloud/aws.py", "services/guard/watch.py"),
     "python_terraform": ("driver/cloud/stack.py",),
+    "pip": ("driver/packages/pip.py",),
     "pyspark": ("driver/spark/session.py",),
     "py4j": ("driver/spark/session.py",),
 }

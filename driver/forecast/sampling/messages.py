@@ -17,10 +17,12 @@ from mapreduce.wire.messages import ByteRange, JobSpec, Message
 class SampleRequest(Message):
     """A sample to run: local copies of the beginnings of some splits, each in byte ranges.
 
-    `root` is the folder of the job's code, `folder` the one for all that the sample writes.
+    `root` is the folder of the job's code, `packages` that of its packages, or "", and `folder` the
+    one for all that the sample writes.
     """
 
     root: str
+    packages: str = ""
     folder: str
     job: JobSpec
     samples: tuple[tuple[ByteRange, ...], ...]

@@ -48,6 +48,7 @@ class SampledJob:
         partitions: the number of partitions.
         total_order: the partitions are ranges of keys.
         memory_bytes: the memory of a task.
+        packages: the folder of its packages, if it requires any.
     """
 
     root: Path
@@ -55,6 +56,7 @@ class SampledJob:
     partitions: int
     total_order: bool = False
     memory_bytes: int = 256 << 20
+    packages: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def _request(
 ) -> SampleRequest:
     return SampleRequest(
         root=str(job.root),
+        packages=str(job.packages or ""),
         folder=folder,
         job=job.spec,
         samples=samples,

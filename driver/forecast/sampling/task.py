@@ -29,6 +29,7 @@ from mapreduce.engine.sample import key_boundaries, write_boundaries
 from mapreduce.errors import MapReduceError, UserCodeError
 from mapreduce.formats.readers import reader_of
 from mapreduce.job import Job, task_state
+from mapreduce.packages import use_packages
 from mapreduce.storage import open_storage
 from mapreduce.user_code.calls import text_of
 from mapreduce.user_code.yielded import pair_of, pairs_of
@@ -230,6 +231,7 @@ def _serve() -> None:
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # the job's prints must not mix with the answer
         request = SampleRequest.model_validate_json(sys.stdin.buffer.read())
+        use_packages(Path(request.packages) if request.packages else None)
         answers.write(measured(request).model_dump_json().encode())
 
 

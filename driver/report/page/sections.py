@@ -235,7 +235,7 @@ def letters(document: RunDocument) -> View:
     return {
         "letters": document.letters[:LETTERS_SHOWN],
         "skipped": skipped[:LETTERS_SHOWN],
-        "count": len(skipped),
+        "count": document.model.skipped_records,
     }
 
 

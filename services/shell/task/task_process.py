@@ -58,7 +58,8 @@ def task_main(settings: Settings) -> Callable[[socket.socket, JobClass | None], 
                 and imported.__name__ == spec.name
             ):
                 return imported(**spec.parameters)
-            return CodeLoader(storage, settings.store, jobs).load(spec)
+            # the worker has just fetched and proven what the job needs
+            return CodeLoader(storage, settings.store, jobs, proven=True).load(spec)
 
         context = TaskContext(
             storage, settings.scratch, memory_bytes, load, imported=modules_loaded

@@ -21,6 +21,7 @@ from typing import Any
 
 from mapreduce.code import JobClass, import_job, modules_loaded
 from mapreduce.errors import TaskLost
+from mapreduce.packages import hold, use_packages
 from mapreduce.wire.messages import JobSpec, Message, TaskError
 from services.shell.task.forkable import OutsideWatch, traces, why_fresh
 from services.shell.task.forks import guard_forks
@@ -57,18 +58,21 @@ class Imported(Message):
     fresh: str = ""
 
 
-def template_main(spec: JobSpec, root: str, run: TaskMain) -> Callable[[socket.socket], None]:
+def template_main(
+    spec: JobSpec, root: str, packages: str, run: TaskMain
+) -> Callable[[socket.socket], None]:
     """Return the main function of a template.
 
     Args:
         spec: the job.
         root: the folder of its code.
+        packages: the folder of its packages, or "".
         run: runs a task, in a process of its own.
     """
 
     def main(control: socket.socket) -> None:
         unseeded = random.getstate()
-        imported, job = _import(spec, root)
+        imported, job = _import(spec, root, packages)
         control.sendall(Frame(EVENT, NO_NONCE, imported.model_dump_json().encode()).encoded())
         if imported.error or imported.fresh:
             return
@@ -119,10 +123,13 @@ def _obey(
     control.sendall(_ANSWER.pack(pid, status if found else _RUNNING))
 
 
-def _import(spec: JobSpec, root: str) -> tuple[Imported, JobClass | None]:
+def _import(spec: JobSpec, root: str, packages: str) -> tuple[Imported, JobClass | None]:
     guard_forks()
+    if packages:
+        hold(Path(packages))  # before the look at what is open: this one is meant
     before, watch = traces(), OutsideWatch()
     try:
+        use_packages(Path(packages) if packages else None)
         job = import_job(Path(root), spec.module, spec.name, spec.file)
     except BaseException as exc:  # noqa: BLE001 - a job that ends the process at its import has failed
         return Imported(error=error_of(exc, f"the import of {spec.module}")), None

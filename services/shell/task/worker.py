@@ -69,9 +69,10 @@ class Unprepared(Exception):
 
 
 class Fetched(Message):
-    """The result of fetching a job's code: its folder, or the error."""
+    """The result of fetching a job's code: its folder and that of its packages, or the error."""
 
     root: str = ""
+    packages: str = ""
     error: TaskError | None = None
 
 
@@ -101,7 +102,7 @@ class Worker:
         self._service = service
         self._task_main = task_main(settings)
         self._credentials = ContainerCredentials()
-        self._job: tuple[str, str, str] | None = None
+        self._job: tuple[str, str, str, str] | None = None
         self._template: Template | None = None
         self._fresh = ""
 
@@ -217,21 +218,22 @@ class Worker:
         Raises:
             Unprepared: the job's code cannot be fetched or imported.
         """
-        if self._job == (spec.code, spec.module, spec.name):
+        wanted = (spec.code, spec.packages, spec.module, spec.name)
+        if self._job == wanted:
             return
         self._forget_job()
-        root = self._fetched(spec, order)
-        child = Child.fork(template_main(spec, root, self._task_main))
+        fetched = self._fetched(spec, order)
+        child = Child.fork(template_main(spec, fetched.root, fetched.packages, self._task_main))
         imported = self._report(child, Imported, "imports the job", order)
         if imported.fresh:
             child.end()
             end_all_strays((), END_S)
         else:
             self._template = Template(child)
-        self._job, self._fresh = (spec.code, spec.module, spec.name), imported.fresh
+        self._job, self._fresh = wanted, imported.fresh
 
-    def _fetched(self, spec: JobSpec, order: Order) -> str:
-        """Return the folder of a job's code, fetched by a separate process if it is missing."""
+    def _fetched(self, spec: JobSpec, order: Order) -> Fetched:
+        """Return the folders of a job's code and packages, fetched by a separate process."""
 
         def fetch(connection: socket.socket) -> None:
             try:
@@ -239,7 +241,8 @@ class Worker:
                     self._settings.grants, credentials=provider_of(order.head.credentials)
                 )
                 loader = CodeLoader(storage, self._settings.store, self._settings.scratch / "jobs")
-                fetched = Fetched(root=str(loader.fetch(spec)))
+                root, packages = loader.fetch(spec), loader.fetch_packages(spec)
+                fetched = Fetched(root=str(root), packages=str(packages or ""))
             except Exception as exc:  # noqa: BLE001 - any error becomes the task's answer
                 fetched = Fetched(error=error_of(exc))
             connection.sendall(Frame(EVENT, NO_NONCE, fetched.model_dump_json().encode()).encoded())
@@ -250,7 +253,7 @@ class Worker:
         fetched = self._report(child, Fetched, "fetches the job's code", order)
         child.wait(END_S)
         child.end()
-        return fetched.root
+        return fetched
 
     def _report(self, child: Child, model: type[Report], does: str, order: Order) -> Report:
         """Return what a child that prepares a task reports; heartbeats are sent meanwhile.

@@ -1,5 +1,5 @@
-# The execution role: the permissions of ECS itself to start a task (pull the image, read the
-# signing key, write logs). The permissions of the code in the task are in each service's task role.
+# The execution role: the permissions of ECS itself to start a task (pull the image, read
+# secrets, write logs). The permissions of the code in the task are in each service's task role.
 
 data "aws_caller_identity" "current" {}
 
@@ -42,7 +42,7 @@ resource "aws_iam_role" "execution" {
   # Roles are global, so the region distinguishes stacks of the same name.
   name                 = "${var.name}-${local.region}-execution"
   path                 = var.role_path
-  description          = "Lets ECS start the tasks of the MapReduce stack ${var.name}."
+  description          = "Lets ECS start the tasks of the ${var.system} stack ${var.name}."
   assume_role_policy   = local.task_assume_role_policy
   permissions_boundary = var.permissions_boundary_arn
 }
@@ -56,7 +56,7 @@ resource "aws_iam_role_policy" "execution" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         # This action supports no resource.
         Sid      = "LogInToRegistry"
@@ -76,14 +76,15 @@ resource "aws_iam_role_policy" "execution" {
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_group_prefix}/*:*"
       },
-      {
-        # ECS reads all parameters of a task by one call of GetParameters. AWS's own key (aws/ssm)
-        # decrypts for the callers of its service, and needs no permission here.
-        Sid      = "ReadSigningKey"
+      ],
+      # ECS reads all parameters of a task by one call of GetParameters. AWS's own key (aws/ssm)
+      # decrypts for the callers of its service, and needs no permission here.
+      [for name, arn in var.secrets : {
+        Sid      = "Read${name}"
         Effect   = "Allow"
         Action   = "ssm:GetParameters"
-        Resource = var.signing_key_arn
-      },
-    ]
+        Resource = arn
+      }],
+    )
   })
 }

@@ -18,20 +18,19 @@ resource "aws_ecs_cluster_capacity_providers" "this" {
   }
 }
 
-# Found by Cloud Map's API alone. The driver asks nothing else, and without DNS there is no hosted
-# zone, which costs $0.50 a month.
+# Found by Cloud Map's API alone. Without DNS there is no hosted zone, which costs $0.50 a month.
 resource "aws_service_discovery_http_namespace" "this" {
   count = var.service_discovery == "api" ? 1 : 0
 
   name        = var.name
-  description = "Tasks of the MapReduce stack ${var.name}."
+  description = "Tasks of the ${var.system} stack ${var.name}."
 }
 
-# Found by name too (mapper.NAME.internal), for programs of the user's own in the VPC.
+# Found by name too (ROLE.NAMESPACE), in the VPC.
 resource "aws_service_discovery_private_dns_namespace" "this" {
   count = var.service_discovery == "dns" ? 1 : 0
 
-  name        = "${var.name}.internal"
-  description = "Tasks of the MapReduce stack ${var.name}."
+  name        = coalesce(var.dns_namespace, "${var.name}.internal")
+  description = "Tasks of the ${var.system} stack ${var.name}."
   vpc         = var.vpc_id
 }

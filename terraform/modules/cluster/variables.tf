@@ -3,6 +3,17 @@ variable "name" {
   type        = string
 }
 
+variable "system" {
+  description = "Name of the system that the stack carries, for descriptions that people read."
+  type        = string
+}
+
+variable "dns_namespace" {
+  description = "Name of a dns namespace. Null: NAME.internal."
+  type        = string
+  default     = null
+}
+
 variable "service_discovery" {
   description = "Cloud Map namespace for the tasks: api (no DNS), dns (a private hosted zone), or none."
   type        = string
@@ -23,9 +34,10 @@ variable "repository_arns" {
   type        = list(string)
 }
 
-variable "signing_key_arn" {
-  description = "Parameter that ECS may put into a container's environment."
-  type        = string
+variable "secrets" {
+  description = "Parameters that ECS may put into a container's environment: a name of letters and digits to the ARN."
+  type        = map(string)
+  default     = {}
 }
 
 variable "role_path" {

@@ -10,7 +10,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   count = var.alarms ? 1 : 0
 
   alarm_name          = "${var.name}-errors"
-  alarm_description   = "A service of the MapReduce stack ${var.name} logged an error of its own: python -m driver logs"
+  alarm_description   = "A service of the ${var.system} stack ${var.name} logged an error of its own: python -m driver logs"
   namespace           = local.metric_namespace
   metric_name         = "Errors"
   statistic           = "Sum"
@@ -27,7 +27,7 @@ resource "aws_cloudwatch_metric_alarm" "memory" {
   for_each = { for role, service in var.services : role => service if var.alarms }
 
   alarm_name          = "${var.name}-${each.key}-memory"
-  alarm_description   = "A ${each.key} task of the MapReduce stack ${var.name} is close to its memory: raise ${each.key}_memory."
+  alarm_description   = "A ${each.key} task of the ${var.system} stack ${var.name} is close to its memory: raise ${each.key}_memory."
   namespace           = "AWS/ECS"
   metric_name         = "MemoryUtilization"
   dimensions          = { ClusterName = var.cluster_name, ServiceName = each.value.service_name }
@@ -47,7 +47,7 @@ resource "aws_cloudwatch_metric_alarm" "running" {
   count = var.alarms ? 1 : 0
 
   alarm_name          = "${var.name}-still-running"
-  alarm_description   = "Tasks of the MapReduce stack ${var.name} have been running for 12 hours: make stop"
+  alarm_description   = "Tasks of the ${var.system} stack ${var.name} have been running for 12 hours: make stop"
   evaluation_periods  = 12
   threshold           = 0
   comparison_operator = "GreaterThanThreshold"

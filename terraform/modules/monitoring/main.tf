@@ -5,7 +5,7 @@
 data "aws_region" "current" {}
 
 locals {
-  metric_namespace = "MapReduce/${var.name}"
+  metric_namespace = "${var.system}/${var.name}"
 
   # Metric -> the lines of the services' logs (services/shell/logs.py) that it counts.
   patterns = {

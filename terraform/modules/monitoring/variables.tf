@@ -3,6 +3,11 @@ variable "name" {
   type        = string
 }
 
+variable "system" {
+  description = "Name of the system that the stack carries, for descriptions that people read."
+  type        = string
+}
+
 variable "cluster_name" {
   description = "Name of the cluster."
   type        = string

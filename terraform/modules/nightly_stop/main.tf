@@ -22,7 +22,7 @@ resource "aws_iam_role" "this" {
   # Roles are global, so the region distinguishes stacks of the same name.
   name                 = "${var.name}-${local.region}-nightly-stop"
   path                 = var.role_path
-  description          = "Stops the services of the MapReduce stack ${var.name} each night."
+  description          = "Stops the services of the ${var.system} stack ${var.name} each night."
   permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
@@ -56,7 +56,7 @@ resource "aws_scheduler_schedule" "this" {
 
   name                         = "stop-${each.key}"
   group_name                   = aws_scheduler_schedule_group.this.name
-  description                  = "Stops the ${each.key} tasks of the MapReduce stack ${var.name}."
+  description                  = "Stops the ${each.key} tasks of the ${var.system} stack ${var.name}."
   schedule_expression          = var.schedule
   schedule_expression_timezone = var.timezone
 

@@ -1,68 +1,43 @@
-# The task role: the permissions of the code in the container, and so of a user's job. It covers
-# only the objects that its work needs.
+# The task role: the permissions of the code in the container. It covers only the objects that its
+# work needs; the root has the table.
 
 data "aws_partition" "current" {}
 
 locals {
-  # Objects of the stack's bucket: the folders that a role reads, and the names that it writes
-  # (mapreduce/wire/keys.py spells the keys). Only the driver commits: tasks write objects that are
-  # named after their attempt, so a job cannot replace a committed result. A writer may read what it
-  # writes, to check whether a PUT whose answer was lost has succeeded. A step of a chain reads the
-  # pairs of the previous step; an earlier result may be input; a map-only job's result comes from
-  # the mappers; reducers keep merged states for later runs.
-  access = {
-    splitter = {
-      reads        = ["input", "jobs", "pairs", "reduce", "chunks"]
-      writes       = ["chunks/*"]
-      extra_inputs = true
-    }
-    mapper = {
-      reads        = ["input", "chunks", "jobs", "maps", "pairs", "reduce"]
-      writes       = ["maps/*.attempt-*", "pairs/*.attempt-*", "reduce/*.attempt-*"]
-      extra_inputs = true
-    }
-    reducer = {
-      reads        = ["maps", "jobs", "pairs", "reduce"]
-      writes       = ["pairs/*.attempt-*", "pairs/states/*", "reduce/*.attempt-*"]
-      extra_inputs = false
-    }
-  }[var.role]
-
   # S3 asks KMS in the name of the reader, with the key of the bucket's region.
-  kms_key_arns = local.access.extra_inputs ? var.extra_kms_key_arns : []
-  kms_callers  = distinct([for arn in local.kms_key_arns : "s3.${split(":", arn)[3]}.${data.aws_partition.current.dns_suffix}"])
+  kms_callers = distinct([for arn in var.access.kms_key_arns : "s3.${split(":", arn)[3]}.${data.aws_partition.current.dns_suffix}"])
 
   arn_prefix        = "arn:${data.aws_partition.current.partition}:s3:::"
   bucket_arn        = "${local.arn_prefix}${var.bucket}"
-  extra_bucket_arns = local.access.extra_inputs ? [for bucket in var.extra_input_buckets : "${local.arn_prefix}${bucket}"] : []
+  extra_bucket_arns = [for bucket in var.access.other_buckets : "${local.arn_prefix}${bucket}"]
+
+  readable = concat(
+    [for prefix in var.access.reads : "${local.bucket_arn}/${prefix}/*"],
+    [for arn in local.extra_bucket_arns : "${arn}/*"],
+  )
 
   task_statements = concat(
-    [
-      {
-        Sid    = "ReadObjects"
-        Effect = "Allow"
-        Action = ["s3:GetObject"]
-        Resource = concat(
-          [for prefix in local.access.reads : "${local.bucket_arn}/${prefix}/*"],
-          [for arn in local.extra_bucket_arns : "${arn}/*"],
-        )
-      },
-      # Without permission to list, S3 answers 403 and not 404 for an object that is missing, and the
-      # task that wrote it would not run again. S3 compares the object's key with this condition.
-      {
-        Sid       = "TellMissingFromDenied"
-        Effect    = "Allow"
-        Action    = ["s3:ListBucket"]
-        Resource  = [local.bucket_arn]
-        Condition = { StringLike = { "s3:prefix" = [for prefix in local.access.reads : "${prefix}/*"] } }
-      },
-      {
-        Sid      = "WriteObjects"
-        Effect   = "Allow"
-        Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-        Resource = [for name in local.access.writes : "${local.bucket_arn}/${name}"]
-      },
-    ],
+    length(local.readable) > 0 ? [{
+      Sid      = "ReadObjects"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = local.readable
+    }] : [],
+    # Without permission to list, S3 answers 403 and not 404 for an object that is missing. S3
+    # compares the object's key with this condition.
+    length(var.access.reads) > 0 ? [{
+      Sid       = "TellMissingFromDenied"
+      Effect    = "Allow"
+      Action    = ["s3:ListBucket"]
+      Resource  = [local.bucket_arn]
+      Condition = { StringLike = { "s3:prefix" = [for prefix in var.access.reads : "${prefix}/*"] } }
+    }] : [],
+    length(var.access.writes) > 0 ? [{
+      Sid      = "WriteObjects"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject", "s3:AbortMultipartUpload"]
+      Resource = [for name in var.access.writes : "${local.bucket_arn}/${name}"]
+    }] : [],
     length(local.extra_bucket_arns) > 0 ? [{
       Sid      = "ListExtraInputs"
       Effect   = "Allow"
@@ -70,13 +45,14 @@ locals {
       Resource = local.extra_bucket_arns
     }] : [],
     # No GenerateDataKey: no task writes to a bucket with such a key.
-    length(local.kms_key_arns) > 0 ? [{
+    length(var.access.kms_key_arns) > 0 ? [{
       Sid       = "DecryptExtraInputs"
       Effect    = "Allow"
       Action    = ["kms:Decrypt"]
-      Resource  = local.kms_key_arns
+      Resource  = var.access.kms_key_arns
       Condition = { StringEquals = { "kms:ViaService" = local.kms_callers } }
     }] : [],
+    var.statements,
   )
 }
 
@@ -86,13 +62,14 @@ resource "aws_iam_role" "task" {
   # Roles are global, so the region distinguishes stacks of the same name.
   name                 = "${var.name}-${data.aws_region.current.id}-${var.role}"
   path                 = var.role_path
-  description          = "Permissions of the ${var.role} tasks of the MapReduce stack ${var.name}."
+  description          = "Permissions of the ${var.role} tasks of the ${var.system} stack ${var.name}."
   assume_role_policy   = var.task_assume_role_policy
   permissions_boundary = var.permissions_boundary_arn
 }
 
+# IAM refuses a policy without a statement: a task that uses nothing of AWS has none.
 resource "aws_iam_role_policy" "task" {
-  count = var.existing_role_arn == null ? 1 : 0
+  count = var.existing_role_arn == null && length(local.task_statements) > 0 ? 1 : 0
 
   name = "objects"
   role = aws_iam_role.task[0].id

@@ -1,32 +1,25 @@
 data "aws_region" "current" {}
 
 locals {
-  port    = 8080
-  scratch = "/scratch"
+  # Name of each container -> its port. A task has one address, so each container has its own port.
+  containers = {
+    for number in range(var.containers_per_task) :
+    var.containers_per_task == 1 ? var.role : "${var.role}-${number + 1}" => var.port == null ? null : var.port + number
+  }
 
-  # "<repository>:<tag>", "<repository>@<digest>", or both: the tag, else the digest, for /health.
-  image     = regex("^[^:@]+(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?$", reverse(split("/", var.image))[0])
-  image_tag = try(coalesce(local.image.tag, local.image.digest), "latest")
+  # Ports that may be called, on each container.
+  ports = [for port in values(local.containers) : port if port != null]
 
-  # The settings that services/ reads: the interface between Terraform and Python. A test on each
-  # side pins these names.
   environment = merge(
     {
-      AWS_DEFAULT_REGION     = data.aws_region.current.id
-      AWS_REGION             = data.aws_region.current.id
-      MAPREDUCE_EXTRA_INPUTS = jsonencode([for bucket in var.extra_input_buckets : "s3://${bucket}/"])
-      MAPREDUCE_HOST         = "0.0.0.0"
-      MAPREDUCE_IMAGE_TAG    = local.image_tag
-      MAPREDUCE_MEMORY_MB    = tostring(var.memory)
-      MAPREDUCE_PORT         = tostring(local.port)
-      MAPREDUCE_SCRATCH      = local.scratch
-      # One task of the job for each vCPU, at least one.
-      MAPREDUCE_SLOTS = tostring(max(1, ceil(var.cpu / 1024)))
-      MAPREDUCE_STORE = "s3://${var.bucket}"
-      MAPREDUCE_TLS   = "true"
+      AWS_DEFAULT_REGION = data.aws_region.current.id
+      AWS_REGION         = data.aws_region.current.id
     },
-    var.extra_environment,
+    var.environment,
   )
+
+  # Cloud Map registers what can be called.
+  is_registered = var.service_discovery != "none" && var.port != null
 
   # The weights are the percentages; a provider with weight 0 is left out.
   capacity = {
@@ -63,12 +56,16 @@ resource "aws_ecs_task_definition" "this" {
   }
 
   # On the task's disk, and deleted with it. Fargate gives it the owner of the image's VOLUME.
-  volume {
-    name = "scratch"
+  dynamic "volume" {
+    for_each = var.scratch_path[*]
+
+    content {
+      name = "scratch"
+    }
   }
 
-  container_definitions = jsonencode([{
-    name      = var.role
+  container_definitions = jsonencode([for container, port in local.containers : {
+    name      = container
     image     = var.image
     essential = true
 
@@ -77,35 +74,37 @@ resource "aws_ecs_task_definition" "this" {
     readonlyRootFilesystem = true
     linuxParameters = {
       capabilities = { drop = ["ALL"] }
-      # No initProcessEnabled: the service itself is process 1 and reaps the orphans of killed
-      # tasks. An init process would keep the signing key in its environment, where every job could
-      # read it (/proc/1/environ).
+      # No initProcessEnabled: the service itself is process 1 and reaps orphans. An init process
+      # would keep the secrets in its environment, where every child process could read them
+      # (/proc/1/environ).
     }
-    mountPoints = [{
+    mountPoints = [for path in var.scratch_path[*] : {
       sourceVolume  = "scratch"
-      containerPath = local.scratch
+      containerPath = path
       readOnly      = false
     }]
 
-    portMappings = [{
-      containerPort = local.port
-      hostPort      = local.port
+    portMappings = [for mapped in port[*] : {
+      containerPort = mapped
+      hostPort      = mapped
       protocol      = "tcp"
     }]
 
-    environment = [for name, value in local.environment : { name = name, value = value }]
-    secrets     = [{ name = "MAPREDUCE_SIGNING_KEY", valueFrom = var.signing_key_arn }]
+    environment = [
+      for name, value in merge(local.environment, { for name in var.port_variable[*] : name => tostring(port) }) :
+      { name = name, value = value }
+    ]
+    secrets = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
 
-    healthCheck = {
-      command     = ["CMD", "python", "-m", "services.healthcheck"]
-      interval    = 10
-      timeout     = 5
-      retries     = 3
-      startPeriod = 30
-    }
+    healthCheck = one([for check in var.health_check[*] : {
+      command     = check.command
+      interval    = check.interval_s
+      timeout     = check.timeout_s
+      retries     = check.retries
+      startPeriod = check.start_period_s
+    }])
 
-    # Fargate's maximum, and Spot's notice: time for running tasks to finish or report.
-    stopTimeout = 120
+    stopTimeout = var.stop_timeout_s
 
     logConfiguration = {
       logDriver = "awslogs"
@@ -123,10 +122,10 @@ resource "aws_ecs_task_definition" "this" {
 }
 
 resource "aws_service_discovery_service" "this" {
-  count = var.service_discovery == "none" ? 0 : 1
+  count = local.is_registered ? 1 : 0
 
   name        = var.role
-  description = "The ${var.role} tasks of the MapReduce stack ${var.name}."
+  description = "The ${var.role} tasks of the ${var.system} stack ${var.name}."
 
   # dns_config already names the namespace, but an emulator's API does not read it there.
   namespace_id = var.namespace_id
@@ -175,8 +174,8 @@ resource "aws_ecs_service" "this" {
   network_configuration {
     subnets         = var.subnet_ids
     security_groups = [aws_security_group.this.id]
-    # Without a NAT gateway, the only route to images, logs and the signing key, and for a driver
-    # outside the VPC the route to the task.
+    # Without a NAT gateway, the only route to images, logs and secrets, and for a client outside
+    # the VPC the route to the task.
     assign_public_ip = var.assign_public_ip
   }
 
@@ -188,17 +187,15 @@ resource "aws_ecs_service" "this" {
     }
   }
 
-  # A deploy replaces tasks instead of doubling them: two versions never work on one job, and a
-  # small account's quota suffices. A run in progress retries the interrupted tasks.
-  deployment_minimum_healthy_percent = 0
-  deployment_maximum_percent         = 100
+  deployment_minimum_healthy_percent = var.deployment_percent.minimum
+  deployment_maximum_percent         = var.deployment_percent.maximum
 
   deployment_circuit_breaker {
     enable   = true
     rollback = true
   }
 
-  # Moving a task to another zone kills its work, for a balance that a batch job does not need. Set
+  # Moving a task to another zone kills its work, for a balance that few systems need. Set
   # explicitly, because AWS's default is the opposite and would show as a change in every plan.
   availability_zone_rebalancing = "DISABLED"
 

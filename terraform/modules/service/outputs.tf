@@ -19,13 +19,18 @@ output "discovery_service_name" {
 }
 
 output "container_name" {
-  description = "Name of the container in a task."
-  value       = var.role
+  description = "Name of the container in a task, or of the first of several."
+  value       = keys(local.containers)[0]
 }
 
 output "port" {
-  description = "Port on which a task answers."
-  value       = local.port
+  description = "Port on which a task answers, or its first container; null for a service that nothing calls."
+  value       = var.port
+}
+
+output "security_group_id" {
+  description = "ID of the tasks' security group, for rules between two services."
+  value       = aws_security_group.this.id
 }
 
 output "log_group" {

@@ -4,13 +4,18 @@ variable "name" {
 }
 
 variable "role" {
-  description = "The service's role: splitter, mapper or reducer. Also the name of its container, its ECS service and its Cloud Map service."
+  description = "What the service does in its system, in one word. Also the name of its container, its ECS service and its Cloud Map service."
   type        = string
 
   validation {
-    condition     = contains(["splitter", "mapper", "reducer"], var.role)
-    error_message = "role must be splitter, mapper or reducer."
+    condition     = can(regex("^[a-z](-?[a-z0-9]){0,31}$", var.role))
+    error_message = "role must be lower-case letters, digits and single hyphens, at most 32 of them, and start with a letter."
   }
+}
+
+variable "system" {
+  description = "Name of the system that the stack carries, for descriptions that people read."
+  type        = string
 }
 
 # --- The task -------------------------------------------------------------------------------------
@@ -52,10 +57,82 @@ variable "spot_share" {
   default     = 0
 }
 
-variable "extra_environment" {
-  description = "Additional environment variables of the container, which override the module's."
+variable "environment" {
+  description = "Environment variables of each container, beside AWS_REGION and AWS_DEFAULT_REGION, which they override."
   type        = map(string)
   default     = {}
+}
+
+variable "secrets" {
+  description = "Environment variables of each container whose values come from parameters: name to the parameter's ARN."
+  type        = map(string)
+  default     = {}
+}
+
+variable "containers_per_task" {
+  description = "Number of containers in a task, all with the same image. Each has a port of its own: the first has port, the others the numbers after it."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.containers_per_task >= 1 && var.containers_per_task <= 10
+    error_message = "containers_per_task must be 1 to 10, as many as ECS puts into a task."
+  }
+}
+
+variable "port" {
+  description = "Port of the first container. Null: nothing calls the service, and Cloud Map does not know it."
+  type        = number
+  default     = null
+}
+
+variable "port_variable" {
+  description = "Environment variable that tells a container its port. Null: none."
+  type        = string
+  default     = null
+}
+
+variable "health_check" {
+  description = "Command that tells ECS whether a container works. Null: whether it runs is all that counts."
+  type = object({
+    command        = list(string)
+    interval_s     = optional(number, 10)
+    timeout_s      = optional(number, 5)
+    retries        = optional(number, 3)
+    start_period_s = optional(number, 30)
+  })
+  default = null
+}
+
+variable "stop_timeout_s" {
+  description = "Seconds that a container has from SIGTERM to its end, at most 120, which is also Spot's notice."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.stop_timeout_s >= 2 && var.stop_timeout_s <= 120
+    error_message = "stop_timeout_s must be 2 to 120."
+  }
+}
+
+variable "scratch_path" {
+  description = "Where a container may write: a folder on the task's disk, deleted with the task. Null: nowhere."
+  type        = string
+  default     = null
+}
+
+variable "deployment_percent" {
+  description = "Tasks that run at least and at most while a deploy replaces them, in percent of their number. 0 and 100: no two versions run side by side. 100 and 200: calls always find a task."
+  type = object({
+    minimum = number
+    maximum = number
+  })
+  default = { minimum = 100, maximum = 200 }
+
+  validation {
+    condition     = var.deployment_percent.minimum < var.deployment_percent.maximum
+    error_message = "deployment_percent: with a minimum that is not below the maximum, no task can be replaced."
+  }
 }
 
 variable "log_retention_days" {
@@ -92,28 +169,34 @@ variable "allowed_cidrs" {
   default     = []
 }
 
-# --- From storage and signing_key -----------------------------------------------------------------
+variable "client" {
+  description = "Who calls the service, for the descriptions of its rules."
+  type        = string
+  default     = "A client"
+}
+
+# --- From storage ---------------------------------------------------------------------------------
 
 variable "bucket" {
   description = "Name of the stack's bucket."
   type        = string
 }
 
-variable "extra_input_buckets" {
-  description = "Names of additional buckets with input."
-  type        = list(string)
-  default     = []
+variable "access" {
+  description = "Objects that the code may use: folders of the bucket that it reads and sees, names (with *) that it writes, other buckets that it reads, and the KMS keys with which those are encrypted."
+  type = object({
+    reads         = optional(list(string), [])
+    writes        = optional(list(string), [])
+    other_buckets = optional(list(string), [])
+    kms_key_arns  = optional(list(string), [])
+  })
+  default = {}
 }
 
-variable "extra_kms_key_arns" {
-  description = "KMS keys with which the additional buckets are encrypted."
-  type        = list(string)
+variable "statements" {
+  description = "Further statements of the code's policy, beside its access to objects."
+  type        = any
   default     = []
-}
-
-variable "signing_key_arn" {
-  description = "Parameter with the driver's signing key."
-  type        = string
 }
 
 # --- From cluster ---------------------------------------------------------------------------------

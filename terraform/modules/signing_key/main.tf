@@ -10,7 +10,7 @@ ephemeral "aws_secretsmanager_random_password" "this" {
 # month, and no rotation on a timer is wanted (README.md). AWS's own key (aws/ssm) encrypts it.
 resource "aws_ssm_parameter" "this" {
   name             = "/${var.name}/signing-key"
-  description      = "HS256 key with which the MapReduce driver signs its calls to the services."
+  description      = var.description
   type             = "SecureString"
   tier             = "Standard"
   value_wo         = ephemeral.aws_secretsmanager_random_password.this.random_password

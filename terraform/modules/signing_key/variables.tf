@@ -3,6 +3,11 @@ variable "name" {
   type        = string
 }
 
+variable "description" {
+  description = "What the key is for."
+  type        = string
+}
+
 variable "length" {
   description = "Length of the key in bytes (it is ASCII)."
   type        = number

@@ -2,29 +2,8 @@ data "aws_caller_identity" "current" {}
 
 data "aws_region" "current" {}
 
-locals {
-  # Folder -> days after which its objects are deleted. reduce/ holds the results and is not here: S3
-  # selects by prefix, size or tag, so no rule can tell a lost attempt from a result beside it.
-  retention_days = {
-    for folder, days in {
-      chunks    = var.intermediate_retention_days
-      maps      = var.intermediate_retention_days
-      pairs     = var.intermediate_retention_days
-      input     = var.input_retention_days
-      jobs      = var.code_retention_days
-      runs      = var.run_retention_days
-      index     = var.run_retention_days
-      forecasts = var.run_retention_days
-      tasks     = var.task_retention_days
-      # Leases of running drivers and the guard's notes: out of date within hours.
-      fleet = 7
-    } : folder => days if days > 0
-  }
-}
-
-# Not versioned: every key is written once (input and code by their digest, all else by run and
-# attempt), so there is no older version to protect. Versioning would only keep, and charge for,
-# expired intermediate data.
+# Not versioned: every key is written once, under a name of its own, so there is no older version to
+# protect. Versioning would only keep, and charge for, expired intermediate data.
 resource "aws_s3_bucket" "this" {
   # Bucket names are global, hence account and region. No random part: the name survives a redeploy.
   bucket = "${var.name}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
@@ -51,7 +30,7 @@ resource "aws_s3_bucket_ownership_controls" "this" {
 }
 
 # SSE-S3 and not KMS: the data is encrypted either way, but a KMS key adds a request and its price
-# to the many range reads of the shuffle, and a key policy that AWS Academy's role cannot change.
+# to each of many range reads, and a key policy that AWS Academy's role cannot change.
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
@@ -85,7 +64,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
   dynamic "rule" {
-    for_each = local.retention_days
+    for_each = { for folder, days in var.retention_days : folder => days if days > 0 }
 
     content {
       id     = "expire-${rule.key}"

@@ -3,31 +3,8 @@ variable "name" {
   type        = string
 }
 
-variable "intermediate_retention_days" {
-  description = "Days after which chunks/, maps/ and pairs/ are deleted."
-  type        = number
-}
-
-variable "input_retention_days" {
-  description = "Days after which input/ is deleted. 0: never."
-  type        = number
-  default     = 0
-}
-
-variable "code_retention_days" {
-  description = "Days after which jobs/ is deleted. 0: never."
-  type        = number
-  default     = 0
-}
-
-variable "run_retention_days" {
-  description = "Days after which runs/ is deleted. 0: never."
-  type        = number
-  default     = 0
-}
-
-variable "task_retention_days" {
-  description = "Days after which tasks/ is deleted. 0: never."
-  type        = number
-  default     = 0
+variable "retention_days" {
+  description = "Folder of the bucket to the days after which its objects are deleted. 0, or a folder that is not named: never."
+  type        = map(number)
+  default     = {}
 }

@@ -213,7 +213,7 @@ def test_each_folder_is_listed_once(tmp_path: Path) -> None:
         storage = Counted()
         plan_expiry(RunStore(storage, f"file://{folder}"), BEFORE, results=False)
         counts.append(storage.lists)
-    assert counts[0] == counts[1] == 10
+    assert counts[0] == counts[1] == 11
 
 
 def test_the_folders_are_summed_up(fill: Fill) -> None:

@@ -41,6 +41,11 @@ def _found(**changes: object) -> list[tuple[str, int, str]]:
         ({"build": Build(engine="x", python="")}, "build", "engine"),
         ({"code": CodeIdentity(map="n", reduce="r")}, "code", "code of WordCount"),
         (
+            {"job": JOB.model_copy(update={"packages": "1" * 64})},
+            "packages",
+            "the packages of WordCount",
+        ),
+        (
             {"job": JOB.model_copy(update={"parameters": {"k": 2}})},
             "parameters",
             "k=2 (was None)",

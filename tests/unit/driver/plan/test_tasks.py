@@ -82,6 +82,7 @@ def test_a_map_task_is_the_same_task_in_another_run() -> None:
     [
         {"partitions": 3},
         {"job": JOB.model_copy(update={"parameters": {"min_length": 2}})},
+        {"job": JOB.model_copy(update={"packages": "1" * 64})},
         {"job": JobSpec(code="1" * 64, module="mapreduce_jobs.word_count", name="WordCount")},
         {"inputs": (InputObject(url="file:///in/a.txt", size=1000, etag="e2"),)},
         {"inputs": (InputObject(url="file:///in/b.txt", size=1000, etag="e1"),)},

@@ -337,3 +337,15 @@ def test_an_event_costs_the_same_in_a_run_of_any_size() -> None:
         else:
             _take(fold, pair)
     assert costs[100] == costs[9_999] < 100
+
+
+def test_all_skipped_records_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model holds the first of them, and the number of all."""
+    monkeypatch.setattr("driver.report.fold.SKIPPED_KEPT", 2)
+    places = ["a:1", "b:2", "c:3"]
+    skipped = [
+        events.RecordSkipped(at=1.0, task="map-0", place=place, message="no") for place in places
+    ]
+    model = run_model(skipped, 2.0)
+    assert 3 == model.skipped_records
+    assert ["a:1", "b:2"] == [each.place for each in model.skipped]

@@ -143,6 +143,9 @@ def test_the_librarys_frames(files: tuple[str, ...]) -> None:
         ("raise GeneratorExit", "map raised GeneratorExit"),
         ("raise BaseException('x')", "map raised BaseException: x"),
         ("raise StopIteration", "map raised StopIteration: next() found no value"),
+        ("import no_such.part", "is named by `requirements = ['no_such']`"),
+        ("raise ModuleNotFoundError('does not travel', name='x')", "Error: does not travel"),
+        (f"open('/nowhere/jobs/{'0' * 64}/a.txt')", "travels with it if `files` names it"),
         ("raise ValueError('\\ud800')", "map raised ValueError: \\ud800"),
     ],
 )

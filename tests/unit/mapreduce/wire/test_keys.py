@@ -34,6 +34,9 @@ def test_layout(store: str) -> None:
         "index/run-1",
         "index/run-1/WzFd",
         "jobs/ab12/code.zip",
+        "packages/sets/ab12.json",
+        "packages/wheels/ab12.whl",
+        "packages/locks/ab12.json",
         "tasks/ab12.json",
         "forecasts/ab12.json",
     ]
@@ -61,6 +64,9 @@ def test_layout(store: str) -> None:
         keys.indexed(store, "run-1", ""),
         keys.indexed(store, "run-1", "WzFd"),
         keys.code(store, "ab12"),
+        keys.package_set(store, "ab12"),
+        keys.wheel(store, "ab12"),
+        keys.package_lock(store, "ab12"),
         keys.task(store, "ab12"),
         keys.forecasts(store, "ab12"),
     ]

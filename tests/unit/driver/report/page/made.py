@@ -180,6 +180,7 @@ def evil_document() -> RunDocument:
         marks=(Mark(at=BEGAN + 1, kind="LookFailed", text=long),),
         printed=(Printed(task="map-0", attempt=1, lines=(EVIL, long), left_out=5),),
         skipped=(Skipped(task="map-0", place=EVIL, message=EVIL),),
+        skipped_records=1,
         failure=EVIL,
     )
     cause = Cause(
