@@ -1,6 +1,6 @@
 """The product of two sparse matrices in two steps: join by the shared index, then add up."""
 
-from mapreduce import Chain, Csv, Job, Sum
+from mapreduce import Chain, Csv, Job, Step, Sum
 
 
 class Products(Job):
@@ -20,13 +20,6 @@ class Products(Job):
                 yield (row, column), left * right
 
 
-class Sums(Job):
-    reduce = Sum()
-
-    def map(self, cell, product):
-        yield cell, product
-
-
 class MatrixTwoSteps(Chain):
     def steps(self):
-        return [Products(), Sums()]
+        return [Products(), Step(reduce=Sum())]

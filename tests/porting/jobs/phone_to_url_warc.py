@@ -28,9 +28,6 @@ class ByHost(Job):
 
 
 class Best(Job):
-    def map(self, number, page):
-        yield number, page
-
     def reduce(self, number, pages):
         yield number, min(pages, key=lambda page: (page[1], -len(page[0]), page[0]))[0]
 

@@ -58,14 +58,7 @@ class Ngrams(Job):
             yield ("all", 0), (ngram, list(times.items()))
 
 
-class Passing(Job):
-    """A step whose `map` passes on what the step before it yielded."""
-
-    def map(self, key, value):
-        yield key, value
-
-
-class NgramScores(Passing):
+class NgramScores(Job):
     def reduce(self, key, values):
         kind, _ = key
         if kind == "doc":
@@ -90,7 +83,7 @@ class NgramScores(Passing):
             yield ("ngram", ngram), ("scores", scores)
 
 
-class ByNgram(Passing):
+class ByNgram(Job):
     max_df: int = 10_000_000
 
     def reduce(self, key, values):
@@ -107,7 +100,7 @@ class ByNgram(Passing):
                 yield ("cat_to_score", ngram), scores
 
 
-class DocumentScores(Passing):
+class DocumentScores(Job):
     short_doc_threshold: int = 0
 
     def reduce(self, key, values):
