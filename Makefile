@@ -10,8 +10,8 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
-    start e2e containerd-store browser pictures faults simulate sanitize fuzz spark porting bench \
-    forecast mutation audit sbom lock clean
+    start e2e containerd-store browser notebook pictures faults simulate sanitize fuzz spark porting \
+    bench forecast mutation audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,9 @@ containerd-store: $(VENV)/ready  ## Push from Docker's containerd store to immut
 
 browser: $(VENV)/extension $(VENV)/browser  ## Open the pages of runs in a real Chromium (needs chromium and npm)
 	$(VENV)/browser-env/bin/python -m pytest tests/browser $(ARGS)
+
+notebook: $(VENV)/extension $(VENV)/notebook  ## Run the tutorial notebook, and more, in a real kernel
+	$(VENV)/notebook-env/bin/python -m pytest tests/notebook $(ARGS)
 
 pictures: $(VENV)/extension $(VENV)/browser  ## Make the pictures of the docs, of a page and of a terminal
 	$(VENV)/browser-env/bin/python -m docs.pictures
@@ -173,6 +176,12 @@ $(VENV)/browser: requirements/dev.txt requirements/browser.txt tests/browser/pac
 	$(VENV)/browser-env/$(INSTALL) -r requirements/dev.txt -r requirements/browser.txt
 	cp tests/browser/package.json tests/browser/package-lock.json $(VENV)/browser-env/
 	cd $(VENV)/browser-env && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# a Jupyter kernel, and the libraries that a result converts to
+$(VENV)/notebook: requirements/dev.txt requirements/notebook.txt
+	$(PYTHON) -m venv $(VENV)/notebook-env
+	$(VENV)/notebook-env/$(INSTALL) -r requirements/dev.txt -r requirements/notebook.txt
 	@touch $@
 
 # the peers of the benchmark, and matplotlib for its plots

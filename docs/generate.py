@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mapreduce
 from docs import documents, packages, tour
+from driver import api as api_of_driver
 from driver.cli.app import app, complete_help
 from driver.cli.documents import DOCUMENTS
 
@@ -55,8 +56,9 @@ def api() -> str:
     """Return the page of the names that `mapreduce` exports, from their docstrings."""
     parts = [
         HEAD.format(what="the docstrings") + "# Python API",
-        "These are the names that `mapreduce` exports: `from mapreduce import Job, Sum`. "
-        "[Jobs](jobs.md) explains\nhow they work together; "
+        "These are the names that `mapreduce` exports, `from mapreduce import Job, Sum`, "
+        "and those for\n[a program that runs a job](#from-a-program). "
+        "[Jobs](jobs.md) explains how they work together;\n"
         "[Test and check a job](../how-to/test-and-check.md) has `mapreduce.testing.run`.",
     ]
     for name in sorted(mapreduce.__all__, key=lambda each: (each != "Job", each.lower())):
@@ -64,6 +66,13 @@ def api() -> str:
         parts.append(f"## {name}\n\n{_signature(name, thing)}{_documented(thing)}")
         if inspect.isclass(thing):
             parts += _members(name, thing)
+    parts.append(
+        "# From a program\n\n`from driver import run, Result`: "
+        "[Run a job from Python](../how-to/use-from-python.md) shows how they are used."
+    )
+    parts.append(f"## run\n\n{_documented(api_of_driver.run)}")
+    parts.append(f"## Result\n\n{_documented(api_of_driver.Result)}")
+    parts += _members("Result", api_of_driver.Result)
     return "\n\n".join(parts) + "\n"
 
 

@@ -42,7 +42,7 @@ def main() -> int:
         name = source.relative_to(ROOT / "docs").as_posix()
         if source.suffix == ".md":
             _write(name, source)
-        elif source.suffix in (".svg", ".png"):
+        elif source.suffix in (".svg", ".png", ".ipynb"):
             target = PAGES / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)

@@ -50,6 +50,11 @@ if TYPE_CHECKING:
 
 EndState = Literal["done", "failed", "interrupted", "paused"]
 """How a run can end."""
+RUNS_ON_IMPORT = (
+    "run() was called while the job's file was imported: a worker imports the file too, and would "
+    'begin another run; move the call below `if __name__ == "__main__":`'
+)
+"""The message of the `JobLoadError` for a script without that line."""
 
 
 class Retry(Enum):

@@ -22,3 +22,4 @@ engine=(requirements/engine.in requirements/services.in)
 "${compile[@]}" requirements/sbom.in -o requirements/sbom.txt
 "${compile[@]}" requirements/mutation.in -c requirements/dev.txt -o requirements/mutation.txt
 "${compile[@]}" requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt
+"${compile[@]}" requirements/notebook.in -c requirements/dev.txt -o requirements/notebook.txt

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from driver.cli.options import Fields, Flag
-from driver.cli.terminal import answer, console, print_document, say
+from driver.cli.terminal import answer, print_document, say
+from driver.report.standard_error import console
 from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
 from mapreduce.wire import keys
 from mapreduce.wire.messages import Message

@@ -20,11 +20,10 @@ from driver.cli.options import (
     run_config,
 )
 from driver.cli.terminal import answer, answers_yes, no_output_of_jobs, print_document, say
-from mapreduce.errors import PriceRefused, UsageError
+from mapreduce.errors import UsageError
 
 if TYPE_CHECKING:
     from driver.forecast.document import Forecast
-    from driver.forecast.receipt import Range
     from driver.output.place import Output
     from driver.targets.prepare import Prepared
 
@@ -165,6 +164,8 @@ def may_begin(prepared: Prepared, price: PriceOptions, *, asks: bool) -> bool:
     if limit is not None and expected is None:
         say(f"the price is not known before: the run pauses at --max-usd {limit:g}")
     if limit is not None and expected is not None:
+        from driver.forecast.limit import check_limit
+
         check_limit(expected, limit)
         may_pass = expected.high > limit
     if not price.ask and not (may_pass and asks):
@@ -172,12 +173,3 @@ def may_begin(prepared: Prepared, price: PriceOptions, *, asks: bool) -> bool:
     if may_pass and expected is not None:
         say(f"the run may cost ${expected.high:.4f}, more than --max-usd {limit:g}: it then pauses")
     return answers_yes("go? [y/N] ")
-
-
-def check_limit(expected: Range, limit_usd: float) -> None:
-    """Refuse a run that costs more than its limit at least; raises `PriceRefused`."""
-    if expected.low > limit_usd:
-        raise PriceRefused(
-            f"the run would cost at least ${expected.low:.4f}, more than --max-usd {limit_usd:g}; "
-            "nothing was started. Give a higher --max-usd, or less input"
-        )

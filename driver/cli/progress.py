@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from driver.cli.terminal import console, say
+from driver.cli.terminal import say
+from driver.report.standard_error import console
 from driver.text import plural
 
 LINE_EVERY_S = 5.0

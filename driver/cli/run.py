@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import time
 from collections.abc import Sequence
@@ -26,13 +25,13 @@ from driver.cli.terminal import (
     answer,
     answer_table,
     can_answer,
-    console,
     no_output_of_jobs,
     print_document,
     say,
     working,
 )
 from driver.report.document import Report
+from driver.report.standard_error import console
 from mapreduce.errors import NotWritten
 
 LOOKING = "the job and its inputs are checked"
@@ -42,7 +41,6 @@ NOT_BEGUN = 2
 if TYPE_CHECKING:
     from driver.history.run_store import RunStore
     from driver.output.place import Output
-    from driver.plan.events import EventLog
     from driver.targets.prepare import Prepared
 
 
@@ -122,30 +120,9 @@ def next_lines(report: Report, store: str | None) -> list[str]:
 
 def page_lines(runs: RunStore, report: Report) -> list[str]:
     """Return the lines with the place of a run's page, which people open in a browser."""
-    return [f"{label:<9} {text}" for label, text in _page(runs, report.run_id)]
+    from driver.targets.watched import page_place
 
-
-def _page(runs: RunStore, run: str) -> list[tuple[str, str]]:
-    from driver.report.page.document import PAGE
-    from mapreduce.wire import keys
-
-    url = keys.run_file(runs.store, run, PAGE)
-    if url.startswith("file://"):
-        return [("page", url.removeprefix("file://"))]
-    return [("page", url), ("", f"get it: python -m driver report {run} --output {PAGE}")]
-
-
-def _note_page(exc: BaseException, runs: RunStore, log: EventLog) -> None:
-    """Note with an error where the page lies of the run that it has ended, if there is one."""
-    from driver.plan.events import RunFailed, RunInterrupted, RunPaused, RunStarted
-    from driver.report.page.document import PAGE
-
-    ends = [each for each in log.events if isinstance(each, RunFailed | RunInterrupted | RunPaused)]
-    first = next((each.run for each in log.events if isinstance(each, RunStarted)), None)
-    if first is None or not ends or any(PAGE in note for note in log.notes):
-        return
-    for label, text in _page(runs, first):
-        exc.add_note(f"{label}: {text}" if label else text)
+    return [f"{label:<9} {text}" for label, text in page_place(runs, report.run_id)]
 
 
 def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -> None:
@@ -167,28 +144,9 @@ def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -
 
 def _watched(prepared: Prepared, started: float) -> tuple[Report, list[str]]:
     """Carry out a run and show its progress; return its report, and what was noted after it."""
-    from driver.plan.events import EventLog
     from driver.report.console import RunView
-    from driver.targets.start import carry_out
+    from driver.targets.watched import watched
 
-    view = RunView(console())
-    log = EventLog([view])
-    unseen = "an event could not be shown"
-
-    def uploading(name: str, sent: int, size: int) -> None:
-        log.contain(unseen, view.uploading, name, sent, size)
-
-    log.contain(unseen, view.start)
-    try:
-        with no_output_of_jobs():  # again: prints must not disturb the progress bars
-            report = asyncio.run(carry_out(prepared, log, uploading, started))
-            later = [note for note in log.notes if note not in report.notes]
-            return report, [f"note      {note}" for note in later]
-    except BaseException as exc:
-        log.contain(unseen, view.stop)
-        for note in log.notes:
-            say(f"note: {note}", style="yellow")
-        _note_page(exc, prepared.runs, log)
-        raise
-    finally:
-        log.contain(unseen, view.stop)
+    with no_output_of_jobs():  # again: prints must not disturb the progress bars
+        report, later = watched(prepared, RunView(console()), started)
+    return report, [f"note      {note}" for note in later]

@@ -23,34 +23,11 @@ from rich.table import Table
 from rich.text import Text
 
 from driver.cli import streams
+from driver.report.standard_error import LEAST_WIDTH, console, is_terminal
 from driver.text import NAME_LIMIT, json_text, shown, shown_lines
 
-PIPE_WIDTH = 200
-"""Columns of progress without a terminal: lines do not wrap."""
 TABLE_WIDTH = 10_000
 """Columns of a table on standard output without a terminal: no cell is cut or wrapped."""
-LEAST_WIDTH = 20
-"""Columns at least: some terminals report 0."""
-
-
-def console() -> Console:
-    """Return standard error, for people.
-
-    rich honours NO_COLOR; in a pipe it writes plain text, and wraps nothing.
-    """
-    made = _console(None if _is_terminal(sys.stderr) else PIPE_WIDTH)
-    return made if made.width >= LEAST_WIDTH else _console(LEAST_WIDTH)
-
-
-def _console(width: int | None) -> Console:
-    return Console(stderr=True, highlight=False, markup=False, emoji=False, width=width)
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    try:
-        return stream is not None and stream.isatty()
-    except (OSError, ValueError):
-        return False
 
 
 def say(text: str, style: str | None = None) -> None:
@@ -151,7 +128,7 @@ def answer(text: str, style: str = "") -> None:
     """
     if _is_without_output():
         return
-    if style and _is_terminal(sys.stdout):
+    if style and is_terminal(sys.stdout):
         _output(None).print(Text(shown_lines(text), style=style), soft_wrap=True)
     else:
         write_line(shown_lines(text))
@@ -160,7 +137,7 @@ def answer(text: str, style: str = "") -> None:
 @contextmanager
 def rewritten() -> Iterator[Callable[[str], None]]:
     """Yield a function that shows a line: in a terminal in the place of the last one."""
-    if not _is_terminal(sys.stdout):
+    if not is_terminal(sys.stdout):
         yield answer
         return
     with Live(console=_output(None), auto_refresh=False, transient=True) as live:
@@ -169,7 +146,7 @@ def rewritten() -> Iterator[Callable[[str], None]]:
 
 def terminal_width() -> int | None:
     """Return the columns of the terminal on standard output; None in a pipe, which has no limit."""
-    if not _is_terminal(sys.stdout):
+    if not is_terminal(sys.stdout):
         return None
     return max(LEAST_WIDTH, _output(None).width)
 
@@ -178,7 +155,7 @@ def answer_table(table: Table) -> None:
     """Print a table on standard output, in a pipe as wide as its cells; raises `NotWritten`."""
     if _is_without_output():
         return
-    if _is_terminal(sys.stdout):
+    if is_terminal(sys.stdout):
         _output(None).print(table)
         return
     with io.StringIO() as text:
@@ -207,7 +184,7 @@ def _is_without_output() -> bool:
 
 def can_answer() -> bool:
     """Return whether standard input is a terminal, so that the user can answer a question."""
-    return _is_terminal(sys.stdin)
+    return is_terminal(sys.stdin)
 
 
 def answers_yes(question: str) -> bool:

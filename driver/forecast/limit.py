@@ -7,8 +7,9 @@ from types import MappingProxyType
 
 from driver.forecast.meter import Meter
 from driver.forecast.pricing import requests_price
+from driver.forecast.receipt import Range
 from driver.plan.events import Event
-from mapreduce.errors import LimitReached
+from mapreduce.errors import LimitReached, PriceRefused
 from mapreduce.storage import Requests
 from mapreduce.wire.messages import StageName
 
@@ -85,3 +86,12 @@ class SpendingLimit:
     def reached(self, left: int, stage: str) -> LimitReached:
         """Return the error of a stage that has ended at the limit, with so many tasks left."""
         return LimitReached(stage, left, spent_usd=self.spent_usd(), limit_usd=self._limit_usd)
+
+
+def check_limit(expected: Range, limit_usd: float) -> None:
+    """Refuse a run that costs more than its limit at least; raises `PriceRefused`."""
+    if expected.low > limit_usd:
+        raise PriceRefused(
+            f"the run would cost at least ${expected.low:.4f}, more than --max-usd {limit_usd:g}; "
+            "nothing was started. Give a higher --max-usd, or less input"
+        )

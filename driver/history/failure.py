@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from driver.plan.origins import at_origins
 from driver.plan.tasks import RunPlan
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT, cut_middle, storable
 from mapreduce.engine.run import task_error
@@ -174,8 +175,9 @@ def _cause(plan: RunPlan, task: str, attempts: int, error: TaskError) -> Cause:
 
 
 def authors_files(traceback: str, plan: RunPlan) -> str:
-    """Return a traceback whose frames name the author's files, and not a worker's copy."""
+    """Return a traceback whose frames name the author's files or cells, not a worker's copy."""
     if not plan.job_folder:
         return traceback
     copy = re.compile(rf'File "[^"\n]*/{keys.JOBS}/{re.escape(plan.job.code)}/')
-    return copy.sub(lambda _: f'File "{plan.job_folder}/', traceback)
+    named = copy.sub(lambda _: f'File "{plan.job_folder}/', traceback)
+    return at_origins(named, f"{plan.job_folder}/{plan.job.module}.py", plan.origins)

@@ -97,7 +97,9 @@ def _common(
         return "partitions", f"--reducers {now['partitions']}, and {then['partitions']} before"
     if now["boundaries"] != then["boundaries"]:
         return "key ranges", "the keys that separate the parts are others (--sort)"
-    if (now["top"], now["keep_pairs"]) != (then["top"], then["keep_pairs"]):
+    if now["keep_pairs"] != then["keep_pairs"]:
+        return "parameters", "a run from Python keeps the result's pairs with their exact types too"
+    if now["top"] != then["top"]:
         return "parameters", f"--top {now['top']}, and {then['top']} before"
     return None
 

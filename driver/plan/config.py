@@ -43,6 +43,7 @@ class RunConfig:
         keep_s: in AWS, seconds that a fleet which the run has started stays after it; None to stop
             it at once.
         max_usd: in AWS, dollars that the run may spend; None for no limit.
+        keep_pairs: keep the result's pairs with their exact types too, for a program in Python.
     """
 
     inputs: tuple[str, ...]
@@ -66,6 +67,7 @@ class RunConfig:
     spark_master: str = DEFAULT_SPARK_MASTER
     keep_s: float | None = None
     max_usd: float | None = None
+    keep_pairs: bool = False
 
     def __post_init__(self) -> None:
         """Refuse invalid values; raises `UsageError`, which names the option."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from driver.plan.origins import Origin
 from driver.plan.target import Target
 from mapreduce.code import CodeIdentity
 from mapreduce.wire.build import Build
@@ -37,12 +38,13 @@ class RunPlan(Message):
     """The plan of a run; written before its first task.
 
     `cut` says how the inputs are cut, `store` is the root URL of all that the run writes. With 0
-    `partitions` the maps' pairs are the result. `keep_pairs`: it is a step of a chain. `chain`: its
-    job is a chain, whose steps are runs named by `mapreduce.wire.keys.step`. `build` is what the
-    tasks run on, `code` the part of the job's code that they depend on, and `modules` names the
-    modules in both. `left_out`: how many entries of the given folders and prefixes are not inputs.
+    `partitions` the maps' pairs are the result. `keep_pairs`: the result's pairs are kept with
+    their exact types, for the next step of a chain or for a program in Python. `chain`: its job is
+    a chain, whose steps are runs named by `mapreduce.wire.keys.step`. `build` is what the tasks run
+    on, `code` the part of the job's code that they depend on, and `modules` names the modules in
+    both. `left_out`: how many entries of the given folders and prefixes are not inputs.
     `job_folder` is the folder of the author's files on the driver's machine, `command` the command
-    that the user gave.
+    that the user gave, `origins` says which cells of a notebook the job's file was gathered from.
     """
 
     run: str
@@ -64,6 +66,7 @@ class RunPlan(Message):
     left_out: int = 0
     job_folder: str = ""
     command: str = ""
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

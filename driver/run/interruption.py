@@ -41,8 +41,11 @@ class Interruption:
 
     @contextmanager
     def of_signals(self) -> Iterator[None]:
-        """Within the block, SIGTERM ends the run as Ctrl-C does."""
+        """Within the block, SIGTERM ends the run as Ctrl-C does; a handler of the program that
+        runs the driver is back afterwards.
+        """
         stopped = RunStopped(f"ended by SIGTERM; {AGAIN}")
+        before = signal.getsignal(signal.SIGTERM)
         # only the main thread can set it
         with suppress(NotImplementedError, RuntimeError, ValueError):
             self._loop.add_signal_handler(signal.SIGTERM, self._stop, stopped)
@@ -51,7 +54,8 @@ class Interruption:
                 yield
         finally:
             with suppress(NotImplementedError, RuntimeError, ValueError):
-                self._loop.remove_signal_handler(signal.SIGTERM)
+                if self._loop.remove_signal_handler(signal.SIGTERM) and before is not None:
+                    signal.signal(signal.SIGTERM, before)
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from driver.packages.of_job import (
 from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
+from driver.plan.origins import Origin
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
@@ -39,7 +40,7 @@ from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
-from mapreduce.user_code.parameters import parse_parameters
+from mapreduce.user_code.parameters import parameters_as_json, parse_parameters
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
 from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
@@ -56,6 +57,20 @@ INPUT_FOLDERS = (keys.INPUT, keys.REDUCE)
 them with the policies of their roles."""
 SLOW_UPLINK_S = 300.0
 """Seconds of one request: it may send 64 MiB at once, from a laptop with 2 Mbit/s."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromPython:
+    """What a program in Python gives beside the options: parameters by name, as they are; and the
+    origins of a job that was gathered from the cells of a notebook.
+    """
+
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    origins: tuple[Origin, ...] = ()
+
+    def added_to(self, parsed: dict[str, object], job: JobClass) -> dict[str, object]:
+        """Return all parameters as JSON; raises `ParameterError`."""
+        return {**parsed, **parameters_as_json(job, self.parameters)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,7 @@ class Prepared:
     command: str = ""
     planned: RunPlan | None = None
     forecast: Forecast | None = None
+    origins: tuple[Origin, ...] = ()
 
     @property
     def identity(self) -> CodeIdentity:
@@ -144,6 +160,7 @@ def prepare(
     store: str | None,
     output: Output | None = None,
     command: str = "",
+    given: FromPython = FromPython(),
 ) -> Prepared:
     """Check all that can be checked before anything is started or written.
 
@@ -156,7 +173,7 @@ def prepare(
     wanted = _wanted(config, places)
     source, job = find_job(config.job, READY_MADE, wanted.provide)
     check_name(source.file)
-    parameters = parse_parameters(job, config.parameters)
+    parameters = given.added_to(parse_parameters(job, config.parameters), job)
     stack, text = places.stack, places.text
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     runs, aws = places.opened
@@ -169,9 +186,7 @@ def prepare(
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = output.checked(found, runs) if output else found
     inputs = _formatted(found.objects, job)
-    _check_sort(config, job)
-    _check_keep(config, stack)
-    _check_limit(config, stack)
+    _check_options(config, job, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else ()
     if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
         check_services_keys([runs.store, *(given.url for given in inputs)])
@@ -196,6 +211,7 @@ def prepare(
         left_out=sum(found.left_out.values()),
         notes=(*notes, *unsure, why),
         command=command,
+        origins=given.origins,
     )
 
 
@@ -272,6 +288,8 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         left_out=prepared.left_out,
         job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),
         command=storable(prepared.command, BLOCK_LIMIT),
+        keep_pairs=prepared.config.keep_pairs and issubclass(prepared.job, Job),
+        origins=prepared.origins,
     )
 
 
@@ -435,6 +453,13 @@ def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) 
         return 0
     combines = isinstance(reduce, Aggregation) and not reduce.grows
     return config.reducers or max(least, cut.reducer_count(total_bytes, combines=combines))
+
+
+def _check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> None:
+    """Check that job and stack can do what the options ask for; raises `UsageError`."""
+    _check_sort(config, job)
+    _check_keep(config, stack)
+    _check_limit(config, stack)
 
 
 def _check_sort(config: RunConfig, job: JobClass) -> None:

@@ -2,7 +2,15 @@
 
 from mapreduce.code.find import JobSource, find_job
 from mapreduce.code.identity import CodeIdentity, identity_of
-from mapreduce.code.load import CodeLoader, JobClass, import_job, instance, modules_loaded
+from mapreduce.code.load import (
+    CodeLoader,
+    JobClass,
+    import_job,
+    instance,
+    is_importing,
+    modules_loaded,
+    own_modules_only_within,
+)
 from mapreduce.code.modules import Modules
 from mapreduce.code.only_packed import only_packed
 from mapreduce.code.packing import members_of, pack
@@ -18,9 +26,11 @@ __all__ = [
     "identity_of",
     "import_job",
     "instance",
+    "is_importing",
     "members_of",
     "modules_loaded",
     "only_packed",
+    "own_modules_only_within",
     "pack",
     "unpack",
 ]

@@ -7,9 +7,11 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import spec_from_file_location
 from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +30,10 @@ from mapreduce.wire import keys
 from mapreduce.wire.messages import JobSpec
 
 JobClass: TypeAlias = type[Job] | type[Chain]
+
+_DRIVER = "driver"
+_NO_DRIVER = Path(__file__).with_name("no_driver.py")
+"""What a job's file gets for `from driver import run` where only the services are installed."""
 
 
 class CodeLoader:
@@ -133,7 +139,8 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
     """
     _OwnModules.search(root)
     try:
-        loaded = _import_file(root / file, module) if file else importlib.import_module(module)
+        with _OwnModules.importing_job():
+            loaded = _import_file(root / file, module) if file else importlib.import_module(module)
     except BaseException as exc:
         if not isinstance(exc, Exception) and not is_authors(exc):
             raise  # Ctrl-C
@@ -151,6 +158,40 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
         several = f"several jobs ({', '.join(sorted(jobs))}); name one: {file or module}:Class"
         raise JobLoadError(f"{file or module} has {several if jobs else 'no subclass of Job'}")
     return candidates[0]
+
+
+def is_importing() -> bool:
+    """Return whether a job's file is being imported in this process."""
+    return _OwnModules.importing > 0
+
+
+@contextmanager
+def own_modules_only_within() -> Iterator[None]:
+    """Give the caller its modules and module path back after the block, in which jobs are loaded.
+
+    A program that loads a job beside its own code would otherwise lose modules of the same names,
+    and folders of its path.
+    """
+    path, modules = list(sys.path), dict(sys.modules)
+    try:
+        yield
+    finally:
+        loaded, _OwnModules.root = _OwnModules.root, None
+        _OwnModules.look = None
+        _OwnModules.found.clear()
+        if _OwnModules in sys.meta_path:
+            sys.meta_path.remove(_OwnModules)
+        sys.path[:] = path
+        gone = [name for name in sys.modules if name not in modules and _is_below(name, loaded)]
+        for name in gone:
+            del sys.modules[name]
+        sys.modules.update(modules)
+
+
+def _is_below(name: str, folder: Path | None) -> bool:
+    """Return whether a loaded module comes from a folder that is gone from the module path."""
+    origin = _origin(sys.modules.get(name))
+    return bool(folder and origin and origin.is_relative_to(folder) and str(folder) not in sys.path)
 
 
 def _import_failed(exc: BaseException, name: str, root: Path) -> JobLoadError:
@@ -294,6 +335,18 @@ class _OwnModules:
     look: _Look | None = None
     before: ClassVar[dict[Path, frozenset[str]]] = {}
     """The modules loaded before the first import from each folder."""
+    importing: ClassVar[int] = 0
+    """How many imports of a job's file are under way, one within the other."""
+
+    @classmethod
+    @contextmanager
+    def importing_job(cls) -> Iterator[None]:
+        """Count the block as the import of a job's file."""
+        cls.importing += 1
+        try:
+            yield
+        finally:
+            cls.importing -= 1
 
     @classmethod
     def search(cls, root: Path) -> None:
@@ -316,6 +369,8 @@ class _OwnModules:
         cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of a top-level module of the job, or None."""
+        if name == _DRIVER and path is None and PathFinder.find_spec(name) is None:
+            return spec_from_file_location(name, _NO_DRIVER)
         if cls.root is None or path is not None or is_reserved(name):
             return None
         spec = PathFinder.find_spec(name, [str(cls.root)], target)

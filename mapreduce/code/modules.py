@@ -155,7 +155,7 @@ def _place_of(root: Path, module: str, file: Path) -> str | Sequence[tuple[Path,
     top = module.partition(".")[0]
     beside = [path for path in files_of(root, top) if path != file]
     if is_reserved(top):
-        if beside and top != "mapreduce" and not _is_installed_beside(root, top):
+        if beside and not _is_ours(beside[0], top) and not _is_installed_beside(root, top):
             raise JobLoadError(
                 f"the job imports {top}, and {beside[0]} lies beside it; that name belongs to "
                 "Python or to a library that runs the job, so the file would not be used: rename it"
@@ -164,6 +164,11 @@ def _place_of(root: Path, module: str, file: Path) -> str | Sequence[tuple[Path,
     if beside or files_of(root, module):
         return [(root, path) for path in files_of(root, module)]
     return _on_the_path(top, module)
+
+
+def _is_ours(file: Path, top: str) -> bool:
+    """Return whether a file is this program's, and the job lies in its clone."""
+    return top == "mapreduce" or file.resolve().is_relative_to(PROGRAM_FOLDER.parent / "driver")
 
 
 def _is_installed_beside(root: Path, top: str) -> bool:

@@ -106,6 +106,22 @@ def parse_parameters(cls: type[Parametrised], assignments: Mapping[str, str]) ->
     }
 
 
+def parameters_as_json(cls: type[Parametrised], values: Mapping[str, object]) -> dict[str, Any]:
+    """Return parameter values, as JSON, from values of Python.
+
+    Raises:
+        ParameterError: an unknown name, or a value that is not of the parameter's type.
+    """
+    known = cls.parameters()
+    for name in values:
+        if name not in known:
+            raise ParameterError(_unknown_parameter(cls, name, known))
+    return {
+        name: as_json(cls, name, known[name], _converted(cls, name, known[name], value))
+        for name, value in values.items()
+    }
+
+
 def check_parameters(cls: type[Parametrised]) -> None:
     """Refuse parameters whose type no text can express, and an `__init__` that the engine cannot
     call.

@@ -6,7 +6,7 @@ chunks/<run>/boundaries-<digest>            the keys that separate the key range
 maps/<0-f>/<run>/map-00000.attempt-0        one map attempt: R blocks in sequence, and their index
 maps/0/<run>/outputs-<digest>.jsonl         the map outputs that the reduce tasks read
 reduce/<run>/part-00000.attempt-0.jsonl     one reduce attempt
-pairs/<run>/pairs-00000.attempt-0           its pairs for the next step of a chain
+pairs/<run>/pairs-00000.attempt-0           its pairs with exact types (chains, Python)
 pairs/states/<digest>                       merged states of some map outputs, for a later run
 reduce/<run>/part-00000.jsonl, result.json  the committed result
 reduce/<run>/_SUCCESS                       written last, when the ledger balances

@@ -48,9 +48,16 @@ class Live:
     top: str
 
 
-def section(name: str, document: RunDocument) -> str:
-    """Return the element of one section; it is hidden when it has nothing to say."""
-    return rendered(f"page/{name}.html", {"document": document, **SECTIONS[name](document)})
+def section(name: str, document: RunDocument, *, alone: bool = False) -> str:
+    """Return the element of one section; it is hidden when it has nothing to say.
+
+    Args:
+        name: of the section.
+        document: the run.
+        alone: leave out the links to the other sections.
+    """
+    values = {"document": document, "alone": alone, **SECTIONS[name](document)}
+    return rendered(f"page/{name}.html", values)
 
 
 def data_element(document: RunDocument, tasks_bytes: int = TASKS_BYTES) -> str:

@@ -13,8 +13,9 @@ import pytest
 
 from driver.cli import plan as plan_command
 from driver.cli.options import PriceOptions
-from driver.cli.plan import check_limit, command_line, may_begin
+from driver.cli.plan import command_line, may_begin
 from driver.forecast.document import Forecast, Money
+from driver.forecast.limit import check_limit
 from driver.forecast.receipt import Range
 from driver.forecast.sampling import sample
 from driver.forecast.sampling.task import measured

@@ -171,7 +171,7 @@ def test_a_run_that_ends_early_has_the_exit_code_of_its_cause(
     async def ends(*_: object) -> NoReturn:
         raise raised
 
-    monkeypatch.setattr("driver.targets.start.carry_out", ends)
+    monkeypatch.setattr("driver.targets.watched.carry_out", ends)
     assert code == command("run", "--input", str(roses), "--target", "inline").code
 
 

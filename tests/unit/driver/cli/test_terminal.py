@@ -16,11 +16,11 @@ from driver.cli.terminal import (
     add_row,
     answer,
     answer_table,
-    console,
     no_output_of_jobs,
     print_document,
     say,
 )
+from driver.report.standard_error import console
 
 HOSTILE = "a\x1b[2Jb\x9bc\u202ed\x1b]0;own\x07[bold]e[/nope]:smile:"
 SHOWN = r"a\x1b[2Jb\x9bc\u202ed\x1b]0;own\x07[bold]e[/nope]:smile:"

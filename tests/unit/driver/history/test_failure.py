@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from driver.history.failure import CAUSES, Failure, failure_of, line_number
+from driver.plan.origins import Origin
 from driver.plan.tasks import RunPlan
 from driver.report.failure import failure_lines
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT
@@ -70,6 +71,16 @@ def test_the_cause_that_shows_the_record_comes_first(tmp_path: Path) -> None:
     ):
         assert words in shown
     assert Failure.model_validate_json(failure.model_dump_json()) == failure
+
+
+def test_frames_of_a_notebook_name_the_cell() -> None:
+    """A job that was gathered from cells has the cell and its line in the record."""
+    module = _plan().job.module
+    trace = TRACE.replace("words.py", f"{module}.py")
+    bad = TaskError(kind="UserCodeError", message="no", traceback=trace)
+    cell = Origin(first=8, last=10, file="Cell In[4]", line=1)
+    failure = _of_stage({"map-1": [bad]}, origins=(cell,))
+    assert 'File "Cell In[4]", line 2, in map' in failure.causes[0].traceback
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])

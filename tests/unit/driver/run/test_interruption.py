@@ -42,6 +42,23 @@ def test_sigterm_ends_the_run() -> None:
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+def test_the_programs_own_handler_is_back() -> None:
+    """A program that runs the driver has its handler of SIGTERM again after the run."""
+
+    def own(*_: object) -> None: ...
+
+    async def run() -> None:
+        with Interruption().of_signals():
+            assert signal.getsignal(signal.SIGTERM) is not own
+
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        asyncio.run(run())
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_another_cancellation_stays_one() -> None:
     """A cancellation that nothing here has asked for, such as Ctrl-C, is not explained."""
 

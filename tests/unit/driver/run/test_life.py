@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -239,7 +240,7 @@ def test_a_write_that_hangs_does_not_hold_the_end_up(
     run: _Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A beat that does not end is left behind, and the caller learns it."""
-    monkeypatch.setattr("driver.run.life.CLOSE_S", 0.01)
+    monkeypatch.setitem(vars(sys.modules[Heart.__module__]), "CLOSE_S", 0.01)
 
     async def hangs() -> bool:
         loop, going = asyncio.get_running_loop(), asyncio.Event()

@@ -1,0 +1,163 @@
+"""`run`: a job from Python, by the way that the command `run` takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Unpack
+
+from driver.api.driving import drive
+from driver.api.failures import shortened
+from driver.api.jobs import GivenJob, JobOrName, given_job
+from driver.api.options import Inputs, Options, config_of
+from driver.api.progress import TickingView, view_of
+from driver.api.result import Result
+from driver.forecast.limit import check_limit
+from driver.plan.target import WantedTarget
+from driver.targets import prefork
+from driver.targets.planning import plan_run
+from driver.targets.prepare import FromPython, Prepared, prepare
+from driver.targets.watched import watched
+from driver.text import shown_repr
+from mapreduce.code import is_importing, own_modules_only_within
+from mapreduce.errors import RUNS_ON_IMPORT, JobLoadError, MapReduceError, UsageError
+
+TARGETS = ("auto", "local", "aws", "inline", "spark")
+
+
+def run(
+    job: JobOrName,
+    inputs: Inputs,
+    *,
+    target: WantedTarget = "auto",
+    store: str | os.PathLike[str] | None = None,
+    parameters: Mapping[str, object] | None = None,
+    progress: bool = True,
+    **options: Unpack[Options],
+) -> Result:
+    """Run a job over its inputs, and return its result when it is done.
+
+    It is the command `run`: finished tasks of earlier runs are reused, and after a failure or
+    Ctrl-C the same call goes on where it stopped. In a notebook, or with an event loop that runs
+    already, it blocks too.
+
+    Args:
+        job: a class with `map`, or a chain; an instance of one, with its parameters; or a name as
+            `--job` takes it, such as "word_count" or "jobs/mine.py:Mine". A class of a notebook or
+            a REPL travels by its source, with the imports, functions, classes and plain values
+            that it uses.
+        inputs: a path, a folder, a glob or a URL; a list of these; or, for a job that declares
+            input names, a dict of name to these.
+        target: "local", "inline", "aws", "spark", or "auto": AWS where a stack is deployed, else
+            this machine.
+        store: folder or URL for all that the run writes (by default the stack's bucket when there
+            is one, else .mapreduce in this folder).
+        parameters: the job's parameters by name, as values.
+        progress: show the progress: in a notebook a line that changes, else on standard error.
+        options: those of the command by the names of `RunConfig`: `reducers=8`, `fresh=True`,
+            `chunk_bytes=64 << 20`, `skip_bad_records=10`, `max_usd=1.0`.
+
+    Raises:
+        UsageError: an argument, the job, its parameters or its inputs cannot be run.
+        UserCodeError: the job's code raised where no task ran, such as in `steps` of a chain.
+        MapReduceError: the run failed; `failure` of it has the causes, with the record and the
+            author's traceback of each, and the command that runs the failed task again.
+        KeyboardInterrupt: the user has interrupted it; nothing goes on in the background.
+    """
+    found: list[GivenJob] = []
+    try:
+        if is_importing():
+            raise JobLoadError(RUNS_ON_IMPORT)
+        return _run(job, inputs, target, store, parameters or {}, progress, options, found)
+    except (MapReduceError, KeyboardInterrupt) as exc:
+        raise shortened(exc, found[0] if found else None) from None
+
+
+def _run(
+    job: JobOrName,
+    inputs: Inputs,
+    target: WantedTarget,
+    store: str | os.PathLike[str] | None,
+    parameters: Mapping[str, object],
+    progress: bool,
+    options: Options,
+    found: list[GivenJob],
+) -> Result:
+    """Carry out `run`; `found` gets the job."""
+    started = time.monotonic()
+    if target not in TARGETS:
+        raise UsageError(f"run(target={target!r}): it is one of {', '.join(TARGETS)}")
+    if not isinstance(store, str | os.PathLike | None):
+        raise UsageError(f"run(store={store!r}): it is a path or a URL")
+    with ExitStack() as ends:
+        # the local services import their modules while the job is looked at
+        prefork.start_early(["run", "--target", target])
+        ends.callback(prefork.dismiss)
+        given = ends.enter_context(given_job(job))
+        found.append(given)
+        config = config_of(given.text, inputs, options)
+        # standard output is for the user's program, and not for what a job prints
+        ends.enter_context(redirect_stdout(sys.stderr))
+        ends.enter_context(own_modules_only_within())
+        both = _both(given.parameters, parameters)
+        prepared = prepare(
+            config,
+            target,
+            None if store is None else os.fspath(store),
+            command=_command(),
+            given=FromPython(both, given.origins),
+        )
+        prepared = _within_price(prepared)
+        view = view_of(wanted=progress)
+        _say_notes(view, prepared)
+        tick = view.tick if view is not None else _nothing
+        report, later = watched(prepared, view, started, partial(drive, tick=tick))
+    return Result(report, (*prepared.notes, *report.notes, *later), _runs=prepared.runs)
+
+
+def _both(of_instance: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters of an instance and of the call; raises `UsageError` for one in both."""
+    if not isinstance(given, Mapping):
+        raise UsageError(
+            f"parameters= is a dict of names to values, not {shown_repr(given, 60)}; "
+            "write parameters={'min_length': 3}"
+        )
+    if twice := sorted(of_instance.keys() & given.keys()):
+        raise UsageError(
+            f"the parameter {twice[0]} is given twice: in the instance and in parameters=; "
+            "give it once"
+        )
+    return {**of_instance, **given}
+
+
+def _within_price(prepared: Prepared) -> Prepared:
+    """Return a run that may begin, with its forecast if it has a limit; raises `PriceRefused`."""
+    limit = prepared.config.max_usd
+    if limit is None:
+        return prepared
+    _, forecast = plan_run(prepared)
+    if forecast.money is not None:
+        check_limit(forecast.money.together, limit)
+    return replace(prepared, forecast=forecast)
+
+
+def _say_notes(view: TickingView | None, prepared: Prepared) -> None:
+    if view is not None:
+        for note in prepared.notes:
+            view.say(note)
+
+
+def _command() -> str:
+    """Return what the record of the run has for its command."""
+    name = Path(sys.argv[0]).name if sys.argv else ""
+    return f"driver.run() in {'a notebook' if 'ipykernel' in name else name or 'Python'}"
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -1,0 +1,1 @@
+"""Tests of `run` in a real Jupyter kernel: `make notebook`."""
