@@ -17,19 +17,35 @@ from mapreduce.aggregate import (
 )
 from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
-from mapreduce.input_formats import Csv, JsonLines, Parquet, Text, WholeFile
+from mapreduce.encoding import Descending
+from mapreduce.input_formats import (
+    Avro,
+    Csv,
+    FixedLength,
+    InputFormat,
+    JsonLines,
+    Parquet,
+    Text,
+    Warc,
+    WarcRecord,
+    WholeFile,
+)
 from mapreduce.job import Job
 from mapreduce.word_counts import WordCounts
 from mapreduce.words import words
 
 __all__ = [
     "Aggregation",
+    "Avro",
     "Batch",
     "Chain",
     "CollectList",
     "CollectSet",
     "Count",
     "Csv",
+    "Descending",
+    "FixedLength",
+    "InputFormat",
     "Job",
     "JsonLines",
     "Max",
@@ -41,6 +57,8 @@ __all__ = [
     "Sum",
     "Text",
     "TopK",
+    "Warc",
+    "WarcRecord",
     "WholeFile",
     "WordCounts",
     "words",

@@ -13,10 +13,12 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable
+from datetime import date, datetime, time
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
-from mapreduce.encoding import NotCarriable, encode_key
+from mapreduce.encoding import Descending, NotCarriable, encode_key
 
 State = TypeVar("State")
 Number = int | float
@@ -402,13 +404,11 @@ def _check_number(value: Any, who: Aggregation[Any]) -> None:
             "str": "; write float(value)",
             "bool": "; write int(value)",
             "NoneType": "; skip the record",
+            "Decimal": "; write ints of the smallest unit, as cents: int(value * 100)",
         }
         kind = type(value).__name__
-        numpy = "; write value.item()" if hasattr(value, "item") else ""
         raise NotAggregable(
-            f"{name} adds int or float values, not {kind}: {value!r}{hint.get(kind, numpy)}"[
-                :_LIMIT
-            ]
+            f"{name} adds int or float values, not {kind}: {value!r}{hint.get(kind, '')}"[:_LIMIT]
         )
 
 
@@ -455,5 +455,5 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 _LIMIT = 300
-_ORDERED = frozenset((int, float, str, bytes, bool))
+_ORDERED = frozenset((int, float, str, bytes, bool, Decimal, date, datetime, time, Descending))
 _PLAIN_KEYS = frozenset((str, bytes, bool))

@@ -14,12 +14,13 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.batch import Batch
 from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError
-from mapreduce.input_formats import Format, Text
+from mapreduce.input_formats import Format, InputFormat, Text, of_own
 from mapreduce.partition import hash_partition
 from mapreduce.user_code.class_names import FOREIGN
 from mapreduce.user_code.parameters import Parametrised
 
 Pair = tuple[Any, Any]
+AnyFormat = Format | InputFormat
 StageOfJob = Literal["map", "reduce"]
 _STATUS_LIMIT = 1000
 MOST_COUNTERS = 1_000
@@ -59,11 +60,16 @@ class Job(Parametrised):
     Attributes:
         reduce: a method or an aggregation; without one the job is map-only: its result is what
             `map` yields.
-        input_format: the format of all inputs, or a dict of input name to format.
+        input_format: the format of all inputs, or a dict of input name to format; one that comes
+            with the product, or an `InputFormat` of the author's.
         group_by: with composite keys, how many of their first fields make a group; the rest sorts
             the group's values (secondary sort). 0: a group is a key.
         total_order: parts are ranges of keys, so that the parts in order hold the whole result in
             key order.
+        keep_order: a part holds its pairs in the order in which they were yielded, as Hadoop and
+            mrjob write them; else in key order.
+        columns: the names of the result's columns in `--output`: the fields of the key, then those
+            of the value; or a dict of output name to names, for several outputs.
         order_matters: the result depends on the order of the input, on purpose; `check` then does
             not test for it.
         files: names of files and folders beside the job's file that travel with it;
@@ -73,9 +79,11 @@ class Job(Parametrised):
     """
 
     reduce: ClassVar[Any] = None
-    input_format: ClassVar[Format | Mapping[str, Format]] = Text()
+    input_format: ClassVar[AnyFormat | Mapping[str, AnyFormat]] = Text()
     group_by: ClassVar[int] = 0
     total_order: ClassVar[bool] = False
+    keep_order: ClassVar[bool] = False
+    columns: ClassVar[Sequence[str] | Mapping[str, Sequence[str]]] = ()
     order_matters: ClassVar[bool] = False
     files: ClassVar[Sequence[str]] = ()
     requirements: ClassVar[Sequence[str]] = ()
@@ -243,11 +251,22 @@ class Job(Parametrised):
 
     @classmethod
     def format_of(cls, name: str) -> Format:
-        """Return the format of the input of that name.
+        """Return the format of the input of that name, as messages hold it.
 
         Raises:
             JobLoadError: `input_format` is a dict without that name.
         """
+        form = cls._format(name)
+        return of_own(form) if isinstance(form, InputFormat) else form
+
+    @classmethod
+    def own_format(cls, name: str) -> InputFormat | None:
+        """Return the author's own format of the input of that name; None if it is another."""
+        form = cls._format(name)
+        return form if isinstance(form, InputFormat) else None
+
+    @classmethod
+    def _format(cls, name: str) -> AnyFormat:
         if not isinstance(cls.input_format, Mapping):
             return cls.input_format
         if name not in cls.input_format:

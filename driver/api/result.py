@@ -6,11 +6,12 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from driver.api.tables import arrow_table, pandas_frame, polars_frame
 from driver.forecast.receipt import Receipt
-from driver.history.run_store import RunStore
+from driver.history.run_store import RunStore, Success
 from driver.report.document import Report, Timings
 from driver.report.page.document import PAGE
 from driver.run.chain import read_pairs_of
@@ -77,6 +78,14 @@ class Result:
         return self.document.result_urls
 
     @property
+    def _success(self) -> Success:
+        """The record of the result, which names its columns."""
+        found = self._runs.success(self.run)
+        if found is None:
+            raise _gone(self.run)
+        return found
+
+    @property
     def report(self) -> str:
         """The run's page: the path of an HTML file, or its URL in S3."""
         url = keys.run_file(self._runs.store, self.run, PAGE)
@@ -94,7 +103,8 @@ class Result:
         return self.pairs()
 
     def pairs(self) -> Iterator[tuple[Any, Any]]:
-        """Yield all pairs in the order of their keys, with their exact types.
+        """Yield all pairs with their exact types, in the order of their keys; with `keep_order`,
+        as the job has yielded them.
 
         They are read from the store one by one, so memory does not grow with the result.
 
@@ -107,7 +117,9 @@ class Result:
             raise _gone(self.run)
         storage = self._runs.storage
         parts = [read_pairs_of([each], storage) for each in objects]
-        merged = parts[0] if len(parts) == 1 else heapq.merge(*parts, key=_order)
+        merged: Iterator[tuple[Any, Any]] = chain.from_iterable(parts)
+        if len(parts) > 1 and not self._success.keep_order:
+            merged = heapq.merge(*parts, key=_order)
         try:
             yield from merged
         except ObjectMissing as exc:
@@ -126,20 +138,21 @@ class Result:
         return found
 
     def to_arrow(self) -> Any:
-        """Return a `pyarrow.Table` with the columns of a .parquet result: `key` and `value`.
+        """Return a `pyarrow.Table` with the columns of a .parquet result: those that the job names,
+        or `key` and `value`.
 
         Raises:
-            UsageError: pyarrow is not installed.
+            UsageError: pyarrow is not installed, or the job has several outputs.
         """
-        return arrow_table(self.parts, self._runs.storage)
+        return arrow_table(self._success, self._runs.storage)
 
     def to_polars(self) -> Any:
         """Return a `polars.DataFrame` as `to_arrow` does; raises `UsageError` without polars."""
-        return polars_frame(self.parts, self._runs.storage)
+        return polars_frame(self._success, self._runs.storage)
 
     def to_pandas(self) -> Any:
         """Return a `pandas.DataFrame` as `to_arrow` does; raises `UsageError` without pandas."""
-        return pandas_frame(self.parts, self._runs.storage)
+        return pandas_frame(self._success, self._runs.storage)
 
     def __repr__(self) -> str:
         pairs, seconds = plural(self.document.records, "pair"), self.timings.end_to_end

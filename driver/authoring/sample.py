@@ -11,7 +11,7 @@ from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.formats.pairs import pairs_content
-from mapreduce.input_formats import Csv, JsonLines, Pairs, Text
+from mapreduce.input_formats import Pairs, Text
 from mapreduce.job import Job
 from mapreduce.storage import Storage
 
@@ -35,10 +35,7 @@ def sampled(
         form = job.format_of(each.name) if issubclass(job, Job) else Text()
         content = storage.read(each.url, etag=each.etag)
         # compressed data has no lines to cut at
-        if (
-            isinstance(form, Text | JsonLines | Csv)
-            and compression_of(content[:MAGIC_BYTES]) is None
-        ):
+        if form.by_lines and compression_of(content[:MAGIC_BYTES]) is None:
             content = _first_lines(content, left)
             left -= len(content)
         found.append(PlainInput(each.url, content, each.name, form))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
@@ -14,12 +14,18 @@ from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, READY_MADE, Ru
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
 from mapreduce.errors import UsageError
-from mapreduce.formats.output import FileFormat
+from mapreduce.formats.table_files import FileFormat
 from mapreduce.wire.messages import SplitMode
+
+if TYPE_CHECKING:
+    from driver.output.place import Output
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Fields = Annotated[str | None, Parameter(negative="")]
 """The option `--fields` of every command that has `--json`, which it implies."""
+Place = Annotated[str | None, Parameter(negative="", allow_leading_hyphen=True)]
+"""The option `--output`, whose value may be a hyphen alone."""
+Header = Annotated[bool, Parameter(negative="--no-header", show_default=False)]
 Texts = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
 Inputs = Annotated[
     tuple[str, ...],
@@ -127,16 +133,53 @@ class CutOptions:
     """Make the parts ranges of keys, so that part after part the whole result is in key order."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """The place of `--output`, and the table that is written there."""
+
+    output: Place = None
+    """Write the whole result to this file, too; its ending says the format: .json, .jsonl, .csv,
+    .tsv, .txt (values only), .parquet or .arrows; text also with .gz or .zst. A folder, `out/`,
+    gets a file for each part; - is standard output."""
+    output_format: FileFormat | None = None
+    """The format of the files in the folder, or of standard output (by default jsonl)."""
+    columns: str | None = None
+    """Names of the columns, with commas between: of the key's fields, then the value's (by default
+    the job's, else key and value)."""
+    header: Header = True
+    """Begin a CSV or TSV file with the names of the columns."""
+    partition_by: str | None = None
+    """Columns, with commas between, whose values make folders, such as country=DE."""
+
+    def place(self, other_answer: str | None) -> Output | None:
+        """Return the place of `--output`, or None.
+
+        Args:
+            other_answer: the option that prints something else on standard output, if there is one.
+
+        Raises:
+            UsageError: an option is wrong, or options contradict each other.
+        """
+        from driver.cli.export import check_stdout
+        from driver.output.place import Output
+
+        place = Output.parse(
+            self.output,
+            self.output_format,
+            columns=self.columns,
+            header=self.header,
+            partition_by=self.partition_by,
+        )
+        check_stdout(place, other_answer=other_answer)
+        return place
+
+
 @_group("Result", 4)
 @dataclass(frozen=True, kw_only=True)
-class ResultOptions:
+class ResultOptions(ExportOptions):
     """How the result is shown and written."""
 
-    output: str | None = None
-    """Write the whole result to this file too, in key order; its ending says the format: .json,
-    .jsonl, .csv, .tsv or .parquet. A folder, `out/`, gets a file for each part."""
-    output_format: FileFormat | None = None
-    """The format of the files in the folder (by default jsonl)."""
     top: int = 10
     """How many of the top keys to show."""
     urls: Flag = False
@@ -150,6 +193,11 @@ class ResultOptions:
     def of_the_run(self) -> ResultOptions:
         """These options without those that only say how the answer is printed."""
         return replace(self, urls=False, json=False, fields=None)
+
+    @property
+    def other_answer(self) -> str | None:
+        """The option that prints something else than the summary on standard output, if any."""
+        return "--json" if self.as_document else "--urls" if self.urls else None
 
     @property
     def as_document(self) -> bool:

@@ -46,7 +46,6 @@ def plan(
         python -m driver plan s3://logs/2026/ --job errors.py --target aws
         python -m driver run --plan run-20261126-120000-brisk-owl --max-usd 0.05
     """
-    from driver.output.place import Output
     from driver.targets import prepare as targets
     from driver.targets.plan_records import Planned, keep_plan
     from driver.targets.planning import plan_run
@@ -54,7 +53,7 @@ def plan(
     if price.plan is not None or price.ask:
         raise UsageError("--plan and --ask are options of run; leave them out")
     job = job.with_inputs("plan", *inputs)
-    wanted = Output.parse(result.output, result.output_format)
+    wanted = result.place(result.other_answer)
     config = run_config(job, place, cut, result, failures, price)
     with no_output_of_jobs():
         prepared = targets.prepare(config, place.target, place.store, wanted, command_line())
@@ -68,6 +67,9 @@ def plan(
             store=place.store,
             output=result.output,
             output_format=result.output_format,
+            columns=result.columns,
+            header=result.header,
+            partition_by=result.partition_by,
             inputs=prepared.inputs,
         )
         forecast = keep_plan(prepared, made, forecast, planned)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from driver.cli.options import Fields, Flag
+from driver.cli.export import answers_aside, write_export
+from driver.cli.options import ExportOptions, Fields, Flag
 from driver.cli.terminal import answer, answer_table, print_document, say
 from driver.text import bytes_text, plural, shown, shown_repr
 from mapreduce.errors import DataError, UsageError
-from mapreduce.formats.output import FileFormat
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
     from driver.history.run_store import RunStore
+    from driver.output.place import Output
 
 
 class ResultDocument(Message):
@@ -39,8 +40,7 @@ def result(
     top: int = 10,
     key: str | None = None,
     urls: Flag = False,
-    output: str | None = None,
-    output_format: FileFormat | None = None,
+    export: ExportOptions = ExportOptions(),
     json: Flag = False,
     fields: Fields = None,
     store: str | None = None,
@@ -53,15 +53,14 @@ def result(
         python -m driver result brisk-owl --top 50
         python -m driver result --key whale
         python -m driver result --output counts.csv
+        python -m driver result --output - --output-format tsv | sort
 
     Args:
         run: The run's id, or how it begins or ends (by default, the last run).
         top: How many of the top keys to show.
         key: Show all pairs of this key, given as plain text, or as JSON: 7, '["a", 1]'.
         urls: Print the URLs of the parts instead, one a line.
-        output: Write the whole result to this file, in key order; its ending says the format:
-            .json, .jsonl, .csv, .tsv or .parquet. A folder, `out/`, gets a file for each part.
-        output_format: The format of the files in the folder (by default jsonl).
+        export: Where the result is written, and how.
         json: Print one JSON document on standard output.
         fields: Print only these of its fields, with commas between.
         store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
@@ -69,14 +68,16 @@ def result(
     """
     from driver.targets.prepare import open_runs
 
+    wanted = export.place("--json" if json or fields is not None else "--urls" if urls else None)
     _check_options(top, plain_only=urls and (json or fields is not None or key is not None))
+    if wanted is not None and key is not None:
+        raise UsageError("--output writes the whole result; leave --key out, or --output")
     kept = open_runs(store)
     document = _document(kept, kept.resolve(run))
     if not urls:
         _check_parts(kept, document.run_id)
-    if output is not None or output_format is not None:
-        written = _exported(kept, document, output, output_format)
-        document = document.model_copy(update={"written": written})
+    if wanted is not None:
+        document = _exported(kept, document, wanted)
     elif not urls:
         document = _looked_up(kept, document, top, key)
     if json or fields is not None:
@@ -135,38 +136,38 @@ def _looked_up(
     """Return the document with the top pairs, or those of a key."""
     from driver.output.lookup import pairs_of, top_of
 
-    urls = document.result_urls
+    urls, success = document.result_urls, kept.success(document.run_id)
+    keep_order = success is not None and success.keep_order
     if key is None:
-        return document.model_copy(update={"top": top_of(urls, kept.storage, top)})
-    return document.model_copy(update={"found": tuple(pairs_of(urls, kept.storage, key))})
+        found = top_of(urls, kept.storage, top, keep_order=keep_order)
+        return document.model_copy(update={"top": found})
+    pairs = tuple(pairs_of(urls, kept.storage, key, keep_order=keep_order))
+    return document.model_copy(update={"found": pairs})
 
 
-def _exported(
-    kept: RunStore, document: ResultDocument, output: str | None, style: FileFormat | None
-) -> str:
-    """Write a result to `--output`, and return its path.
+def _exported(kept: RunStore, document: ResultDocument, wanted: Output) -> ResultDocument:
+    """Write a result to `--output`, and return the document that says so.
 
     Raises:
         UsageError: nothing can be written there, or it would replace an input of the run.
     """
-    from driver.output.place import Output
-
-    wanted = Output.parse(output, style)
-    if wanted is None:
-        return ""
     wanted.checked_again(kept.plan(document.run_id), kept)
-    made = wanted.missing_folder
-    wanted.write(document.result_urls, kept, document.run_id)
+    with answers_aside(wanted) as write_blocks:
+        made = write_export(wanted, document.result_urls, kept, document.run_id, write_blocks)
     if made:
         say(f"made the folder {made}")
-    return str(wanted.path)
+    return document.model_copy(update={"written": str(wanted.path)})
 
 
 def _answer_result(document: ResultDocument, key: str | None) -> None:
+    from driver.output.place import STDOUT
     from driver.report.summary import top_table
 
     pairs = plural(document.records, "pair")
     size = bytes_text(document.size_bytes)
+    if document.written == STDOUT:
+        say(f"written   to standard output: {pairs} of {document.run_id}")
+        return
     if document.written:
         answer(f"written   {document.written}: {pairs} of {document.run_id}")
         return

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from driver.cli.export import WriteBlocks, answers_aside, check_stdout, write_export
 from driver.cli.options import (
     CutOptions,
     FailureOptions,
@@ -32,7 +33,7 @@ from driver.cli.terminal import (
 )
 from driver.report.document import Report
 from driver.report.standard_error import console
-from mapreduce.errors import NotWritten
+from mapreduce.errors import DataError, NotWritten, UsageError
 
 LOOKING = "the job and its inputs are checked"
 NOT_BEGUN = 2
@@ -64,15 +65,15 @@ def run(
             --reducers 8 --output out/
     """
     started = time.monotonic()
-    from driver.output.place import Output
     from driver.targets import prepare as targets
 
     if price.plan is not None:
         check_alone(job, replace(place, store=None), cut, result.of_the_run, failures)
         prepared, wanted = prepared_plan(price, (*inputs, *job.input), place.store)
+        check_stdout(wanted, other_answer=result.other_answer)
     else:
         job = job.with_inputs("run", *inputs)
-        wanted = Output.parse(result.output, result.output_format)
+        wanted = result.place(result.other_answer)
         config = run_config(job, place, cut, result, failures, price)
         # inline, the author's debugger may open in the job's import
         looking = nullcontext() if place.target == "inline" else working(LOOKING)
@@ -88,27 +89,41 @@ def run(
     with no_output_of_jobs(), unhurried():
         report, notes = _watched(prepared, started)
     try:
-        written = _written(report, prepared, wanted)
-        if result.as_document:
-            print_document(report, result.fields)
-        else:
+        with answers_aside(wanted) as write_blocks:
+            written = _written(report, prepared, wanted, write_blocks)
             more = [*written, *notes, *next_lines(report, place.store)]
-            answer_summary(report, [*more, *page_lines(prepared.runs, report)], urls=result.urls)
+            _answer(report, result, prepared.runs, more)
     except NotWritten as exc:
         see = f"python -m driver status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
+    except (DataError, UsageError) as exc:
+        again = f"python -m driver result {report.run_id} --output FILE"
+        exc.add_note(f"the result is committed; write it again with: {again}")
+        raise
     if result.as_document:
         for text in (*written, *(f"note: {note}" for note in report.notes)):
             say(text)
     return 0
 
 
-def _written(report: Report, prepared: Prepared, wanted: Output | None) -> list[str]:
+def _answer(report: Report, result: ResultOptions, runs: RunStore, more: list[str]) -> None:
+    """Print the document of a run, or its summary with more lines; raises `NotWritten`."""
+    if result.as_document:
+        print_document(report, result.fields)
+        return
+    answer_summary(report, [*more, *page_lines(runs, report)], urls=result.urls)
+
+
+def _written(
+    report: Report, prepared: Prepared, wanted: Output | None, write_blocks: WriteBlocks
+) -> list[str]:
     """Write the result to `--output`, and return the line that says so; raises `NotWritten`."""
     if wanted is None:
         return []
-    made = wanted.missing_folder
-    wanted.write(report.result_urls, prepared.runs, report.run_id)
+    urls, run = tuple(report.result_urls), report.run_id
+    made = write_export(wanted, urls, prepared.runs, run, write_blocks)
+    if wanted.to_stdout:
+        return ["written   to standard output"]
     return [f"written   {wanted.path}{f', in the new folder {made}' if made else ''}"]
 
 

@@ -187,6 +187,21 @@ class OutputStream(_Stream):
         self._do(lambda stream: stream.write(text))
         return len(text)
 
+    def write_bytes(self, data: bytes) -> bool:
+        """Write bytes as they are, and return whether the reader is there; raises `NotWritten`."""
+
+        def act(stream: TextIO) -> None:
+            stream.flush()
+            below: object = stream
+            while isinstance(below, _Stream):  # whose `buffer` takes bytes of text only
+                below = below._stream
+            if below is None:
+                raise OSError("it is closed")
+            cast("TextIO", below).buffer.write(data)
+
+        self._do(act)
+        return not self._failed
+
     def flush(self) -> None:
         """Flush the stream below; raises `NotWritten`."""
         if self._stream is not None:

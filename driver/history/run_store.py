@@ -79,12 +79,18 @@ class DeadLetter(Message):
 
 
 class Success(Message):
-    """The content of `_SUCCESS`: the parts in order (URL, bytes, ETag), and their digests."""
+    """The content of `_SUCCESS`: the parts in order (URL, bytes, ETag), and their digests.
+
+    `columns` and `keep_order` are the job's: the names of the columns, and whether the parts are in
+    the order in which their pairs were yielded, and not in key order.
+    """
 
     run: str
     parts: tuple[tuple[str, int, str], ...]
     records: int
     digests: tuple[str, ...] = ()
+    columns: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
+    keep_order: bool = False
 
     @property
     def objects(self) -> tuple[ObjectInfo, ...]:
@@ -128,7 +134,15 @@ class RunStore:
             self._url(run, name), content if isinstance(content, bytes) else _json(content)
         )
 
-    def commit(self, run: str, parts: Sequence[tuple[ObjectInfo, str]], records: int) -> Success:
+    def commit(
+        self,
+        run: str,
+        parts: Sequence[tuple[ObjectInfo, str]],
+        records: int,
+        *,
+        columns: tuple[str, ...] | dict[str, tuple[str, ...]] = (),
+        keep_order: bool = False,
+    ) -> Success:
         """Give parts their final names, and then write `_SUCCESS`.
 
         After a power failure at any moment `_SUCCESS` exists only with all parts, and once this
@@ -138,6 +152,8 @@ class RunStore:
             run: the run.
             parts: each part as it was checked, and its final URL.
             records: how many pairs they hold.
+            columns: the names of the result's columns, or those of each of its outputs.
+            keep_order: the pairs of a part are in the order in which they were yielded.
 
         Raises:
             OutputLost: a part is gone, or has changed since it was checked; then there is no
@@ -161,6 +177,8 @@ class RunStore:
             parts=tuple((part.url, part.size, part.etag) for part in named),
             records=records,
             digests=tuple(part.digest for part in named),
+            columns=columns,
+            keep_order=keep_order,
         )
         self.storage.write(keys.success(self.store, run), _json(success), durable=True)
         return success

@@ -6,12 +6,13 @@ The reference run has one process, and holds all pairs in memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from itertools import islice, pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice, pairwise
 from typing import Any
 
 from driver.history.run_store import RunStore, Success
 from driver.plan.tasks import RunPlan
+from driver.text import shown
 from mapreduce.chain import Chain
 from mapreduce.check.reference import (
     WATCH_EVERY,
@@ -22,12 +23,14 @@ from mapreduce.check.reference import (
     plain_answer,
 )
 from mapreduce.encoding import encode_key
-from mapreduce.errors import InputError
-from mapreduce.formats.output import jsonable, key_of_json, read_pairs
+from mapreduce.errors import DataError, InputError
+from mapreduce.formats.json_values import json_key, jsonable, key_of_json
+from mapreduce.formats.output import read_pairs
 from mapreduce.job import Job
 from mapreduce.wire.messages import Message
 
 SHOWN = 5
+SHOWN_CHARACTERS = 80
 
 
 class Difference(Message):
@@ -67,8 +70,8 @@ def verify_run(
         InputChanged: an input has changed since the run read it.
     """
     answer = plain_answer(job, _contents(plan, job, runs), _left_out(plan, runs), watch)
-    expected = [(jsonable(key), jsonable(value)) for key, value in answer]
-    return verdict_on(plan, runs, success, expected, "plain", watch)
+    expected = [(json_key(key), jsonable(value)) for key, value in answer]
+    return verdict_on(plan, runs, success, expected, "plain", watch, ordered=True)
 
 
 def verdict_on(
@@ -78,6 +81,8 @@ def verdict_on(
     expected: list[tuple[Any, Any]],
     reference: str,
     watch: Watch | None = None,
+    *,
+    ordered: bool = False,
 ) -> Verdict:
     """Compare every pair of a committed result with expected pairs.
 
@@ -88,15 +93,24 @@ def verdict_on(
         expected: the pairs as JSON holds them.
         reference: names the source of the expected pairs.
         watch: is told how many pairs of the result have been read.
+        ordered: the expected pairs are in the order in which a plain loop yields them.
+
+    Raises:
+        DataError: a result with `keep_order` has its pairs in another order.
     """
     found: list[tuple[Any, Any]] = []
+    found_in: list[list[tuple[Any, Any]]] = []
     for url, _, etag in success.parts:
+        found_in.append([])
         for pair in read_pairs(runs.storage.read(url, etag=etag).split(b"\n")):
             found.append(pair)
+            found_in[-1].append(pair)
             if watch is not None and not len(found) % WATCH_EVERY:
                 watch("pair compared", len(found))
-    if len(success.parts) == 1 and not in_key_order(found):
+    if len(success.parts) == 1 and not success.keep_order and not in_key_order(found):
         raise InputError(f"the result of {plan.run} is not in key order")
+    if success.keep_order and ordered:
+        _check_order(plan, found_in, expected)
     missing, extra = _counted(expected), _counted(found)
     common = missing & extra
     missing, extra = missing - common, extra - common
@@ -133,6 +147,54 @@ def in_key_order(pairs: Iterable[tuple[Any, Any]]) -> bool:
     """Return whether the keys never descend."""
     keys = [encode_key(key_of_json(key)) for key, _ in pairs]
     return all(before <= after for before, after in pairwise(keys))
+
+
+def _check_order(
+    plan: RunPlan,
+    found_in: Iterable[Iterable[tuple[Any, Any]]],
+    expected: Sequence[tuple[Any, Any]],
+) -> None:
+    """Check that each part is in the order of the plain loop, and all of them with total order.
+
+    Pairs that only one side has are left to the comparison of all pairs.
+
+    Raises:
+        DataError: a part is in another order.
+    """
+    places: dict[str, list[int]] = {}
+    for place, pair in enumerate(expected):
+        places.setdefault(repr(pair), []).append(place)
+    texts = [[repr(pair) for pair in part] for part in found_in]
+    if plan.total_order or not plan.partitions:
+        texts = [list(chain.from_iterable(texts))]
+    for number, part in enumerate(texts):
+        wrong = _out_of_order(part, places)
+        if wrong is not None:
+            raise DataError(
+                f"part {number} of {plan.run} has its pairs in another order than `reduce` or "
+                f"`map` yields them, first at {shown(wrong, SHOWN_CHARACTERS)}; see whether the "
+                "job gives the same answer twice: python -m driver check"
+            )
+
+
+def _out_of_order(part: Sequence[str], places: Mapping[str, Sequence[int]]) -> str | None:
+    """Return the first pair of a part that stands before a pair that was yielded earlier, or None.
+
+    Args:
+        part: the pairs that it has.
+        places: of each pair, where it may stand, ascending.
+    """
+    # the earliest place after the last one: the usual test for a subsequence
+    left = {pair: iter(at) for pair, at in places.items()}
+    last = -1
+    for pair in part:
+        if pair not in left:
+            continue  # the comparison of all pairs finds it
+        found = next((at for at in left[pair] if at > last), None)
+        if found is None:
+            return pair
+        last = found
+    return None
 
 
 def _counted(pairs: Iterable[tuple[Any, Any]]) -> Counter[str]:

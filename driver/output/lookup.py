@@ -8,44 +8,65 @@ from typing import Any
 
 import msgspec
 
-from driver.output.merge_parts import read_result
+from driver.output.merge_parts import read_keyed, read_result
 from mapreduce.encoding import NotCarriable, encode_key
 from mapreduce.engine.top_pairs import TopPairs
-from mapreduce.formats.output import JsonPair, key_of_json
+from mapreduce.formats.json_values import key_of_json
+from mapreduce.formats.output import JsonPair
 from mapreduce.storage import Storage
 
 
-def top_of(urls: Sequence[str], storage: Storage, limit: int) -> tuple[JsonPair, ...]:
-    """Return the top pairs of a result, as JSON values; of equal ones, those with lower keys.
+def top_of(
+    urls: Sequence[str], storage: Storage, limit: int, *, keep_order: bool = False
+) -> tuple[JsonPair, ...]:
+    """Return the top pairs of a result, as JSON values; of equal ones, the earlier.
 
     Args:
         urls: the parts.
         storage: reads them.
         limit: how many.
+        keep_order: the parts are not in key order.
     """
     top = TopPairs(limit)
-    for key, value in read_result(urls, storage):
+    for key, value in read_result(urls, storage, keep_order=keep_order):
         top.offer(key, value)
     return tuple(top.pairs())
 
 
-def pairs_of(urls: Sequence[str], storage: Storage, text: str) -> Iterator[JsonPair]:
-    """Yield all pairs of a key; each part is read up to the key only.
+def pairs_of(
+    urls: Sequence[str], storage: Storage, text: str, *, keep_order: bool = False
+) -> Iterator[JsonPair]:
+    """Yield all pairs of a key; a part in key order is read up to the key only.
+
+    Where no key is a text or JSON value itself, as a date or a member of an Enum, the parts are
+    read whole, and the keys are found by what a result shows.
 
     Args:
-        urls: the parts, each in key order.
+        urls: the parts.
         storage: reads them.
         text: the key, as plain text or as JSON; where both are keys, the pairs of both.
+        keep_order: the parts are not in key order.
     """
-    wanted = encoded_keys(text)
+    found = False
+    for pair in _by_encoding(urls, storage, encoded_keys(text), keep_order=keep_order):
+        found = True
+        yield pair
+    if not found:
+        shown = shown_keys(text)
+        pairs = read_result(urls, storage, keep_order=keep_order)
+        yield from (pair for pair in pairs if _encode(pair[0]) in shown)
+
+
+def _by_encoding(
+    urls: Sequence[str], storage: Storage, wanted: frozenset[bytes], *, keep_order: bool
+) -> Iterator[JsonPair]:
     last = max(wanted, default=b"")
     for url in urls:
-        for key, value in read_result([url], storage):
-            encoded = encode_key(key_of_json(key))
-            if encoded > last:
+        for encoded, pair in read_keyed([url], storage, keep_order=keep_order):
+            if encoded > last and not keep_order:
                 break
             if encoded in wanted:
-                yield key, value
+                yield pair
 
 
 def encoded_keys(text: str) -> frozenset[bytes]:
@@ -58,3 +79,18 @@ def encoded_keys(text: str) -> frozenset[bytes]:
         with suppress(NotCarriable):
             found.add(encode_key(key))
     return frozenset(found)
+
+
+def shown_keys(text: str) -> frozenset[bytes]:
+    """Return the JSON of the keys that a text can show: itself, and its JSON value."""
+    shown: list[Any] = [text]
+    with suppress(ValueError):
+        shown.append(msgspec.json.decode(text))
+    found = set()
+    for key in shown:
+        with suppress(UnicodeEncodeError):
+            found.add(_encode(key))
+    return frozenset(found)
+
+
+_encode = msgspec.json.Encoder().encode

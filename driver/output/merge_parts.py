@@ -1,15 +1,13 @@
-"""Writes a run's result to local files: one in key order, or one for each part."""
+"""Reads a run's result from its parts: in key order, or in the order in which it was yielded."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from mapreduce.encoding import encode_key
-from mapreduce.errors import NotWritten, UsageError
-from mapreduce.formats.output import FileFormat, JsonPair, key_of_json, read_pairs, write_pairs
+from mapreduce.formats.json_values import key_of_json, plain_key
+from mapreduce.formats.output import JsonPair, read_pairs
 from mapreduce.storage import Storage
 from mapreduce.storage.base import BLOCK_BYTES
 
@@ -17,82 +15,36 @@ BLOCKS_BYTES = 64 << 20
 """Memory for reading: all parts are read at the same time, and a block of each is in memory."""
 BLOCK_LEAST_BYTES = 256 << 10
 
-FORMATS: dict[str, FileFormat] = {
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-}
+
+def read_result(
+    urls: Sequence[str], storage: Storage, *, keep_order: bool = False
+) -> Iterator[JsonPair]:
+    """Yield all pairs of a result.
+
+    Args:
+        urls: its parts.
+        storage: reads them.
+        keep_order: one part after another, as they are; else the parts must be in key order each,
+            and so are the pairs.
+    """
+    return (pair for _, pair in read_keyed(urls, storage, keep_order=keep_order))
 
 
-def output_format(path: Path) -> FileFormat:
-    """Return the format of a file's suffix; raises `UsageError`."""
-    try:
-        return FORMATS[path.suffix.lower()]
-    except KeyError:
-        known = ", ".join(FORMATS)
-        raise UsageError(
-            f"--output {path}: the suffix names the format, and must be one of {known}"
-        ) from None
-
-
-def read_result(urls: Iterable[str], storage: Storage) -> Iterator[JsonPair]:
-    """Yield all pairs of a result in key order, from parts that are each in key order."""
-    parts = list(urls)
-    size = min(BLOCK_BYTES, max(BLOCK_LEAST_BYTES, BLOCKS_BYTES // max(1, len(parts))))
-    keyed = [_keyed(read_pairs(_lines(url, storage, size))) for url in parts]
-    return (pair for _, pair in heapq.merge(*keyed, key=lambda keyed: keyed[0]))
-
-
-def write_result(urls: list[str], storage: Storage, path: Path) -> None:
-    """Write a result as one file; the file appears complete or not at all."""
-    _write_whole(lambda: read_result(urls, storage), output_format(path), path)
-
-
-def write_parts(urls: list[str], storage: Storage, folder: Path, style: FileFormat) -> list[Path]:
-    """Write each part as a file of the folder, `part-00000.csv` and so on, and return the files."""
-    files = [folder / f"part-{number:05d}.{style}" for number in range(len(urls))]
-    for url, path in zip(urls, files, strict=True):
-        _write_whole(lambda url=url: read_result([url], storage), style, path)  # type: ignore[misc]
-    return files
-
-
-def _write_whole(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(pairs, style, partial)
-        partial.replace(path)
-    except OSError as exc:
-        raise NotWritten(f"--output {path} cannot be written: {exc.strerror or exc}") from exc
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _write(pairs: Callable[[], Iterator[JsonPair]], style: FileFormat, path: Path) -> None:
-    if style == "parquet":
-        from mapreduce.formats.parquet_output import write_parquet  # imports DuckDB, which is slow
-
-        write_parquet(pairs, path)
+def read_keyed(
+    urls: Sequence[str], storage: Storage, *, keep_order: bool = False
+) -> Iterator[tuple[bytes, JsonPair]]:
+    """Yield each pair of `read_result` with its encoded key."""
+    if keep_order:
+        for url in urls:
+            yield from _keyed(read_pairs(_lines(url, storage, BLOCK_BYTES)))
         return
-    as_object = style == "json" and _is_object(pairs())
-    with path.open("wb") as file:
-        file.writelines(write_pairs(pairs(), style, as_object=as_object))
+    size = min(BLOCK_BYTES, max(BLOCK_LEAST_BYTES, BLOCKS_BYTES // max(1, len(urls))))
+    keyed = [_keyed(read_pairs(_lines(url, storage, size))) for url in urls]
+    yield from heapq.merge(*keyed, key=lambda keyed: keyed[0])
 
 
 def _keyed(pairs: Iterator[JsonPair]) -> Iterator[tuple[bytes, JsonPair]]:
-    return ((encode_key(key_of_json(pair[0])), pair) for pair in pairs)
-
-
-def _is_object(pairs: Iterator[JsonPair]) -> bool:
-    previous: object = None
-    for key, _ in pairs:
-        if not isinstance(key, str) or key == previous:
-            return False
-        previous = key
-    return True
+    return ((encode_key(key_of_json(key)), (plain_key(key), value)) for key, value in pairs)
 
 
 def _lines(url: str, storage: Storage, block_bytes: int) -> Iterator[bytes]:

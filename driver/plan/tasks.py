@@ -38,11 +38,12 @@ class RunPlan(Message):
     """The plan of a run; written before its first task.
 
     `cut` says how the inputs are cut, `store` is the root URL of all that the run writes. With 0
-    `partitions` the maps' pairs are the result. `keep_pairs`: the result's pairs are kept with
-    their exact types, for the next step of a chain or for a program in Python. `chain`: its job is
-    a chain, whose steps are runs named by `mapreduce.wire.keys.step`. `build` is what the tasks run
-    on, `code` the part of the job's code that they depend on, and `modules` names the modules in
-    both. `left_out`: how many entries of the given folders and prefixes are not inputs.
+    `partitions` the maps' pairs are the result. `columns` and `keep_order` are the job's.
+    `keep_pairs`: the result's pairs are kept with their exact types, for the next step of a chain
+    or for a program in Python. `chain`: its job is a chain, whose steps are runs named by
+    `mapreduce.wire.keys.step`. `build` is what the tasks run on, `code` the part of the job's code
+    that they depend on, and `modules` names the modules in both. `left_out`: how many entries of
+    the given folders and prefixes are not inputs.
     `job_folder` is the folder of the author's files on the driver's machine, `command` the command
     that the user gave, `origins` says which cells of a notebook the job's file was gathered from.
     """
@@ -58,6 +59,8 @@ class RunPlan(Message):
     mode: SplitMode
     top: int
     total_order: bool = False
+    columns: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
+    keep_order: bool = False
     keep_pairs: bool = False
     chain: bool = False
     build: Build = Build(engine="", python="")
@@ -202,7 +205,13 @@ def map_identity(plan: RunPlan, boundaries: StoredObject | None) -> dict[str, An
         "boundaries": boundaries.digest if boundaries else None,
         "top": messages.map_top,
         "keep_pairs": messages.keep_map_pairs,
+        "table": None if plan.partitions else _table(plan),
     }
+
+
+def _table(plan: RunPlan) -> list[Any]:
+    """Return what the bytes of a part depend on beside its pairs."""
+    return [plan.keep_order, plan.columns]
 
 
 def pieces_identity(split: Split) -> list[dict[str, Any]]:
@@ -240,5 +249,6 @@ def _reduce_task(
         partitions=plan.partitions,
         top=plan.top,
         keep_pairs=plan.keep_pairs,
+        table=_table(plan),
     )
     return TaskSpec("reduce", number, key, size_bytes, message, f"partition {number}")

@@ -111,8 +111,9 @@ class Report(Message):
     """A run's report. A chain's has the tasks of all steps, and the other fields of the last step.
 
     `left_out` counts the entries of the given folders that are not inputs; `invalid_text` is what
-    was not UTF-8. `notes` name failures that did not end the run: a record that could not be kept,
-    an event that could not be shown. `receipt` has what the run used beside its forecast.
+    was not in the input's encoding. `notes` name failures that did not end the run: a record that
+    could not be kept, an event that could not be shown. `receipt` has what the run used beside its
+    forecast.
     """
 
     run_id: str

@@ -155,11 +155,10 @@ def _unread(report: Report) -> Iterator[_Line]:
         yield "left out", f"{entries} of the input folders: hidden by name, or written by a run"
     if invalid := report.invalid_text:
         yield (
-            "not UTF-8",
+            "bad bytes",
             f"{plural(invalid.size_bytes, 'byte')} in {plural(invalid.lines, 'line')}, "
-            f"first in {invalid.first}; read as U+FFFD. If the text is in another encoding, "
-            "convert it and run again: "
-            "iconv -f WINDOWS-1252 -t UTF-8 FILE > FILE.utf8",
+            f"first in {invalid.first}, are not in the input's encoding; read as U+FFFD. Write the "
+            'encoding in the job, as in Text(encoding="cp1252"), and run again',
         )
 
 

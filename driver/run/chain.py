@@ -23,6 +23,7 @@ from mapreduce.chain import Chain, Step, StepResult, step_after, steps_of
 from mapreduce.code import CodeIdentity
 from mapreduce.errors import InputError, OutputLost
 from mapreduce.formats.pairs import PairsReader
+from mapreduce.formats.table import frozen_columns
 from mapreduce.job import Job
 from mapreduce.storage import Storage
 from mapreduce.wire import keys
@@ -108,6 +109,8 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
             "inputs": inputs,
             "partitions": 0 if step.job.map_only else run.plan.partitions,
             "total_order": job.total_order,
+            "columns": frozen_columns(job.columns),
+            "keep_order": job.keep_order,
             "keep_pairs": True,
             "chain": False,
             "code": run.identify(job),
@@ -161,4 +164,6 @@ def _commit(plan: RunPlan, last: Report, runs: RunStore) -> Success:
         (part, keys.result(runs.store, plan.run, number, whole=part.url.endswith("/result.json")))
         for number, part in enumerate(step.objects)
     ]
-    return runs.commit(plan.run, parts, last.records)
+    return runs.commit(
+        plan.run, parts, last.records, columns=step.columns, keep_order=step.keep_order
+    )

@@ -111,5 +111,9 @@ def commit(plan: RunPlan, results: RunResults, runs: RunStore) -> Success:
     ]
     records = sum(result.records_out for result in results.parts)
     return runs.commit(
-        plan.run, list(zip(map(part_of, results.parts), names, strict=True)), records
+        plan.run,
+        list(zip(map(part_of, results.parts), names, strict=True)),
+        records,
+        columns=plan.columns,
+        keep_order=plan.keep_order,
     )

@@ -17,7 +17,7 @@ from driver.targets.planning import with_plan
 from driver.targets.prepare import Prepared, open_runs, packed_code, prepare
 from driver.text import plural, shown
 from mapreduce.errors import InputError
-from mapreduce.formats.output import FileFormat
+from mapreduce.formats.table_files import FileFormat
 from mapreduce.wire import keys
 from mapreduce.wire.messages import InputObject, Message
 
@@ -37,6 +37,9 @@ class Planned(Message):
     store: str | None
     output: str | None = None
     output_format: FileFormat | None = None
+    columns: str | None = None
+    header: bool = True
+    partition_by: str | None = None
     inputs: tuple[InputObject, ...] = ()
 
 
@@ -68,7 +71,13 @@ def prepared_by(
     kept = open_runs(store)
     name = kept.resolve(run)
     plan, planned, forecast = _records(kept, name)
-    output = Output.parse(planned.output, planned.output_format)
+    output = Output.parse(
+        planned.output,
+        planned.output_format,
+        columns=planned.columns,
+        header=planned.header,
+        partition_by=planned.partition_by,
+    )
     config = planned.config
     if max_usd is not None:
         config = replace(config, max_usd=max_usd)

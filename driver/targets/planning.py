@@ -229,8 +229,8 @@ def _splits(prepared: Prepared, plan: RunPlan, finished: FinishedTasks) -> _Spli
     if isinstance(known, SplitResult):
         return _Splits(known.splits, known)
     total = sum(given.size for given in plan.inputs)
-    is_long_csv = total > SCANNED_BYTES and any(each.format.kind == "csv" for each in plan.inputs)
-    if plan.mode == "copy" or is_long_csv:
+    is_long_scan = total > SCANNED_BYTES and any(each.format.is_scanned for each in plan.inputs)
+    if plan.mode == "copy" or is_long_scan:
         return _Splits(plan_splits(plan.inputs, plan.cut), None)
     messages = messages_of(plan)
     with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:

@@ -26,7 +26,7 @@ from driver.packages.of_job import (
 )
 from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
-from driver.plan.inputs import check_name, declared_names, find_inputs, local_url
+from driver.plan.inputs import FoundInputs, check_name, declared_names, find_inputs, local_url
 from driver.plan.origins import Origin
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
@@ -37,6 +37,7 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
 from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of, pack
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
+from mapreduce.formats.table import frozen_columns
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
@@ -184,7 +185,7 @@ def prepare(
 
         check_regions(config.inputs, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
-    found = output.checked(found, runs) if output else found
+    found = _outside(output, job, found, runs) if output else found
     inputs = _formatted(found.objects, job)
     _check_options(config, job, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else ()
@@ -213,6 +214,13 @@ def prepare(
         command=command,
         origins=given.origins,
     )
+
+
+def _outside(output: Output, job: JobClass, found: FoundInputs, runs: RunStore) -> FoundInputs:
+    """Return the inputs without an earlier result at `--output`; raises as `Output.checked`."""
+    if issubclass(job, Job):  # of a chain, only its last step has the columns
+        output.style(job.columns)
+    return output.checked(found, runs)
 
 
 def _check_target(config: RunConfig, target: WantedTarget) -> None:
@@ -281,6 +289,8 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         mode=config.mode,
         top=config.top,
         total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
+        columns=frozen_columns(prepared.job.columns) if issubclass(prepared.job, Job) else (),
+        keep_order=issubclass(prepared.job, Job) and prepared.job.keep_order,
         chain=not issubclass(prepared.job, Job),
         build=prepared.build,
         code=prepared.identity,

@@ -15,7 +15,7 @@ from mapreduce.aggregate import CollectList
 from mapreduce.check.reference import PlainInput, plain_run
 from mapreduce.check.trial import Answer, Trial, run_trial
 from mapreduce.encoding import encode_key, encode_value
-from mapreduce.formats.output import jsonable, key_of_json
+from mapreduce.formats.json_values import json_key, jsonable, key_of_json
 from mapreduce.input_formats import Csv, JsonLines, Text
 from mapreduce.job import Job
 
@@ -117,7 +117,7 @@ def placed(job: Job, answer: Answer) -> Pairs:
                 for key, value in pairs
             ]
         )
-    return _in_one_order([(key_of_json(key), value) for key, value in answer.pairs])
+    return _in_one_order([(key_of_json(key), value) for key, value in answer.stored])
 
 
 SEEDED = Trial(splits=2, partitions=3)
@@ -207,7 +207,7 @@ def _plain(make: Callable[[], Job]) -> Law:
 def _way(make: Callable[[], Job], trial: Trial) -> Callable[[Sequence[PlainInput]], Pairs]:
     def pairs(inputs: Sequence[PlainInput]) -> Pairs:
         answer: Answer = run_trial(make(), inputs, trial)
-        return _in_one_order([(key_of_json(key), value) for key, value in answer.pairs])
+        return _in_one_order([(key_of_json(key), value) for key, value in answer.stored])
 
     return pairs
 
@@ -220,7 +220,7 @@ def _in_one_order(pairs: Pairs) -> Pairs:
     """Return pairs as JSON, sorted by key, then value: the order of a key's pairs depends on the
     run.
     """
-    as_json = [(jsonable(key), jsonable(value)) for key, value in pairs]
+    as_json = [(json_key(key), jsonable(value)) for key, value in pairs]
     return sorted(
         as_json, key=lambda pair: (encode_key(key_of_json(pair[0])), encode_value(pair[1]))
     )

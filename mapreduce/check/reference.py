@@ -7,12 +7,11 @@ with it.
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
+import io
 import json
 import lzma
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +20,12 @@ from operator import itemgetter
 from typing import Any
 
 from mapreduce.chain import Chain, StepResult, step_after, steps_of
+from mapreduce.check import reference_formats
 from mapreduce.encoding import decode_key, decode_value, encode_key, encode_value
 from mapreduce.engine.bad_records import kept_as, kept_as_length
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.zstd import zstd
-from mapreduce.input_formats import Csv, Format, JsonLines, Pairs, Parquet, WholeFile
+from mapreduce.input_formats import Format, InputFormat, Pairs, Parquet, WholeFile
 from mapreduce.job import Job, task_state
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.yielded import pair_of, pairs_of
@@ -67,7 +67,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class PlainAnswer:
-    """The pairs in key order, and the counters."""
+    """The pairs in key order, with `keep_order` as they were yielded, and the counters."""
 
     pairs: list[Record]
     counters: Counter[str]
@@ -134,14 +134,15 @@ def plain_run(
         for given in inputs:
             state.source, state.input, place.url = given.url, given.name, given.url
             form = given.format or job.format_of(given.name)
-            for key, value in plain_records(given, form, left_out.records):
+            own = job.own_format(given.name) if form.kind == "own" else None
+            for key, value in plain_records(given, form, left_out.records, own):
                 if (given.url, key) not in left_out.records:
                     mapped(key, value)
         place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
         gather(job.map_cleanup(), none_is_empty=True)
     if job.map_only:
         # map-only: nothing to reduce, but a part is in key order as well
-        ordered = sorted(gathered, key=itemgetter(0))
+        ordered = gathered if job.keep_order else sorted(gathered, key=itemgetter(0))
         return PlainAnswer(
             [(decode_key(key), value) for key, value in ordered], Counter(job.counters)
         )
@@ -192,7 +193,10 @@ def _plain_chain(
 
 
 def plain_records(
-    given: PlainInput, form: Format, skip: Collection[Record] = ()
+    given: PlainInput,
+    form: Format,
+    skip: Collection[Record] = (),
+    own: InputFormat | None = None,
 ) -> Iterator[Record]:
     """Yield the records of an input, read by the simplest means of Python or DuckDB for its format.
 
@@ -200,6 +204,7 @@ def plain_records(
         given: the input.
         form: its format.
         skip: (URL, key) of records to leave out; these need not have the format.
+        own: the author's format, where it is one.
     """
     if isinstance(form, Parquet):
         yield from _parquet_rows(given.content, form)
@@ -207,55 +212,16 @@ def plain_records(
     content = _unpacked(given.content)
     if isinstance(form, WholeFile):
         yield given.url, content
-    elif isinstance(form, JsonLines):
-        lines = plain_lines(content)
-        yield from (
-            (offset, json.loads(line))
-            for offset, line in lines
-            if line.strip() and (given.url, offset) not in skip
-        )
-    elif isinstance(form, Csv):
-        left_out = {key for url, key in skip if url == given.url}
-        yield from _csv_rows(content, form, left_out)
     elif isinstance(form, Pairs):
         from mapreduce.formats.pairs import pairs_of_content  # only a step of a chain reads them
 
         yield from pairs_of_content(content)
+    elif own is not None:
+        # an empty file that could be cut is in no split
+        yield from own.read(io.BytesIO(content)) if given.content or not form.is_cut else ()
     else:
-        yield from plain_lines(content)
-
-
-def plain_lines(content: bytes) -> list[tuple[int, str]]:
-    """Return the (byte offset, text) of each line of a file."""
-    lines: list[tuple[int, str]] = []
-    offset = 0
-    for raw in content.removesuffix(b"\n").split(b"\n") if content else []:
-        text = raw.decode("utf-8", errors="replace")
-        lines.append(
-            (offset, text.removesuffix("\r").removeprefix("\ufeff" if offset == 0 else ""))
-        )
-        offset += len(raw) + 1
-    return lines
-
-
-def _csv_rows(content: bytes, form: Csv, skip: Collection[object]) -> Iterator[Record]:
-    used = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal used
-        for raw in content.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True):
-            used += len(raw)
-            yield raw.decode("utf-8", errors="replace")
-
-    csv.field_size_limit(sys.maxsize)
-    used = len(content) - len(content.removeprefix(b"\xef\xbb\xbf"))
-    reader = csv.reader(lines(), delimiter=form.delimiter, strict=True)
-    header = next(reader, []) if form.header else []
-    start = used
-    for row in reader:
-        if row and start not in skip:
-            yield start, dict(zip(header, row, strict=True)) if form.header else row
-        start = used
+        left_out = {key for url, key in skip if url == given.url}
+        yield from reference_formats.plain_records(content, form, left_out)
 
 
 def _parquet_rows(content: bytes, form: Parquet) -> Iterator[Record]:
@@ -303,6 +269,8 @@ def _reduced(job: Job, gathered: list[tuple[bytes, Any]], watch: Watch | None) -
         if aggregation is None:
             place.step, place.record = "reduce_cleanup", None
             result += map(pair_of, pairs_of(job.reduce_cleanup(), none_is_empty=True))
+        if job.keep_order:
+            return result
         return sorted(result, key=lambda pair: encode_key(pair[0]))
 
 

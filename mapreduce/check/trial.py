@@ -14,6 +14,7 @@ from mapreduce.check.reference import PlainInput
 from mapreduce.engine import TaskContext, balance, run_task
 from mapreduce.engine.fetch import write_list
 from mapreduce.errors import JobLoadError, LedgerError
+from mapreduce.formats.json_values import plain_key
 from mapreduce.formats.output import read_pairs
 from mapreduce.formats.pairs import pairs_content, pairs_of_content
 from mapreduce.input_formats import Pairs
@@ -71,7 +72,12 @@ class Answer:
 
     @property
     def pairs(self) -> list[tuple[Any, Any]]:
-        """The pairs of all parts, one part after another."""
+        """The pairs of all parts, one part after another, with keys as a result shows them."""
+        return [(plain_key(key), value) for key, value in self.stored]
+
+    @property
+    def stored(self) -> list[tuple[Any, Any]]:
+        """The pairs of all parts, with keys as the parts hold them."""
         return [pair for part in self.parts for pair in part]
 
     def __getitem__(self, key: object) -> Any:

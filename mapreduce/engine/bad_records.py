@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from mapreduce.encoding import encode_key, pack_value
+from mapreduce.encoding import encode_key, numpys, pack_value
 from mapreduce.engine.text_limits import cut, within_limits
 from mapreduce.errors import RecordError, TooManyBadRecords, UserCodeError
 from mapreduce.formats.base import BadRecord
-from mapreduce.formats.output import jsonable
+from mapreduce.formats.json_values import jsonable
 from mapreduce.job import Job, task_state
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.yielded import pair_of, pairs_of
@@ -91,7 +91,7 @@ class SetAside:
         encoded = encode_key(key)
         aggregation = self._job.aggregation
         # the author's code may still change the object that it yielded
-        own: Any = _copied(value)
+        own: Any = numpys.plain_or_same(_copied(value))
         if aggregation is None or aggregation.keeps_values:
             pack_value(own)
         if aggregation is not None:

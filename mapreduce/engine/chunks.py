@@ -18,8 +18,6 @@ from mapreduce.wire.messages import ByteRange, Split, SplitTask
 
 CUT_BYTES = 256 << 10
 """Compressed bytes between two places where a compressed input may be cut."""
-_COPIED = frozenset({"text", "jsonl", "csv"})
-"""Formats whose records can be copied as bytes; other files are read in place."""
 
 
 def copy_splits(
@@ -80,7 +78,7 @@ class _Copying:
 
     def copies(self, byte_range: ByteRange, path: Path) -> Iterator[ByteRange]:
         """Yield the byte ranges of the chunk files that hold the records of one byte range."""
-        if byte_range.format.kind not in _COPIED:
+        if not byte_range.format.by_lines:
             yield byte_range
             return
         batches = reader_of(byte_range.format, self.context.limits).batches(
@@ -90,6 +88,10 @@ class _Copying:
         batch = next(batches, None)
         end = byte_range.source_offset
         while batch is not None:
+            if batch.data == b"":  # the header of CSV, which the byte ranges carry
+                self.read += batch.length
+                batch = next(batches, None)
+                continue
             first, edge = batch.offset, edge + self.compressed_bytes
             with path.open("wb") as file:
                 while batch is not None:
@@ -136,5 +138,6 @@ class _Copying:
             name=byte_range.name,
             format=byte_range.format,
             header=byte_range.header,
+            body=byte_range.body,
             digest=digest,
         )

@@ -25,6 +25,7 @@ from mapreduce.encoding import (
     encode_key,
     encode_value,
     key_prefix,
+    numpys,
     pack_value,
     unpack_value,
 )
@@ -54,18 +55,22 @@ Partitioner = Callable[[bytes], int]
 """The partition of an encoded key."""
 
 
-class Collector(Protocol):
+class PairTaker(Protocol):
     """Receives a task's pairs."""
-
-    @property
-    def spills(self) -> Spills:
-        """The sorted runs on scratch disk; the caller may add runs to them."""
 
     def add(self, pairs: Iterable[Any]) -> None:
         """Take pairs as `map` or `reduce` yields them."""
 
     def add_columns(self, keys: list[Any], values: list[Any]) -> None:
         """Take pairs as `map_batch` returns them: two lists of one length."""
+
+
+class Collector(PairTaker, Protocol):
+    """Receives a task's pairs, and sorts them."""
+
+    @property
+    def spills(self) -> Spills:
+        """The sorted runs on scratch disk; the caller may add runs to them."""
 
     def finish(self, file: BinaryIO) -> list[Block]:
         """Write one sorted block for each partition."""
@@ -123,6 +128,8 @@ class AggregateCollector:
             states, known = (
                 (by_text, key) if type(key) is str else (self._by_bytes, encode_key(key))
             )
+            if type(value) not in _SCALARS:
+                value = numpys.plain_or_same(value)
             kept = _own(value) if keeps and type(value) is not int else value
             if known in states:
                 states[known] = add(states[known], kept)

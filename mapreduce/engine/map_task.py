@@ -1,12 +1,13 @@
 """The map stage: one split in, one object of R sorted blocks and their index out.
 
 Memory does not grow with the split. A job without a reduce stage writes a part of the result
-instead, in key order.
+instead, in key order, or in that in which they were yielded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,9 +15,10 @@ from types import GeneratorType
 from typing import Any
 
 from mapreduce.batch import Batch
+from mapreduce.engine.arrivals import arrivals
 from mapreduce.engine.bad_records import SetAside
 from mapreduce.engine.block_index import index_of, sum_of
-from mapreduce.engine.collect import Collector, own_partition
+from mapreduce.engine.collect import PairTaker, own_partition
 from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import keep, store_pairs, write_part
@@ -26,6 +28,7 @@ from mapreduce.formats import base
 from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_records
 from mapreduce.formats.undecoded import Undecoded
+from mapreduce.input_formats import Format, InputFormat, Text
 from mapreduce.job import Job, task_state
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import Digest
@@ -101,13 +104,18 @@ def _to_partitions(
 def _to_part(
     task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch
 ) -> MapResult:
-    collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
-    mapping = MapStage(
-        job, collector, context, None if task.skip_limit is None else SetAside(job, task.skip_limit)
-    )
-    pieces = mapping.split(task.split.pieces)
-    stored = store_pairs(collector, folder)
-    part = write_part(stored, task, context, whole=False)
+    aside = None if task.skip_limit is None else SetAside(job, task.skip_limit)
+    if job.keep_order:
+        with arrivals(folder) as arrived:
+            mapping = MapStage(job, arrived, context, aside)
+            pieces = mapping.split(task.split.pieces)
+            stored = arrived.stored()
+    else:
+        collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
+        mapping = MapStage(job, collector, context, aside)
+        pieces = mapping.split(task.split.pieces)
+        stored = store_pairs(collector, folder)
+    part = write_part(stored, task, context, whole=False, columns=job.columns)
     return MapResult(
         url=part.info.url,
         etag=part.info.etag,
@@ -137,7 +145,7 @@ class MapStage:
     """
 
     def __init__(
-        self, job: Job, collector: Collector, context: TaskContext, aside: SetAside | None = None
+        self, job: Job, collector: PairTaker, context: TaskContext, aside: SetAside | None = None
     ) -> None:
         self._job = job
         self._collector = collector
@@ -184,7 +192,10 @@ class MapStage:
         )
 
     def _piece(self, byte_range: ByteRange) -> RangeRead:
-        reader = reader_of(byte_range.format, self._context.limits, lenient=self._aside is not None)
+        own = own_format(self._job, byte_range)
+        reader = reader_of(
+            byte_range.format, self._context.limits, own, lenient=self._aside is not None
+        )
         state = task_state(self._job)
         state.source, state.input = byte_range.source, byte_range.name
         place = Place("map")
@@ -199,6 +210,9 @@ class MapStage:
         begin, owned = byte_range.start, 0
         self._in_batches = Undecoded()
         for batch in reader.batches(byte_range, self._range_of(byte_range)):
+            if own is not None:
+                name = f"{type(own).__name__}.read"
+                batch = replace(batch, records=_read_by_author(place, name, batch.records))
             # the first record may begin after the range's first byte, so `begin` comes from the
             # batch
             begin = begin if owned else batch.start
@@ -233,7 +247,7 @@ class MapStage:
         return read
 
     def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
-        place.name_of_key = _KEY_NAMES.get(byte_range.format.kind, "byte")
+        place.name_of_key = _key_name(byte_range.format)
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
@@ -250,7 +264,7 @@ class MapStage:
 
     def _one_by_one(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         assert self._aside is not None, "records are mapped one by one only to set some aside"
-        place.name_of_key = _KEY_NAMES.get(byte_range.format.kind, "byte")
+        place.name_of_key = _key_name(byte_range.format)
         for key, record in batch.records:
             place.offset, place.record = key, record
             pairs = self._aside.mapped(place, record)
@@ -285,6 +299,24 @@ class MapStage:
         self._context.meter.records += records
 
 
+def own_format(job: Job, byte_range: ByteRange) -> InputFormat | None:
+    """Return the author's own format of a byte range, or None if it has another."""
+    return job.own_format(byte_range.name) if byte_range.format.kind == "own" else None
+
+
+def _read_by_author(
+    place: Place, name: str, records: Iterator[tuple[Any, Any]]
+) -> Iterator[tuple[Any, Any]]:
+    """Yield records that the author's code reads; its errors name the format, and not `map`."""
+    while True:
+        place.step, place.offset, place.record = name, None, None
+        record = next(records, None)
+        place.step = "map"
+        if record is None:
+            return
+        yield record
+
+
 def _proven(chunk: ByteRange, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield all blocks of a chunk file.
 
@@ -300,8 +332,21 @@ def _proven(chunk: ByteRange, blocks: Iterable[bytes]) -> Iterator[bytes]:
         )
 
 
-_KEY_NAMES = {"parquet": "row", "whole": "file", "pairs": "key"}
+_KEY_NAMES = {
+    "parquet": "row",
+    "whole": "file",
+    "pairs": "key",
+    "fixed": "record",
+    "avro": "record",
+    "own": "key",
+}
 """The meaning of a record's key, if it is not the byte offset."""
+
+
+def _key_name(form: Format) -> str:
+    if isinstance(form, Text) and form.number:
+        return "line"
+    return _KEY_NAMES.get(form.kind, "byte")
 
 
 def _column(column: Any) -> list[Any]:

@@ -35,24 +35,28 @@ class SortedRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileRun:
-    """The run in a range of a local file; `name` identifies it in errors."""
+    """The run in a range of a local file; `name` identifies it in errors.
+
+    Not `ordered`: the pairs are in the order in which they came, and may only be read.
+    """
 
     path: Path
     offset: int
     length: int
     name: str
+    ordered: bool = True
 
     def frames(self) -> Iterator[Frame]:
         """Yield its frames."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            yield from BlockReader(file, self.length, self.name).frames()
+            yield from BlockReader(file, self.length, self.name, self.ordered).frames()
 
     def raw_frames(self) -> Iterator[RawFrame]:
         """Yield the same frames as payloads."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            yield from BlockReader(file, self.length, self.name).raw_frames()
+            yield from BlockReader(file, self.length, self.name, self.ordered).raw_frames()
 
 
 def merged(runs: list[SortedRun], scratch: Path, at_once: int = FAN_IN) -> Iterator[PackedPair]:

@@ -14,7 +14,8 @@ from mapreduce.engine.rows import RowsWriter
 from mapreduce.engine.text_limits import short_top
 from mapreduce.engine.top_pairs import length
 from mapreduce.formats.frames import BlockWriter, FrameSink
-from mapreduce.formats.output import jsonable
+from mapreduce.formats.json_values import jsonable
+from mapreduce.formats.table import Columns
 from mapreduce.input_formats import Pairs
 from mapreduce.storage import ObjectInfo, Storage
 from mapreduce.storage.digest import digest_of_file
@@ -24,20 +25,22 @@ from mapreduce.wire.messages import Block, InputObject, MapTask, ReduceTask
 Pair = tuple[Any, Any]
 
 Write = Callable[[FrameSink], None]
-"""Writes pairs to a sink, in key order."""
+"""Writes pairs to a sink, in the order of the part."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPairs:
-    """Pairs on scratch disk, in key order: one block of frames.
+    """Pairs on scratch disk: one block of frames.
 
     Attributes:
         path: the file.
         block: its length, count and checksum.
+        ordered: they are in key order.
     """
 
     path: Path
     block: Block
+    ordered: bool = True
 
     @property
     def records(self) -> int:
@@ -47,10 +50,12 @@ class StoredPairs:
     @property
     def run(self) -> FileRun:
         """The pairs as a sorted run."""
-        return FileRun(self.path, 0, self.block.length, "the task's own pairs")
+        return FileRun(self.path, 0, self.block.length, "the task's own pairs", self.ordered)
 
     def is_distinct(self) -> bool:
-        """Return whether no key comes twice."""
+        """Return whether no key comes twice, if the pairs are in key order; else False."""
+        if not self.ordered:
+            return False
         previous: bytes | None = None
         for frame in self.run.frames():
             if frame.keys[0] == previous or len(set(frame.keys)) < len(frame.keys):
@@ -73,6 +78,11 @@ def store_written(write: Write, folder: Path) -> StoredPairs:
     with path.open("wb") as file:
         writer = BlockWriter(file)
         write(writer)
+    return stored_pairs(path, writer)
+
+
+def stored_pairs(path: Path, writer: BlockWriter, *, ordered: bool = True) -> StoredPairs:
+    """Return the pairs that a writer has written to a file."""
     block = Block(
         offset=0,
         length=writer.length,
@@ -80,7 +90,7 @@ def store_written(write: Write, folder: Path) -> StoredPairs:
         checksum=writer.checksum,
         integers=writer.integers,
     )
-    return StoredPairs(path, block)
+    return StoredPairs(path, block, ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +113,25 @@ class Part:
 
 
 def write_part(
-    stored: StoredPairs, task: MapTask | ReduceTask, context: TaskContext, *, whole: bool
+    stored: StoredPairs,
+    task: MapTask | ReduceTask,
+    context: TaskContext,
+    *,
+    whole: bool,
+    columns: Columns = (),
 ) -> Part:
     """Write the task's part under the attempt's name, and the pairs for the next step, if any.
 
     Args:
-        stored: the part's pairs, in key order.
+        stored: the part's pairs.
         task: names the part.
         context: where it is written.
         whole: the part is the whole result, so it becomes a .json document; else one of several,
             .jsonl.
+        columns: that each pair must fill, if any.
+
+    Raises:
+        UserCodeError: a pair does not fill them.
     """
     distinct = whole and stored.is_distinct()
     part = write_rows(
@@ -122,6 +141,7 @@ def write_part(
         stored.path.parent,
         whole=whole,
         distinct=distinct,
+        columns=columns,
     )
     if not task.keep_pairs:
         return part
@@ -155,8 +175,9 @@ def write_rows(
     *,
     whole: bool,
     distinct: bool,
+    columns: Columns = (),
 ) -> Part:
-    """Write the part of pairs that come in key order, as they come.
+    """Write the part of pairs as they come.
 
     Args:
         write: writes them to a sink.
@@ -164,11 +185,12 @@ def write_rows(
         context: where the part is written.
         folder: the task's scratch folder.
         whole: the part is the whole result.
-        distinct: no key comes twice.
+        distinct: they come in key order, and no key twice.
+        columns: that each pair must fill, if any.
     """
     rendered = folder / "part"
     with rendered.open("wb") as file:
-        rows = RowsWriter(file, task.top, whole=whole, distinct=distinct)
+        rows = RowsWriter(file, task.top, whole=whole, distinct=distinct, columns=columns)
         write(rows)
         rows.finish()
     url = keys.part_attempt(

@@ -1,4 +1,4 @@
-"""The reduce stage: one partition's blocks in, one sorted part out.
+"""The reduce stage: one partition's blocks in, one part out: in key order, or as it was yielded.
 
 Memory does not grow with the partition: blocks are merged a frame at a time, from memory where
 they fit, else from runs on scratch disk.
@@ -16,7 +16,9 @@ from mapreduce import native
 from mapreduce.aggregate import Aggregation
 from mapreduce.encoding import decode_key, key_prefix, unpack_value
 from mapreduce.engine import native_collector
+from mapreduce.engine.arrivals import arrivals
 from mapreduce.engine.collect import (
+    PairTaker,
     check_placement,
     merged_states,
     merging_states,
@@ -177,13 +179,14 @@ def _part(job: Job, task: ReduceTask, blocks: Gathered, context: TaskContext, fo
     # results of `reduce` need a sort, and pairs for a next step a second read, so both go to disk
     # first
     if aggregation is None or task.keep_pairs:
-        return write_part(_reduced(job, blocks, context, folder), task, context, whole=whole)
+        reduced = _reduced(job, blocks, context, folder)
+        return write_part(reduced, task, context, whole=whole, columns=job.columns)
 
     def write(sink: FrameSink) -> None:
         with user_code(Place("reduce")):
             _aggregated(aggregation, blocks, folder)(sink)
 
-    return write_rows(write, task, context, folder, whole=whole, distinct=True)
+    return write_rows(write, task, context, folder, whole=whole, distinct=True, columns=job.columns)
 
 
 def _reduced(job: Job, blocks: Gathered, context: TaskContext, folder: Path) -> StoredPairs:
@@ -192,17 +195,29 @@ def _reduced(job: Job, blocks: Gathered, context: TaskContext, folder: Path) -> 
     with user_code(place):
         if job.aggregation is not None:
             return store_written(_aggregated(job.aggregation, blocks, folder), folder)
+        groups = _groups(job, blocks, folder)
+        if job.keep_order:
+            with arrivals(folder) as arrived:
+                _reduce_all(job, groups, arrived, place)
+                return arrived.stored()
         # `reduce` may yield any key, so its results are sorted again before they become a part
         results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
-        place.step = "reduce_setup"
-        job.reduce_setup()
-        check_instance(job, "reduce_setup")
-        place.step = "reduce"
-        results.add(_own_reduce(job, _groups(job, blocks, folder), place))
-        check_instance(job, "reduce")
-        place.step, place.record = "reduce_cleanup", None
-        results.add(pairs_of(job.reduce_cleanup(), none_is_empty=True))
+        _reduce_all(job, groups, results, place)
     return store_pairs(results, folder)
+
+
+def _reduce_all(
+    job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], results: PairTaker, place: Place
+) -> None:
+    """Call the job's `reduce` for each group, between `reduce_setup` and `reduce_cleanup`."""
+    place.step = "reduce_setup"
+    job.reduce_setup()
+    check_instance(job, "reduce_setup")
+    place.step = "reduce"
+    results.add(_own_reduce(job, groups, place))
+    check_instance(job, "reduce")
+    place.step, place.record = "reduce_cleanup", None
+    results.add(pairs_of(job.reduce_cleanup(), none_is_empty=True))
 
 
 def _aggregated(aggregation: Aggregation[Any], blocks: Gathered, folder: Path) -> Write:

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from mapreduce.encoding import STR_TAG, decode_key, unpack_value
 from mapreduce.engine.top_pairs import TopPairs
+from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import (
     INTEGERS,
     Frame,
@@ -16,7 +17,9 @@ from mapreduce.formats.frames import (
     first_key,
     integers_of,
 )
-from mapreduce.formats.output import JsonLayout, jsonable, layout_of
+from mapreduce.formats.json_values import json_key, jsonable
+from mapreduce.formats.output import JsonLayout, JsonPair, layout_of
+from mapreduce.formats.table import Columns, NotARow, fill_two, row_of, shown_pair
 
 
 class RowsWriter(FrameSink):
@@ -26,12 +29,23 @@ class RowsWriter(FrameSink):
         file: the output, empty.
         top: how many top pairs are kept.
         whole: write a .json document; else rows of a .jsonl file.
-        distinct: no key comes twice, so that the document can be an object if its keys are str.
+        distinct: the pairs come in key order, and no key twice, so that the document can be an
+            object if its keys are str.
+        columns: that each pair must fill, if any.
     """
 
-    __slots__ = ("_distinct", "_file", "_layout", "_limit", "_top", "_whole", "records")
+    __slots__ = ("_columns", "_distinct", "_file", "_layout", "_limit", "_top", "_whole", "records")
 
-    def __init__(self, file: BinaryIO, top: int, *, whole: bool, distinct: bool) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        top: int,
+        *,
+        whole: bool,
+        distinct: bool,
+        columns: Columns = (),
+    ) -> None:
+        self._columns = columns
         self._file = file
         self._limit = top
         self._whole = whole
@@ -55,7 +69,11 @@ class RowsWriter(FrameSink):
         self._begin()
 
     def write_frames(self, frames: Iterable[RawFrame]) -> None:
-        """Render frames, which must come in key order."""
+        """Render frames.
+
+        Raises:
+            UserCodeError: a pair does not fill the columns.
+        """
         self._file.writelines(self._rendered(frames))
 
     def finish(self) -> None:
@@ -77,16 +95,25 @@ class RowsWriter(FrameSink):
             # the extension renders most frames without a Python object; a frame is decoded only if
             # it cannot, or if it may hold a top pair
             rows = layout.rows_of_frame(raw)
+            # the extension renders only str keys and integers, which fill two columns
+            if rows is not None and not fill_two(self._columns):
+                rows = None
             if rows is None or self._may_be_heavy(raw):
                 frame = columns(raw)
                 self._offer(frame)
             if rows is None:
                 assert frame is not None
-                rows = layout.rows(
-                    (jsonable(decode_key(key)), jsonable(value)) for key, value in _pairs(frame)
-                )
+                rows = layout.rows(self._checked(_pairs(frame)))
             yield layout.separator + rows if self.records else rows
             self.records += raw[1]
+
+    def _checked(self, pairs: Iterable[tuple[bytes, Any]]) -> Iterator[JsonPair]:
+        """Yield pairs as JSON values; refuse one that does not fill the columns."""
+        for encoded, value in pairs:
+            key, shown = decode_key(encoded), jsonable(value)
+            if self._columns:
+                check_row((jsonable(key), shown), self._columns)
+            yield json_key(key), shown
 
     def _may_be_heavy(self, raw: RawFrame) -> bool:
         # the greatest integer rules out most frames without decoding them
@@ -97,6 +124,18 @@ class RowsWriter(FrameSink):
         for key, value in zip(frame.keys, frame.values, strict=True):
             if type(value) is not int or value > top.threshold:
                 top.offer(decode_key(key), unpack_value(value))
+
+
+def check_row(pair: JsonPair, columns: Columns) -> None:
+    """Refuse a pair that does not fill the columns; raises `UserCodeError`."""
+    try:
+        row_of(*pair, columns)
+    except NotARow as exc:
+        raise UserCodeError(
+            f"the job yielded the pair {shown_pair(*pair)}, which {exc}; "
+            "a key gives its fields, then the value; a tuple or list gives several",
+            record=shown_pair(*pair),
+        ) from None
 
 
 def _pairs(frame: Frame) -> Iterator[tuple[bytes, Any]]:

@@ -73,7 +73,8 @@ def _keys(job: Job, byte_range: ByteRange, context: TaskContext, place: Place) -
     state = task_state(job)
     state.source, state.input = byte_range.source, byte_range.name
     place.url = byte_range.source
-    reader = reader_of(byte_range.format, context.limits)
+    own = job.own_format(byte_range.name) if byte_range.format.kind == "own" else None
+    reader = reader_of(byte_range.format, context.limits, own)
     batches = reader.batches(
         byte_range,
         lambda start, end: context.storage.stream(

@@ -81,11 +81,11 @@ def plan_splits(
 
     Returns:
         Splits that together hold each byte of each input once, in order. An input that cannot be
-            cut lies whole in one split. Empty inputs are in none, unless each file is a record;
+            cut lies whole in one split. Empty inputs are in none, unless one may be a record;
             without any byte range there is no split.
     """
     given = [
-        _Input(each, compression, each.size or (each.format.kind == "whole"))
+        _Input(each, compression, each.size or each.format.counts_empty)
         for each, compression in zip(inputs, compressions or [None] * len(inputs), strict=True)
     ]
     ranges = (

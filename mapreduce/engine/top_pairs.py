@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 import math
+from decimal import Decimal
 from typing import Any
 
 
-def weight(value: Any) -> float:
+def weight(value: Any) -> float | Decimal:
     """Return the rank of a value: a number itself, the length of anything else, or 0."""
-    return value if isinstance(value, int | float) else length(value) or 0
+    return value if isinstance(value, int | float | Decimal) else length(value) or 0
 
 
 def length(value: Any) -> int | None:
@@ -25,11 +26,11 @@ class TopPairs:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._heap: list[tuple[float, int, Any, Any]] = []
+        self._heap: list[tuple[float | Decimal, int, Any, Any]] = []
         self._offered = 0
 
     @property
-    def threshold(self) -> float:
+    def threshold(self) -> float | Decimal:
         """The rank that a pair must exceed to be kept."""
         if not self._limit:
             return math.inf

@@ -1,4 +1,4 @@
-"""Inspect inputs before they are cut: their compression, and CSV's header and quotes.
+"""Inspect inputs before they are cut: their compression, CSV's header and quotes, line numbers.
 
 Input that is certainly not text is refused here, before any of it is mapped.
 """
@@ -11,14 +11,16 @@ from itertools import groupby
 from mapreduce.errors import InputChanged
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.compression import compression_of
+from mapreduce.formats.fixed import check_length
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.signatures import HEAD_BYTES, TAIL_BYTES, Ends, refuse_what_is_no_text
-from mapreduce.input_formats import Compression
+from mapreduce.input_formats import Compression, Csv, FixedLength, JsonLines, Text
+from mapreduce.input_formats.encodings import encoding_of
 from mapreduce.storage import Storage
 from mapreduce.storage.base import AHEAD
 from mapreduce.wire.messages import ByteRange, InputObject
 
-_UNPACKED = frozenset({"text", "jsonl", "csv", "whole"})
+_UNPACKED = frozenset({"text", "jsonl", "csv", "whole", "fixed", "warc", "own", "avro"})
 """The formats that may be compressed from outside; Parquet and pairs compress inside."""
 _TOLD_BY_THE_END = (b"PAR1", b"PARE", b"ORC")
 
@@ -39,8 +41,12 @@ def look_at(given: InputObject, storage: Storage) -> Compression | None:
         return None
     head = storage.read(given.url, 0, min(HEAD_BYTES, given.size), etag=given.etag)
     compression = compression_of(head, cut=len(head) == given.size)
-    if compression is None and given.format.kind != "whole":
-        refuse_what_is_no_text(_ends(given, head, storage), given.url)
+    form = given.format
+    if compression is None and isinstance(form, Text | JsonLines | Csv):
+        code = encoding_of(form.encoding)
+        refuse_what_is_no_text(_ends(given, head, storage), given.url, encoding=code)
+    if compression is None and isinstance(form, FixedLength):
+        check_length(given.size, form.length, given.url)
     return compression
 
 
@@ -56,7 +62,7 @@ def _ends(given: InputObject, head: bytes, storage: Storage) -> Ends:
 
 def cuttable(given: InputObject, compression: Compression | None) -> bool:
     """Return whether the input's records can be read from any byte on."""
-    return compression is None and given.format.kind != "whole"
+    return compression is None and given.format.is_cut
 
 
 def marked(pieces: Sequence[ByteRange], storage: Storage, limits: Limits) -> tuple[ByteRange, ...]:
@@ -71,6 +77,10 @@ def marked(pieces: Sequence[ByteRange], storage: Storage, limits: Limits) -> tup
             from mapreduce.formats import separated
 
             of_one = separated.marked(of_one, _range_of(of_one[0], storage), limits)
+        elif isinstance(form := of_one[0].format, Text) and form.number:
+            from mapreduce.formats.delimited import numbered
+
+            of_one = numbered(of_one, _range_of(of_one[0], storage), limits)
         done += of_one
     return tuple(done)
 

@@ -10,15 +10,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NoReturn
 
 import msgspec
 
 from mapreduce.errors import RecordError, TextPlace
 from mapreduce.formats.base import BadRecord, ReadRange, RecordBatch
+from mapreduce.formats.decoding import Decoder, transcoded
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.text import BOM, line_blocks
 from mapreduce.formats.undecoded import Undecoded
+from mapreduce.formats.unpacked import streamed
+from mapreduce.input_formats import JsonLines
+from mapreduce.input_formats.encodings import Encoding, encoding_of
 from mapreduce.wire.messages import ByteRange
 
 _BLANK = b" \t\r"
@@ -32,29 +37,56 @@ class JsonLinesReader:
     """Lines of JSON. Arguments and errors are those of the `Reader` protocol.
 
     Args:
+        form: the encoding.
         limits: the longest line.
         lenient: yield a line that is not JSON as a `BadRecord`, in place of its value.
     """
 
     undecoded = Undecoded()
 
-    def __init__(self, limits: Limits = LIMITS, *, lenient: bool = False) -> None:
+    def __init__(
+        self, form: JsonLines | None = None, limits: Limits = LIMITS, *, lenient: bool = False
+    ) -> None:
+        self._form = form or JsonLines()
         self._limits = limits
         self._lenient = lenient
 
     def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield batches of parsed lines."""
-        for block in line_blocks(byte_range, read, self._limits):
+        code, whole = encoding_of(self._form.encoding), self._form.transcoded
+        source = byte_range.source
+        unpacked = streamed(
+            byte_range,
+            read,
+            self._limits,
+            encoding=code,
+            transcode=partial(_in_utf8, whole, source) if whole else None,
+        )
+        name = "utf-8" if whole else code.name
+        for block in line_blocks(byte_range, read, self._limits, unpacked):
             offset = block.position + byte_range.source_offset
-            values = _values(block.data, offset, byte_range.source, lenient=self._lenient)
+            values = _values(block.data, offset, source, name, lenient=self._lenient)
             yield RecordBatch(block.start, block.length, values, block.data, offset)
 
 
-def _values(block: bytes, at: int, source: str, *, lenient: bool) -> Iterator[tuple[int, Any]]:
+def _in_utf8(encoding: Encoding, source: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    return transcoded(blocks, encoding, "strict", source, Undecoded())
+
+
+def _values(
+    block: bytes, at: int, source: str, encoding: str, *, lenient: bool
+) -> Iterator[tuple[int, Any]]:
     """Yield the (offset, value) of each line that is not blank, of a block that begins at `at`."""
+    decoder = None
+    if encoding != "utf-8":
+        decoder = Decoder(encoding, "strict", source, Undecoded(), lenient=lenient)
     for raw in block.split(b"\n"):
         line = raw.removeprefix(BOM) if at == 0 else raw
-        if line.strip(_BLANK):
+        text = decoder.text(line, at) if decoder and line else None
+        line = text.encode("utf-8") if isinstance(text, str) else line
+        if isinstance(text, BadRecord):
+            yield at, text
+        elif line.strip(_BLANK):
             try:
                 value = _decode(line)
             except (msgspec.MsgspecError, ValueError, RecursionError):

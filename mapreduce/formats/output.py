@@ -1,17 +1,16 @@
-"""Write pairs as a result and read them back: JSON, JSON Lines, CSV and TSV, one pair a line.
+"""Write pairs as JSON and JSON Lines, one pair a line, and read them back: the parts of a result.
 
-(Parquet does not consist of lines: `mapreduce.formats.parquet_output` writes it.)
+(`mapreduce.formats.table_files` writes a whole result in every format.)
 
-In JSON a tuple is a list, and bytes are `{"base64": "..."}`. A result.json is an object of key to
-value if every key is a str and none comes twice, else a list of [key, value].
+`mapreduce.formats.json_values` makes keys and values JSON values. A result.json is an object of
+key to value if every key is a str and none comes twice, else a list of [key, value].
 """
 
 from __future__ import annotations
 
 import base64
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator
+import binascii
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -20,36 +19,37 @@ import msgspec
 from mapreduce import native
 from mapreduce.formats.frames import RawFrame
 
-OutputFormat: TypeAlias = Literal["json", "jsonl", "csv", "tsv"]
-FileFormat: TypeAlias = OutputFormat | Literal["parquet"]
+JsonStyle: TypeAlias = Literal["json", "jsonl"]
 JsonPair = tuple[Any, Any]
 """A key and a value as JSON values."""
 
-_PLAIN = frozenset((str, int, float, bool, type(None)))
 # its text is byte for byte that of the native extension's rows
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-def jsonable(value: Any) -> Any:
-    """Return a key or value as a JSON value."""
+def is_bytes(value: Any) -> bool:
+    """Return whether a JSON value is bytes: an object of the one name `base64`, in that code."""
+    if type(value) is not dict or len(value) != 1:
+        return False
+    text = value.get("base64")
+    if type(text) is not str:
+        return False
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return base64.b64encode(content) == text.encode()
+
+
+def value_of_json(value: Any) -> Any:
+    """Return a `jsonable` value with its bytes, also inside lists and dicts."""
     kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is bytes:
-        return {"base64": base64.b64encode(value).decode()}
     if kind is dict:
-        return {name: jsonable(item) for name, item in value.items()}
-    return [jsonable(item) for item in value]
-
-
-def key_of_json(key: Any) -> Any:
-    """Return the key of a `jsonable` value; a JSON list is a tuple, an object is bytes."""
-    if isinstance(key, list):
-        return tuple(key_of_json(item) for item in key)
-    if isinstance(key, dict):
-        return base64.b64decode(key["base64"])
-    return key
+        if is_bytes(value):
+            return base64.b64decode(value["base64"])
+        return {name: value_of_json(item) for name, item in value.items()}
+    return [value_of_json(item) for item in value] if kind is list else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ _OBJECT = JsonLayout(b"{\n", b"", b": ", b"", b",\n", b"\n}\n")
 _LIST = JsonLayout(b"[\n", b"[", b", ", b"]", b",\n", b"\n]\n")
 
 
-def layout_of(style: Literal["json", "jsonl"], *, as_object: bool) -> JsonLayout:
+def layout_of(style: JsonStyle, *, as_object: bool) -> JsonLayout:
     """Return the layout of a style.
 
     Args:
@@ -100,9 +100,7 @@ def layout_of(style: Literal["json", "jsonl"], *, as_object: bool) -> JsonLayout
     return _OBJECT if as_object else _LIST
 
 
-def write_pairs(
-    pairs: Iterable[JsonPair], style: OutputFormat, *, as_object: bool
-) -> Iterator[bytes]:
+def write_pairs(pairs: Iterable[JsonPair], style: JsonStyle, *, as_object: bool) -> Iterator[bytes]:
     """Yield the bytes of a result in blocks.
 
     Args:
@@ -110,9 +108,32 @@ def write_pairs(
         style: the format.
         as_object: for "json": an object; the keys must be distinct strs.
     """
-    if style in ("json", "jsonl"):
-        return _json(pairs, layout_of("json" if style == "json" else "jsonl", as_object=as_object))
-    return _separated(pairs, "," if style == "csv" else "\t")
+    layout = layout_of(style, as_object=as_object)
+    yield layout.head
+    separator = b""
+    for key, value in pairs:
+        yield separator + layout.row(key, value)
+        separator = layout.separator
+    yield layout.tail
+
+
+def write_objects(
+    rows: Iterable[tuple[Any, ...]], names: Sequence[str], style: JsonStyle
+) -> Iterator[bytes]:
+    """Yield rows as one JSON object each: the lines of a .jsonl file, or the items of a list.
+
+    Args:
+        rows: their fields, as JSON values.
+        names: of the fields.
+        style: the format.
+    """
+    lines = style == "jsonl"
+    yield b"" if lines else b"[\n"
+    separator = b""
+    for row in rows:
+        yield separator + _encode(dict(zip(names, row, strict=True))) + (b"\n" if lines else b"")
+        separator = b"" if lines else b",\n"
+    yield b"" if lines else b"\n]\n"
 
 
 def read_pairs(lines: Iterable[bytes]) -> Iterator[JsonPair]:
@@ -125,36 +146,6 @@ def read_pairs(lines: Iterable[bytes]) -> Iterator[JsonPair]:
             continue
         if line not in (b"", b"}", b"]"):
             yield parse(line)
-
-
-def _json(pairs: Iterable[JsonPair], layout: JsonLayout) -> Iterator[bytes]:
-    yield layout.head
-    separator = b""
-    for key, value in pairs:
-        yield separator + layout.row(key, value)
-        separator = layout.separator
-    yield layout.tail
-
-
-def _separated(pairs: Iterable[JsonPair], delimiter: str) -> Iterator[bytes]:
-    # newline="": the csv module writes the line ends itself
-    text = io.StringIO(newline="")
-    plain = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    quoted = csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    plain.writerow(("key", "value"))
-    for key, value in pairs:
-        row = (_cell(key), _cell(value))
-        # a bare carriage return ends a row for most readers; csv quotes it only since Python 3.13
-        (quoted if "\r" in row[0] or "\r" in row[1] else plain).writerow(row)
-        if text.tell() > 1 << 16:
-            yield text.getvalue().encode()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else _encode(value).decode()
 
 
 def _parse_jsonl(line: bytes) -> JsonPair:

@@ -2,7 +2,7 @@
 
 A row ends with a line feed outside quotes, and a byte is outside if an even number of quotes comes
 before it. So a range can be read alone if it is known whether it begins inside quotes;
-`quotes_before` finds that out.
+`states_before` finds that out.
 """
 
 from __future__ import annotations
@@ -29,33 +29,98 @@ _ALL_ROWS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """The bytes that decide where rows end: the quote, if there is one, and the escape.
+
+    The rest of this module knows only double quotes: `view` shows it any other rows so.
+    """
+
+    quote: bytes | None = b'"'
+    escape: bytes | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """True for double quotes without an escape: the view is the block."""
+        return self.quote == b'"' and self.escape is None
+
+    def view(self, block: bytes, escaped: bool) -> tuple[bytes, bool]:
+        """Return a block of the same length, whose double quotes are those that count.
+
+        Args:
+            block: the bytes.
+            escaped: the first of them has no meaning.
+
+        Returns:
+            The block, and whether the byte after it has no meaning.
+        """
+        if self.is_plain or not block:
+            return block, escaped
+        view = block
+        if self.escape is not None:
+            view = b"x" + view[1:] if escaped else view
+            view = re.sub(re.escape(self.escape) + b".", b"xx", view, flags=re.DOTALL)
+            escaped = view.endswith(self.escape)
+        if self.quote != b'"':
+            view = view.replace(b'"', b"x")
+            view = view.replace(self.quote, b'"') if self.quote else view
+        return view, escaped
+
+
+PLAIN = Marks()
+
+
+@dataclass(frozen=True, slots=True)
 class RowRange:
-    """A range [start, end) of an object of `size` bytes, and whether it begins inside quotes."""
+    """A range [start, end) of an object of `size` bytes, whether it begins inside quotes, and
+    whether the byte before it has no meaning.
+
+    The first row of the object begins at `top`.
+    """
 
     start: int
     end: int
     size: int
     quoted: bool = False
+    escaped: bool = False
+    top: int = 0
 
 
-def quotes_before(positions: Sequence[int], read: ReadRange) -> Iterator[bool]:
-    """Yield whether an odd number of quotes precedes each position.
+def states_before(
+    positions: Sequence[int], read: ReadRange, marks: Marks = PLAIN, top: int = 0
+) -> Iterator[tuple[bool, bool]]:
+    """Yield whether each position is inside quotes, and whether the byte before it is escaped.
 
-    Reads the object once, up to the last position; the positions must ascend.
+    Reads the object once, from `top`, where the first row begins, up to the last position; the
+    positions must ascend.
     """
-    blocks = read(0, positions[-1]) if positions and positions[-1] else iter(())
-    block, begin, odd = b"", 0, False
+    last = positions[-1] if positions else 0
+    blocks = read(top, last) if last > top else iter(())
+    block, begin, quoted, escaped = b"", top, False, False
+
+    def go_to(position: int) -> None:
+        nonlocal block, begin, quoted, escaped
+        while begin < position:
+            part = block[: position - begin]
+            view, escaped = marks.view(part, escaped)
+            quoted = _quoted_after(view, quoted)
+            begin, block = begin + len(part), block[len(part) :]
+            if begin < position:
+                block = next(blocks)
+
     for position in positions:
-        while begin + len(block) < position:
-            odd = _quoted_after(block, odd)
-            begin, block = begin + len(block), next(blocks)
-        odd = _quoted_after(block[: position - begin], odd)
-        begin, block = position, block[position - begin :]
-        yield odd
+        go_to(position - 1)
+        before = escaped
+        go_to(position)
+        yield quoted, before
 
 
 def owned_rows(
-    read: ReadRange, part: RowRange, source: str, offset: int = 0, limits: Limits = LIMITS
+    read: ReadRange,
+    part: RowRange,
+    source: str,
+    offset: int = 0,
+    limits: Limits = LIMITS,
+    marks: Marks = PLAIN,
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the rows whose first byte lies in the range, as blocks of whole rows.
 
@@ -65,6 +130,7 @@ def owned_rows(
         source: identifies the object in errors.
         offset: added to a position in errors.
         limits: the longest row.
+        marks: what decides where rows end.
 
     Yields:
         (position of the block in the object, its bytes); all but the object's last row end with a
@@ -73,47 +139,59 @@ def owned_rows(
     Raises:
         RecordError: a row is too long.
     """
-    if part.start >= part.end:
+    if max(part.start, part.top) >= part.end:
         return
     held = _Held(source, offset, limits.record_bytes)
     # read one byte before the range: it tells whether a row begins with the range's first byte
-    skipping = part.start > 0
-    position, quoted = (part.start - 1, None) if skipping else (0, False)
+    skipping = part.start > part.top
+    position, quoted, escaped = (
+        (part.start - 1, None, part.escaped) if skipping else (part.top, False, False)
+    )
     for block in read(position, part.end):
+        view, escaped = marks.view(block, escaped)
         if quoted is None:
             # `part.quoted` is the state one byte further on, at the range's start: undo a quote
-            quoted = part.quoted ^ (block[:1] == b'"')
+            quoted = part.quoted ^ (view[:1] == b'"')
         if skipping:
-            end, quoted = _first_row_end(block, quoted)
+            end, quoted = _first_row_end(view, quoted)
             position += end or len(block)
             if not end:
                 continue
-            skipping, block = False, block[end:]
+            skipping, block, view = False, block[end:], view[end:]
         before = quoted
-        end, quoted = _last_row_end(block, quoted)
+        end, quoted = _last_row_end(view, quoted)
         yield from held.rows(
-            position, block, end, _first_row_end(block, before)[0] if held.length and end else 0
+            position, block, end, _first_row_end(view, before)[0] if held.length and end else 0
         )
         position += len(block)
     if held.length:
-        yield from _to_row_end(read, part, quoted is True, held)
+        state = quoted is True, escaped
+        yield from _to_row_end(read, part, state, held, marks)
 
 
-def row_at(rows: bytes, begin: int) -> bytes:
+def row_at(rows: bytes, begin: int, marks: Marks = PLAIN) -> bytes:
     """Return the row that begins at `begin`, in a block of whole rows."""
-    found = _FIRST_ROW[False].match(rows, begin)
-    return found[0] if found else rows[begin:]
+    if marks.is_plain:
+        found = _FIRST_ROW[False].match(rows, begin)
+        return found[0] if found else rows[begin:]
+    found = _FIRST_ROW[False].match(marks.view(rows[begin:], False)[0])
+    return rows[begin : begin + found.end()] if found else rows[begin:]
 
 
 def _to_row_end(
-    read: ReadRange, part: RowRange, quoted: bool, held: _Held
+    read: ReadRange, part: RowRange, state: tuple[bool, bool], held: _Held, marks: Marks
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the last row, read beyond the range up to its end, in growing steps."""
+    """Yield the last row, read beyond the range up to its end, in growing steps.
+
+    The state is that at the end of the range: inside quotes, and whether the next byte is escaped.
+    """
     start, length = part.end, TAIL_BYTES
+    quoted, escaped = state
     while start < part.size:
         stop = min(start + length, part.size)
         for block in read(start, stop):
-            end, quoted = _first_row_end(block, quoted)
+            view, escaped = marks.view(block, escaped)
+            end, quoted = _first_row_end(view, quoted)
             if end:
                 yield from held.rows(start, block[:end], end, end)
                 return

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from mapreduce.formats.base import Reader
 from mapreduce.formats.limits import Limits
-from mapreduce.input_formats import Format
+from mapreduce.input_formats import Format, InputFormat
 
 
-def reader_of(form: Format, limits: Limits, *, lenient: bool = False) -> Reader:
+def reader_of(
+    form: Format, limits: Limits, own: InputFormat | None = None, *, lenient: bool = False
+) -> Reader:
     """Return a reader of a format.
 
     Args:
         form: the format.
         limits: the longest record.
+        own: the author's format, where it is one.
         lenient: yield a record of a wrong format as a `BadRecord`, if its end can be found.
     """
     match form.kind:
         case "text":
+            if not form.is_plain:
+                from mapreduce.formats.delimited import DelimitedReader
+
+                return DelimitedReader(form, limits, lenient=lenient)
             from mapreduce.formats.text import TextReader
 
             return TextReader(limits)
         case "jsonl":
             from mapreduce.formats.jsonl import JsonLinesReader
 
-            return JsonLinesReader(limits, lenient=lenient)
+            return JsonLinesReader(form, limits, lenient=lenient)
         case "csv":
             from mapreduce.formats.separated import CsvReader
 
@@ -36,6 +43,23 @@ def reader_of(form: Format, limits: Limits, *, lenient: bool = False) -> Reader:
             from mapreduce.formats.whole import WholeFileReader
 
             return WholeFileReader(limits)
+        case "avro":
+            from mapreduce.formats.avro import AvroReader
+
+            return AvroReader(limits)
+        case "fixed":
+            from mapreduce.formats.fixed import FixedReader
+
+            return FixedReader(form, limits)
+        case "warc":
+            from mapreduce.formats.warc import WarcReader
+
+            return WarcReader(limits)
+        case "own":
+            from mapreduce.formats.own import OwnReader
+
+            assert own is not None, "only a task that has loaded the job reads its own format"
+            return OwnReader(own, limits)
         case "pairs":
             from mapreduce.formats.pairs import PairsReader
 

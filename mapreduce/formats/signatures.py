@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.compression import compression_of
+from mapreduce.input_formats.encodings import UTF_8, Encoding
 
 HEAD_BYTES = 4096
 """How many of the first bytes are examined."""
@@ -61,18 +62,23 @@ _CONTROLS = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r")
 _Sign = tuple[Kind, Callable[[Ends], bool]]
 
 
-def refuse_what_is_no_text(ends: Ends, name: str, packed_in: str | None = None) -> None:
+def refuse_what_is_no_text(
+    ends: Ends, name: str, packed_in: str | None = None, encoding: Encoding = UTF_8
+) -> None:
     """Raise an error if bytes are certainly not text.
 
     Args:
         ends: the object's bytes, or its decompressed bytes.
         name: identifies the object in the error.
         packed_in: the compression of the object, if any.
+        encoding: that the text should have.
 
     Raises:
         RecordError: the bytes are not text; names their format and the next step.
     """
     kind = kind_of(ends)
+    if encoding.family == "wide" and kind is not None and kind in _WIDE_TEXT:
+        kind = None
     inner = compression_of(ends.head, cut=ends.is_whole) if kind is None and packed_in else None
     if inner:
         kind = Kind(f"{inner} data again", "it was compressed twice: decompress it once")
@@ -116,9 +122,11 @@ def _looks_like_text(head: bytes) -> bool:
     return re.search(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]", text) is None
 
 
-def _encoding(name: str) -> Kind:
+def _encoding(name: str, codec: str) -> Kind:
     return Kind(
-        f"text in {name}", f"convert it to UTF-8: iconv -f {name} -t UTF-8 FILE > FILE.utf8"
+        f"text in {name}",
+        f'write its encoding in the job: Text(encoding="{codec}"), as in Csv and JsonLines; '
+        f"or convert it: iconv -f {name} -t UTF-8 FILE > FILE.utf8",
     )
 
 
@@ -230,12 +238,12 @@ def _is_compress(ends: Ends) -> bool:
 
 
 _SIGNS: tuple[_Sign, ...] = (
-    (_encoding("UTF-32"), _pattern(rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff")),
-    (_encoding("UTF-16"), _pattern(rb"\xff\xfe|\xfe\xff")),
-    (_encoding("UTF-32LE"), _unmarked("utf-32-le", 4, big=False)),
-    (_encoding("UTF-32BE"), _unmarked("utf-32-be", 4, big=True)),
-    (_encoding("UTF-16LE"), _unmarked("utf-16-le", 2, big=False)),
-    (_encoding("UTF-16BE"), _unmarked("utf-16-be", 2, big=True)),
+    (_encoding("UTF-32", "utf-32"), _pattern(rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff")),
+    (_encoding("UTF-16", "utf-16"), _pattern(rb"\xff\xfe|\xfe\xff")),
+    (_encoding("UTF-32LE", "utf-32-le"), _unmarked("utf-32-le", 4, big=False)),
+    (_encoding("UTF-32BE", "utf-32-be"), _unmarked("utf-32-be", 4, big=True)),
+    (_encoding("UTF-16LE", "utf-16-le"), _unmarked("utf-16-le", 2, big=False)),
+    (_encoding("UTF-16BE", "utf-16-be"), _unmarked("utf-16-be", 2, big=True)),
     (Kind("a zip archive (also .xlsx, .docx, .jar, .npz)", _ARCHIVE), _is_zip),
     (Kind("a tar archive", _ARCHIVE), _is_tar),
     (Kind("a 7z archive", _ARCHIVE), _pattern(rb"7z\xbc\xaf\x27\x1c")),
@@ -259,7 +267,7 @@ _SIGNS: tuple[_Sign, ...] = (
     ),
     (Kind("a Parquet file", "write input_format = Parquet() in the job"), _is_parquet),
     (Kind("an ORC file", _TABLE), _is_orc),
-    (Kind("an Avro file", _TABLE), _pattern(rb"Obj\x01")),
+    (Kind("an Avro file", "write input_format = Avro() in the job"), _pattern(rb"Obj\x01")),
     (
         Kind("an Arrow file", _TABLE),
         _pattern(rb"ARROW1\x00\x00|\xff\xff\xff\xff..\x00\x00\x10\x00\x00\x00"),
@@ -284,3 +292,5 @@ _SIGNS: tuple[_Sign, ...] = (
     (Kind("an Ogg or FLAC file", _BINARY), _pattern(rb"OggS\x00|fLaC\x00")),
     (Kind("a program (ELF)", _BINARY), _pattern(rb"\x7fELF[\x01\x02][\x01\x02]")),
 )
+_WIDE_TEXT = frozenset(kind for kind, _ in _SIGNS[:6])
+"""Text in UTF-16 and UTF-32."""

@@ -18,7 +18,7 @@ from mapreduce.errors import TextPlace
 from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits, too_long
 from mapreduce.formats.undecoded import Undecoded
-from mapreduce.formats.unpacked import unpacked_text
+from mapreduce.formats.unpacked import streamed
 from mapreduce.wire.messages import ByteRange
 
 BOM = b"\xef\xbb\xbf"
@@ -69,8 +69,19 @@ class TextReader:
             yield RecordBatch(block.start, block.length, records, block.data, offset)
 
 
-def line_blocks(byte_range: ByteRange, read: ReadRange, limits: Limits) -> Iterator[LineBlock]:
+def line_blocks(
+    byte_range: ByteRange,
+    read: ReadRange,
+    limits: Limits,
+    unpacked: Iterator[bytes] | None = None,
+) -> Iterator[LineBlock]:
     """Yield the lines whose first byte lies in the byte range, decompressed if needed.
+
+    Args:
+        byte_range: the range.
+        read: reads a range of the object.
+        limits: the longest line.
+        unpacked: the whole text, if the object was converted.
 
     Raises:
         RecordError: a line is longer than the limit.
@@ -79,17 +90,17 @@ def line_blocks(byte_range: ByteRange, read: ReadRange, limits: Limits) -> Itera
     def held(position: int) -> HeldLine:
         return HeldLine(position, limits.record_bytes, byte_range)
 
-    if byte_range.compression is None:
+    if unpacked is None:
+        unpacked = streamed(byte_range, read, limits)
+    if unpacked is None:
         for position, data in owned_blocks(
             read, byte_range.start, byte_range.end, byte_range.size, held
         ):
             yield LineBlock(position, data, position, len(data))
         return
-    unpacked = unpacked_text(
-        read(0, byte_range.size), byte_range.compression, byte_range.source, limits
-    )
+    blocks = unpacked
     accounted = 0
-    for position, data in owned_blocks(lambda _start, _end: unpacked, 0, 1, 1, held):
+    for position, data in owned_blocks(lambda _start, _end: blocks, 0, 1, 1, held):
         yield LineBlock(position, data, accounted, byte_range.size - accounted)
         accounted = byte_range.size
     if not accounted:  # it unpacks to nothing

@@ -1,4 +1,4 @@
-"""Count the bytes of text inputs that are not UTF-8, and where they come first."""
+"""Count the bytes of text inputs that are not in their encoding, and where they come first."""
 
 from __future__ import annotations
 
@@ -38,6 +38,22 @@ class Undecoded:
         replaced = text.count(REPLACEMENT) - line.count(_REPLACEMENT_BYTES)
         self.replaced += replaced
         self.size_bytes += len(line) - len(text.encode()) + replaced * len(_REPLACEMENT_BYTES)
+        self.lines += 1
+        self.first = offset if self.first is None else self.first
+        return text
+
+    def other(self, data: bytes, offset: int, encoding: str) -> str:
+        """Decode a record that is not in its encoding, and count what is not.
+
+        Args:
+            data: its bytes.
+            offset: where it begins in the input.
+            encoding: Python's name of the encoding.
+        """
+        text = data.decode(encoding, "replace")
+        good = data.decode(encoding, "ignore")
+        self.replaced += text.count(REPLACEMENT) - good.count(REPLACEMENT)
+        self.size_bytes += len(data) - len(good.encode(encoding, "replace"))
         self.lines += 1
         self.first = offset if self.first is None else self.first
         return text

@@ -10,7 +10,8 @@ from typing import Any
 
 from mapreduce.aggregate import Aggregation
 from mapreduce.errors import JobLoadError, UserCodeError
-from mapreduce.input_formats import JsonLines, Text, WholeFile
+from mapreduce.formats.table import wrong_columns
+from mapreduce.input_formats import InputFormat, JsonLines, Text, WholeFile, check_own
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
 from mapreduce.user_code.parameters import Parametrised, check_parameters
@@ -28,7 +29,16 @@ HOOKS: Mapping[str, int] = {
 }
 """The methods that an author writes: name to number of arguments after `self`."""
 
-SETTINGS = ("input_format", "group_by", "total_order", "order_matters", "files", "requirements")
+SETTINGS = (
+    "input_format",
+    "group_by",
+    "total_order",
+    "keep_order",
+    "columns",
+    "order_matters",
+    "files",
+    "requirements",
+)
 ENGINES = {*vars(Job), *vars(Parametrised), "status_text"} - {*HOOKS, *SETTINGS}
 """Names of a job that belong to the engine."""
 
@@ -40,7 +50,7 @@ _ARGUMENTS = {
     "partition": "key, partitions",
     "reduce": "key, values",
 }
-_BATCHED = (Text, JsonLines, WholeFile)
+_BATCHED = (Text(), JsonLines(), WholeFile())
 _INSTEAD = {
     "sum": "Sum()",
     "fsum": "Sum()",
@@ -187,23 +197,46 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
         )
 
 
+def _check_result(cls: type[Job]) -> None:
+    """Refuse settings of the result that are wrong, or that would change nothing."""
+    if wrong := wrong_columns(cls.columns):
+        raise JobLoadError(f"`columns` of {cls.__name__} {wrong}")
+    if type(cls.keep_order) is not bool:
+        raise JobLoadError(
+            f"`keep_order` of {cls.__name__} is {cls.keep_order!r}; write True or False"
+        )
+    if cls.keep_order and isinstance(cls.reduce, Aggregation):
+        raise JobLoadError(
+            f"{cls.__name__} has `keep_order`, and an aggregation yields its keys in key order; "
+            "remove it, or write `def reduce(self, key, values)`"
+        )
+
+
 def _check_attributes(cls: type[Job]) -> None:
     if type(cls.group_by) is not int or cls.group_by < 0:
         raise JobLoadError(
             f"`group_by` of {cls.__name__} is {cls.group_by!r}; it is how many fields make a group"
         )
+    _check_result(cls)
     formats = (
         cls.input_format.values() if isinstance(cls.input_format, Mapping) else [cls.input_format]
     )
     for form in formats:
-        if inspect.isclass(form) or not hasattr(form, "kind"):
+        own = isinstance(form, InputFormat)
+        if inspect.isclass(form) or not (own or hasattr(form, "kind")):
             raise JobLoadError(
                 f"`input_format` of {cls.__name__} is {form!r}; write Text(), JsonLines(), Csv(), "
-                "Parquet() or WholeFile(), or a dict of input name to one of these"
+                "Parquet(), Avro(), WholeFile(), FixedLength(length=...), Warc(), an instance of "
+                "your own InputFormat, or a dict of input name to one of these"
             )
-        if cls.map_batch is not Job.map_batch and not isinstance(form, _BATCHED):
+        if isinstance(form, InputFormat):
+            check_own(form)
+        else:
+            form.check()
+        if cls.map_batch is not Job.map_batch and form not in _BATCHED:
             raise JobLoadError(
-                f"{cls.__name__} has `map_batch`, which reads only Text, JsonLines and WholeFile"
+                f"{cls.__name__} has `map_batch`, which reads only Text(), JsonLines() and "
+                "WholeFile(), without options"
             )
     check_texts(cls.__name__, "files", cls.files)
     check_texts(cls.__name__, "requirements", cls.requirements)

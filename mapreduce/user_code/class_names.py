@@ -80,7 +80,7 @@ _WRITE: Mapping[str, str] = {
         "INPUT_PROTOCOL HADOOP_INPUT_FORMAT input_protocol hadoop_input_format setInputFormatClass"
     ),
     "`input_format = Text()` or WholeFile(), and --input": "textFile wholeTextFiles",
-    "the ending of --output: .json, .jsonl, .csv, .tsv or .parquet": (
+    "the ending of --output: .json, .jsonl, .csv, .tsv, .txt, .parquet or .arrows": (
         "OUTPUT_PROTOCOL HADOOP_OUTPUT_FORMAT output_protocol hadoop_output_format "
         "setOutputFormatClass"
     ),

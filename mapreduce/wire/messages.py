@@ -89,8 +89,10 @@ class ByteRange(Message):
 
     `source` and `source_offset` say where the bytes come from: for a chunk file, the input that it
     copies; else the object itself and 0. A record's offset is its position in the object plus
-    `source_offset`. The split stage fills in `compression`, for CSV `header`, and `quoted`, which
-    says that the range begins inside quotes. `digest` is that of a chunk file's bytes.
+    `source_offset`. The split stage fills in `compression`; for CSV `header`, `quoted` (the range
+    begins inside quotes), `escaped` (its byte before has no meaning) and `body` (the offset of the
+    first row that is a record); for numbered lines `first`, the number of lines before the range.
+    `digest` is that of a chunk file's bytes.
     """
 
     url: Url
@@ -105,6 +107,9 @@ class ByteRange(Message):
     compression: Compression | None = None
     header: tuple[str, ...] | None = None
     quoted: bool = False
+    escaped: bool = False
+    body: Size = 0
+    first: Size = 0
     digest: str = ""
 
     @property
@@ -317,7 +322,9 @@ class SkippedRecord(Message):
 
 
 class InvalidText(Message):
-    """Bytes of text inputs that are not UTF-8: how many, in how many lines, and the first place."""
+    """Bytes of text inputs that are not in the input's encoding: how many, in how many lines, and
+    the first place.
+    """
 
     size_bytes: Size
     lines: Size

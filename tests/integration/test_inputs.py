@@ -125,8 +125,8 @@ def test_invalid_utf_8_is_reported(driver: Driver) -> None:
     )
     assert done.code == 0, done.err
     assert (
-        f"not UTF-8 2 bytes in 1 line, first in file://{driver.folder}/b.txt at byte 5; read as "
-        "U+FFFD" in done.out
+        f"bad bytes 2 bytes in 1 line, first in file://{driver.folder}/b.txt at byte 5, are not in "
+        "the input's encoding; read as U+FFFD" in done.out
     )
 
 
@@ -142,11 +142,11 @@ def test_invalid_utf_8_is_reported(driver: Driver) -> None:
 def test_data_that_is_not_text_is_refused(
     driver: Driver, target: str, name: str, content: bytes
 ) -> None:
-    """Text in UTF-16 is refused with a command that converts it, and without a stack trace."""
+    """Text in UTF-16 is refused with the option that reads it, and without a stack trace."""
     write(driver, name, content)
     done = driver.run("run", "--job", "lines.py", "--input", name, "--target", target)
     assert done.code == 1
-    assert "text in UTF-16; convert it to UTF-8: iconv -f UTF-16 -t UTF-8" in done.err
+    assert "text in UTF-16; write its encoding in the job: Text(encoding=" in done.err
     assert "Traceback" not in done.err
 
 
@@ -159,3 +159,61 @@ def test_an_output_over_the_input_is_refused_before_the_work(driver: Driver) -> 
     assert (2, "a\n") == (done.code, path.read_text())
     assert "would replace the input" in done.err
     assert not (driver.store / "runs").exists()
+
+
+SHOPS = """
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from mapreduce import Descending, InputFormat, Job
+
+
+@dataclass(frozen=True)
+class Shop:
+    city: str
+
+
+class Bookings(InputFormat):
+    def __init__(self, mark):
+        self.mark = mark
+
+    def read(self, file):
+        yield from enumerate(file.read().decode("latin-1").split(self.mark))
+
+
+class Days(Job):
+    input_format = Bookings("|")
+    total_order = True
+
+    def map(self, number, text):
+        city, day, amount = text.split(",")
+        yield (Shop(city), Descending(date.fromisoformat(day))), Decimal(amount)
+
+    def reduce(self, key, amounts):
+        assert type(key[0]) is Shop and type(key[1]) is Descending
+        yield key, sum(amounts)
+"""
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+def test_an_own_format_and_keys_of_own_classes(driver: Driver, target: str) -> None:
+    """They travel to the services, come back as the same classes, and the run is verified."""
+    write(driver, "shops.py", SHOPS)
+    write(
+        driver,
+        "a.book",
+        "Köln,2026-01-01,1.10|Köln,2026-01-02,2|Bonn,2026-01-01,0.20".encode("latin-1"),
+    )
+    write(driver, "b.book", gzip.compress("Köln,2026-01-01,0.05".encode("latin-1"), mtime=0))
+    command = ("run", "--job", "shops.py", "--input", "*.book", "--target", target)
+    done = driver.run(*command, "--reducers", "2", "--output", "days.json")
+    assert done.code == 0, done.err
+    assert [
+        [[{"city": "Bonn"}, "2026-01-01"], "0.20"],
+        [[{"city": "Köln"}, "2026-01-02"], "2"],
+        [[{"city": "Köln"}, "2026-01-01"], "1.15"],
+    ] == json.loads((driver.folder / "days.json").read_text())
+    assert driver.run("verify").code == 0
+    found = driver.run("result", "--key", '[{"city": "Bonn"}, "2026-01-01"]')
+    assert (0, True) == (found.code, "0.20" in found.out)

@@ -16,7 +16,7 @@ ENTRY_POINTS = {
     "obstore": ("mapreduce/storage/", "driver/cloud/aws.py"),
     "duckdb": ("mapreduce/check/reference_parquet.py", "mapreduce/formats/parquet"),
     "fsspec": ("mapreduce/formats/parquet",),
-    "nanoarrow": ("mapreduce/formats/parquet", "mapreduce/batch.py"),
+    "nanoarrow": ("mapreduce/formats/arrow", "mapreduce/batch.py"),
     "xxhash": (
         *(
             "mapreduce/partition.py",

@@ -35,7 +35,6 @@ WHOLE_BYTES = 4 << 20
 BUDGET_S = 1.5
 LIMIT_S = 10.0
 """Seconds after which the process is ended: importing the job's packages may take some of them."""
-_LINES = ("text", "jsonl", "csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +172,8 @@ class _Copies:
         return tuple(copied)
 
     def _copy(self, piece: ByteRange, most: int) -> ByteRange | None:
-        if piece.format.kind not in _LINES:
-            whole = piece.start == 0 and piece.end == piece.size <= WHOLE_BYTES
-            return self._kept(piece, self._read(piece, piece.size), 0) if whole else None
+        if not piece.format.by_lines:
+            return self._whole(piece) if piece.size <= WHOLE_BYTES else None
         if piece.compression is not None:
             return self._kept(piece, self._unpacked(piece, most), 0)
         content = self._read(piece, min(piece.length, most))
@@ -186,6 +184,13 @@ class _Copies:
         if piece.start + skipped + len(content) < piece.size:
             content = whole_lines(content, quotes=isinstance(piece.format, Csv))
         return self._kept(piece, content, piece.start + skipped)
+
+    def _whole(self, piece: ByteRange) -> ByteRange | None:
+        """Return the byte range in a copy of its whole object: a reader finds its records there."""
+        whole = piece.model_copy(update={"start": 0, "end": piece.size})
+        kept = self._kept(whole, self._read(whole, piece.size), 0)
+        same = ("start", "end", "source_offset", "compression")
+        return kept and kept.model_copy(update={name: getattr(piece, name) for name in same})
 
     def _read(self, piece: ByteRange, length: int) -> bytes:
         end = min(piece.start + length, piece.size)

@@ -195,7 +195,8 @@ class _Sample:
     def _keys(self, job: Job, piece: ByteRange) -> Iterator[bytes]:
         state = task_state(job)
         state.source, state.input = piece.source, piece.name
-        reader = reader_of(piece.format, self._context.limits)
+        own = job.own_format(piece.name) if piece.format.kind == "own" else None
+        reader = reader_of(piece.format, self._context.limits, own)
         stream = self._storage.stream
         for batch in reader.batches(piece, lambda start, end: stream(piece.url, start, end)):
             for offset, record in batch.records:
@@ -209,7 +210,7 @@ def beginning(pieces: tuple[ByteRange, ...], share: float) -> tuple[ByteRange, .
         return pieces[: max(1, int(len(pieces) * share))]
     (piece,) = pieces
     length = int(piece.length * share)
-    if piece.format.kind not in ("text", "jsonl", "csv") or not 0 < length < piece.length:
+    if not piece.format.by_lines or not 0 < length < piece.length:
         return ()
     return (piece.model_copy(update={"end": piece.start + length}),)
 

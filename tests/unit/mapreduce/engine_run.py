@@ -15,7 +15,8 @@ from mapreduce.encoding import encode_key
 from mapreduce.engine import Ledger, TaskContext, balance, run_task
 from mapreduce.engine.block_index import entry_range, parse_index
 from mapreduce.engine.fetch import write_list
-from mapreduce.formats.output import jsonable, key_of_json, read_pairs
+from mapreduce.formats.json_values import jsonable, key_of_json
+from mapreduce.formats.output import read_pairs
 from mapreduce.input_formats import Format, Text
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage

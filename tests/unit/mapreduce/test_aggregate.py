@@ -245,7 +245,7 @@ def test_sum_refuses_values_that_are_no_number(
         (TopK(1), [1, None]),
         (CollectSet(), [[1]]),
         (CollectSet(), [1, {"a": 1}]),
-        (CollectSet(), [None]),
+        (CollectSet(), [[None]]),
     ],
 )
 def test_values_that_have_no_order_are_refused(

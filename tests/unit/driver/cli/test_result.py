@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,27 @@ def test_a_changed_result_is_refused(
     assert f"audit {run}" in said.err
     assert not Path("o.csv").exists()
     assert 0 == command("result", "--urls").code
+
+
+def test_standard_output_has_the_result_alone(command: Command, run: str) -> None:
+    """`--output -` writes the result, and everything else to standard error."""
+    said = command("result", "--output", "-", "--output-format", "tsv", "--no-header")
+    assert (0, True) == (said.code, said.out.endswith("\na\t3\nis\t2\nrose\t3\n"))
+    assert f"written   to standard output: 4 pairs of {run}" in said.err
+
+
+@pytest.mark.parametrize("other", ["--json", "--urls", "--fields=top"])
+def test_standard_output_has_one_answer(command: Command, run: str, other: str) -> None:
+    """`--output -` beside another answer on standard output is refused."""
+    said = command("result", "--output", "-", other)
+    assert 2 == said.code
+    assert "both write standard output" in said.err
+
+
+def test_an_export_with_columns(command: Command, home: Path, run: str) -> None:
+    """`--columns` names the columns; a wrong number names a pair that does not fit."""
+    assert 0 == command("result", "--output", "o.csv.gz", "--columns", "word,count").code
+    assert gzip.decompress((home / "o.csv.gz").read_bytes()).startswith(b"word,count\n")
+    said = command("result", "--output", "o.csv", "--columns", "word,count,more")
+    assert (1, True) == (said.code, "has 2 fields, and `columns` 3" in said.err)
+    assert not (home / "o.csv").exists()

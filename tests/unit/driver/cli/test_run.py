@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from driver.output.place import Output
+from driver.output import export
 from mapreduce.errors import FleetError, NotWritten
 from tests.unit.driver.cli.conftest import Command
 
@@ -133,7 +133,7 @@ def test_a_result_that_cannot_be_copied_is_committed_all_the_same(
     def full(*_: object) -> NoReturn:
         raise NotWritten("the disk is full")
 
-    monkeypatch.setattr(Output, "write", full)
+    monkeypatch.setattr(export, "write_output", full)
     said = command("run", "--input", str(roses), "--target", "inline", "--output", "o.json")
     assert 1 == said.code
     assert "the disk is full" in said.err

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+from typing import TextIO, cast
 
 import pytest
 
@@ -128,3 +129,18 @@ def test_a_reader_that_has_gone_is_no_error(number: int) -> None:
         output.write("x")
         output.flush()
     assert ["x"] == writes
+
+
+def test_bytes_pass_as_they_are() -> None:
+    """Bytes that are no text reach the descriptor unchanged, through streams over each other."""
+    below = io.BytesIO()
+    stream = OutputStream(cast("TextIO", OutputStream(io.TextIOWrapper(below))))
+    assert stream.write_bytes(b"\x1f\x8b\xff\x00")
+    stream.flush()
+    assert b"\x1f\x8b\xff\x00" == below.getvalue()
+
+
+def test_bytes_to_a_closed_stream() -> None:
+    """Bytes to a standard output that is closed are an error of ours."""
+    with pytest.raises(NotWritten, match="standard output cannot be written to"):
+        OutputStream(None).write_bytes(b"x")

@@ -13,6 +13,7 @@ from driver.forecast.sampling.messages import SampleAnswer, SampleRequest, figur
 from driver.forecast.sampling.sample import (
     SAMPLE_BYTES,
     SAMPLES,
+    WHOLE_BYTES,
     SampledJob,
     SampleOutcome,
     chosen,
@@ -177,3 +178,22 @@ def test_an_input_that_cannot_be_sampled(sampled: Sampled) -> None:
     assert "no split of this input can be sampled" == outcome.answer.error
     assert SampleAnswer() == SampleAnswer.model_validate_json("{}")
     assert "budget_s" in SampleRequest.model_fields
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_format_that_only_a_reader_cuts(sampled: Sampled, packed: bool) -> None:
+    """Splits of UTF-16 are sampled in a copy of their whole file, compressed or not."""
+    content = "".join(f"{number}\n" for number in range(2_000)).encode("utf-16")
+    content = gzip.compress(content) if packed else content
+    outcome = sampled(
+        content, "yield int(record) % 5, 1", form=Text(encoding="utf-16"), split_bytes=5_000
+    )
+    assert "" == outcome.answer.error
+    assert outcome.samples == (1 if packed else 3)
+
+
+def test_a_large_file_that_only_a_reader_cuts_is_not_sampled(sampled: Sampled) -> None:
+    """Beyond a size, nothing of such a file is copied."""
+    content = "x\n".encode("utf-16-le") * (WHOLE_BYTES // 4 + 1)
+    form = Text(encoding="utf-16-le")
+    assert 0 == sampled(content, "yield record, 1", form=form).samples

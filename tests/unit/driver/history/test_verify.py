@@ -17,7 +17,7 @@ from driver.plan.events import EventLog
 from driver.targets.prepare import prepare
 from driver.targets.start import carry_out
 from mapreduce.code import find_job
-from mapreduce.errors import InputChanged, InputError
+from mapreduce.errors import DataError, InputChanged, InputError
 from mapreduce.storage import open_storage
 from tests.unit.driver.samples import run_plan
 
@@ -148,3 +148,50 @@ def test_each_step_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Monke
         ("pair compared", 2),
         ("pair compared", 4),
     ] == told
+
+
+ORDERED = """
+from mapreduce import Job
+
+
+class Lines(Job):
+    keep_order = True
+
+    def map(self, offset, line):
+        yield line, 1
+
+    def reduce(self, key, values):
+        for number, _ in enumerate(values):
+            yield -number, key
+"""
+
+
+@pytest.mark.parametrize("sort", [True, False])
+def test_the_order_of_emission_is_verified(tmp_path: Path, sort: bool) -> None:
+    """Each part is in the order of the plain loop; a part that was turned round is an error."""
+    path = tmp_path / "ordered_job.py"
+    path.write_text(ORDERED)
+    assert _verified(tmp_path, str(path), "b\na\nb\nc\nb\n", sort=sort).equal
+    runs = RunStore(open_storage(), f"file://{tmp_path}/store")
+    run = runs.resolve(None)
+    success = runs.success(run)
+    assert success is not None
+    assert success.keep_order
+    url, etag, lines = max(
+        ((url, etag, runs.storage.read(url).splitlines()) for url, _, etag in success.parts),
+        key=lambda part: len(part[2]),
+    )
+    runs.storage.write(url, b"\n".join(lines[::-1]) + b"\n")
+    info = runs.storage.head(url)
+    turned = success.model_copy(
+        update={
+            "parts": tuple(
+                (each, info.size, info.etag) if each == url else (each, size, tag)
+                for each, size, tag in success.parts
+            )
+        }
+    )
+    assert etag != info.etag
+    _, cls = find_job(str(path), "mapreduce_jobs")
+    with pytest.raises(DataError, match="in another order than `reduce` or `map` yields them"):
+        verify_run(runs.plan(run), cls(), runs, turned)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
@@ -11,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driver.output.lookup import encoded_keys, pairs_of, top_of
-from mapreduce.encoding import encode_key
-from mapreduce.formats.output import jsonable, write_pairs
+from mapreduce.encoding import Descending, encode_key
+from mapreduce.formats.json_values import json_key
+from mapreduce.formats.output import write_pairs
 from mapreduce.storage import ObjectInfo, Storage
+from tests.unit.mapreduce.any_keys import Colour, Name, Point
 
 KEYS = st.one_of(
     st.booleans(),
@@ -54,13 +58,13 @@ def _parts(pairs: list[tuple[Any, Any]], count: int = 2) -> _Parts:
     """Return the pairs in parts, each in key order, as reduce tasks write them."""
     shares: list[list[tuple[Any, Any]]] = [[] for _ in range(count)]
     for key, value in pairs:
-        shares[sum(encode_key(key)) % count].append((jsonable(key), value))
+        shares[sum(encode_key(key)) % count].append((json_key(key), value))
     ordered = [sorted(share, key=lambda pair: encode_key(_back(pair[0]))) for share in shares]
     return _Parts([b"".join(write_pairs(iter(each), "jsonl", as_object=False)) for each in ordered])
 
 
 def _back(key: Any) -> Any:
-    from mapreduce.formats.output import key_of_json
+    from mapreduce.formats.json_values import key_of_json
 
     return key_of_json(key)
 
@@ -72,7 +76,7 @@ def test_every_key_is_found_by_its_json_and_a_text_by_itself(
 ) -> None:
     """A key's JSON finds all of its pairs; a text finds itself; a missing key finds nothing."""
     parts = _parts([*pairs, (key, 9)])
-    text = json.dumps(jsonable(key))
+    text = json.dumps(json_key(key))
     wanted = sorted(value for other, value in [*pairs, (key, 9)] if _same(other, key))
     found = [value for other, value in pairs_of(list(parts.parts), parts.storage, text)
              if _same(_back(other), key)]  # fmt: skip
@@ -120,3 +124,42 @@ def test_a_part_is_read_up_to_the_key_only() -> None:
 def test_what_a_text_can_mean(text: str, keys: list[Any]) -> None:
     """A text is the key itself, and the key that its JSON is."""
     assert frozenset(map(encode_key, keys)) == encoded_keys(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (date(2026, 1, 31), "2026-01-31"),
+        (("de", date(2026, 1, 31)), '["de", "2026-01-31"]'),
+        (Decimal("1.5"), "1.5"),
+        (Colour.RED, "1"),
+        (None, "null"),
+        (Descending(7), "7"),
+        (Point(1, 2), '{"x": 1, "y": 2}'),
+        (Name("a", 1), '["a", 1]'),
+    ],
+)
+def test_a_key_is_found_by_what_a_result_shows(key: Any, text: str) -> None:
+    """A key that is no text or JSON value is found by what stands in the table and in --output."""
+    parts = _parts([("other", 1), (key, 2), ("x", 3)])
+    assert [2] == [value for _, value in pairs_of(list(parts.parts), parts.storage, text)]
+
+
+@given(RESULT, KEYS)
+def test_parts_in_the_order_of_emission_are_read_whole(
+    pairs: list[tuple[Any, Any]], key: Any
+) -> None:
+    """With `keep_order` every pair of the key is found, wherever it stands."""
+    content = write_pairs(
+        [(json_key(each), value) for each, value in pairs], "jsonl", as_object=False
+    )
+    parts = _Parts([b"".join(content)])
+    text = json.dumps(json_key(key))
+    found = [
+        value
+        for other, value in pairs_of(list(parts.parts), parts.storage, text, keep_order=True)
+        if json.dumps(other) == text
+    ]
+    assert [value for other, value in pairs if encode_key(other) == encode_key(key)] == found
+    top = top_of(list(parts.parts), parts.storage, 3, keep_order=True)
+    assert sorted((value for _, value in pairs), reverse=True)[:3] == [value for _, value in top]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from driver.history.run_store import RunStore
+from driver.output.export import write_output
 from driver.output.place import Output
 from driver.plan.inputs import FoundInputs, find_inputs
 from mapreduce.errors import InputError, UsageError
-from mapreduce.formats.output import FileFormat
+from mapreduce.formats.table_files import FileFormat
 from mapreduce.storage import open_storage
 
 STORE = ".mapreduce"
@@ -45,7 +47,7 @@ def written(output: str, run: str = "run-20260101-000000-calm-crane") -> None:
     kept.write(run, "plan.json", b"{}")
     parsed = Output.parse(output, None)
     assert parsed is not None
-    parsed.write(urls, kept, run)
+    write_output(parsed, urls, kept, run, lambda _: None)
 
 
 def names(found: FoundInputs) -> list[str]:
@@ -182,3 +184,55 @@ def test_an_output_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.R_OK)
     with pytest.raises(UsageError, match="is not writable"):
         checked("r.json", "x.txt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": None, "style": "csv"}, "add --output FOLDER/"),
+        ({"text": None, "columns": "a,b"}, "--columns says how --output is written"),
+        ({"text": None, "partition_by": "a"}, "--partition-by says how"),
+        ({"text": None, "header": False}, "--no-header says how"),
+        ({"text": "r.csv", "columns": "a,,b"}, "--columns a,,b has ''; a column's name"),
+        ({"text": "r.csv", "columns": "a,A"}, "has 'a' twice"),
+        ({"text": "r.csv", "partition_by": "a"}, "is not a folder; write --output FOLDER/"),
+        ({"text": "out/", "columns": "a,b", "partition_by": "c"}, "no such column; it has: a, b"),
+        ({"text": "r.json", "header": False}, "--no-header: .json has no header"),
+        ({"text": "r.txt", "columns": "a,b"}, "the result has columns"),
+        ({"text": "--json"}, "name a file or folder"),
+        ({"text": "r.csv", "style": "tsv"}, "contradict each other"),
+    ],
+)
+def test_options_that_contradict_each_other(arguments: dict[str, Any], message: str) -> None:
+    """Options that would be ignored, or cannot be obeyed, are refused before the run."""
+    with pytest.raises(UsageError, match=message):
+        Output.parse(**arguments)
+
+
+def test_standard_output_is_no_place_on_the_disk() -> None:
+    """`-` is checked against no input, and makes no folder; `./-` is a file or a folder."""
+    write("-/x.txt")
+    out = Output.parse("-", "tsv")
+    assert out is not None
+    assert (True, None, "tsv") == (out.to_stdout, out.missing_folder, out.format)
+    assert ["-/x.txt"] == names(checked("-", "./-"))
+    folder = Output.parse("./-")
+    assert folder is not None
+    assert (False, True) == (folder.to_stdout, folder.in_folder)
+
+
+def test_the_jobs_columns_and_those_of_the_option() -> None:
+    """The option's names are taken before the job's; the job's decide what is refused."""
+    for option, expected in ((None, ("a", "b")), ("x,y", ("x", "y"))):
+        output = Output.parse("r.csv.gz", columns=option)
+        assert output is not None
+        assert expected == output.style(("a", "b")).names
+    output = Output.parse("r.txt")
+    assert output is not None
+    with pytest.raises(UsageError, match="the result has columns"):
+        output.style(("a", "b"))
+    by = Output.parse("out/", partition_by="a")
+    assert by is not None
+    assert ("a", "b") == by.style(("a", "b")).names
+    with pytest.raises(UsageError, match="no such column"):
+        by.style(("b", "c"))

@@ -15,7 +15,7 @@ from mapreduce import Batch, CollectList, Count, Csv, Job, JsonLines, Sum, Whole
 from mapreduce.check.reference import PlainInput, plain_answer, plain_run
 from mapreduce.encoding import encode_key
 from mapreduce.errors import InputChanged, JobLoadError, RecordError, UserCodeError
-from mapreduce.formats.output import jsonable
+from mapreduce.formats.json_values import jsonable
 from mapreduce.testing import run
 from tests.unit.mapreduce.engine_run import engine
 

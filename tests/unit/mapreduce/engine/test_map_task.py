@@ -108,7 +108,7 @@ def map_error(job: type[Job], content: bytes = CONTENT) -> UserCodeError:
             "which is not a pair; write `yield key, value`; several values are one tuple",
         ),
         (lambda line: map(int, ["x"]), "map raised ValueError: invalid literal for int()"),
-        ([(None, 1)], "map yielded something that cannot be carried: a key of type NoneType"),
+        ([({1}, 1)], "map yielded something that cannot be carried: a key of type set"),
         ([(["a"], 1)], "map yielded something that cannot be carried: a key of type list"),
         ([("a", {1, 2})], "map yielded something that cannot be carried: a value of type set"),
         ([("a", float("nan"))], "map yielded something that cannot be carried: the value nan"),

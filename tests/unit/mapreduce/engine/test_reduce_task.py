@@ -385,7 +385,7 @@ def fail() -> Any:
         ),
         (
             "reduce",
-            lambda: [(None, 1)],
+            lambda: [([], 1)],
             "reduce yielded something that cannot be carried: a key of type",
             "'a'",
             False,

@@ -135,7 +135,7 @@ def test_a_line_longer_than_the_limit() -> None:
     content = b"1\n[" + b"1," * (1 << 20) + b"1]\n"
     with pytest.raises(RecordError, match="a line is longer than 1 MiB") as caught:
         records_of(
-            JsonLinesReader(Limits(8 << 20)),
+            JsonLinesReader(limits=Limits(8 << 20)),
             pieces_of(content, JsonLines()),
             ranges_of(content, 1 << 16),
         )

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mapreduce.check.reference_formats import plain_records
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import BadRecord
 from mapreduce.formats.limits import Limits
-from mapreduce.formats.quoted_rows import quotes_before
+from mapreduce.formats.quoted_rows import states_before
 from mapreduce.formats.separated import CsvReader, marked
 from mapreduce.formats.text import TAIL_BYTES
 from mapreduce.input_formats import Compression, Csv
@@ -242,7 +243,7 @@ def test_quotes_before(content: bytes, places: list[int], block_bytes: int) -> N
         return ranges_of(content, block_bytes)(start, end)
 
     expected = [content[:position].count(b'"') % 2 == 1 for position in positions]
-    assert expected == list(quotes_before(positions, ranges))
+    assert expected == [quoted for quoted, _ in states_before(positions, ranges)]
     assert [(0, last) for last in positions[-1:] if last] == asked
 
 
@@ -404,3 +405,109 @@ def test_assumption_of_the_oracle() -> None:
     """The plain reader of these tests agrees with Python's csv on what both take."""
     content = b'a,"b""\n"\r\n\n"",\n'
     assert plain_rows(content, LISTS) == [row for _, row in rows_by_rfc_4180(content)]
+
+
+SAID = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            ",",
+            ";",
+            "\t",
+            "\n",
+            "\r\n",
+            '"',
+            "'",
+            "\\",
+            "#",
+            "é",
+            "x y",
+            '"",',
+            "\\\n",
+            "'a\nb'",
+        ]
+    ),
+    max_size=25,
+).map("".join)
+DIALECTS = st.builds(
+    Csv,
+    delimiter=st.sampled_from([",", ";", "\t"]),
+    header=st.sampled_from([False]),
+    encoding=st.sampled_from(["utf-8", "latin-1", "cp1252", "utf-16-le", "cp037", "gb18030"]),
+    quoting=st.sampled_from(["minimal", "none"]),
+    quote=st.sampled_from(['"', "'"]),
+    escape=st.sampled_from([None, "\\"]),
+    comment=st.sampled_from([None, "#"]),
+    skip=st.sampled_from([0, 1, 2]),
+)
+
+
+@given(DIALECTS, SAID, cuts, st.integers(1, 20), st.sampled_from([None, "gzip"]))
+@example(Csv(header=False, escape="\\"), "a\n\\\n", [], 1, None)
+def test_any_marks_and_encodings(
+    form: Csv, text: str, places: list[int], block_bytes: int, compression: Compression | None
+) -> None:
+    """Rows of other quotes, escapes, comments and encodings are those of Python's csv module."""
+    content = text.encode(form.encoding)
+    packed = PACK[compression](content) if compression else content
+    ranges = ranges_of(packed, block_bytes)
+    whole = compression is not None or not form.is_cut
+    pieces = marked(
+        pieces_of(packed, form, [] if whole else places, compression=compression), ranges
+    )
+    try:
+        found = records_of(CsvReader(form), pieces, ranges)
+    except RecordError:
+        return  # what is refused is refused for any cuts: `test_a_refusal_does_not_depend_on_cuts`
+    assert list(plain_records(content, form, ())) == found
+
+
+@given(DIALECTS, SAID, cuts)
+def test_a_refusal_does_not_depend_on_cuts(form: Csv, text: str, places: list[int]) -> None:
+    """Whether a file is refused, and otherwise its rows, are the same for any cuts."""
+    content = text.encode(form.encoding)
+    ranges = ranges_of(content, 7)
+
+    def read(places: list[int]) -> object:
+        pieces = marked(pieces_of(content, form, places), ranges)
+        try:
+            return records_of(CsvReader(form), pieces, ranges)
+        except RecordError:
+            return "refused"
+
+    if form.is_cut:
+        assert read([]) == read(places)
+
+
+def test_hadoops_tsv() -> None:
+    """Without quotes a quote is a character like any other."""
+    form = Csv(delimiter="\t", quoting="none", header=("word", "text"))
+    content = b'a\t"Oh, God", he thought\nb\t"\r\n'
+    expected = [
+        (0, {"word": "a", "text": '"Oh, God", he thought'}),
+        (content.index(b"b"), {"word": "b", "text": '"'}),
+    ]
+    for cut in range(len(content)):
+        pieces = marked(pieces_of(content, form, [cut]), ranges_of(content))
+        assert expected == records_of(CsvReader(form), pieces, ranges_of(content))
+
+
+def test_a_german_table() -> None:
+    """Lines before the header, comments, semicolons and Latin-1 are read as they are meant."""
+    form = Csv(delimiter=";", encoding="latin-1", skip=1, comment="#")
+    content = 'Stand: 5" Uhr\n# Größe\nName;Größe\n# x;y;z\nJörg;"1;80"\n'.encode("latin-1")
+    expected = [{"Name": "Jörg", "Größe": "1;80"}]
+    for cut in range(len(content)):
+        pieces = marked(pieces_of(content, form, [cut]), ranges_of(content, 3))
+        found = records_of(CsvReader(form), pieces, ranges_of(content))
+        assert expected == [row for _, row in found]
+        assert content.index(b"# x") == pieces[0].body
+
+
+def test_strict_csv() -> None:
+    """With errors="strict" bytes of another encoding are refused with their place."""
+    form = Csv(header=False, errors="strict")
+    content = b"a,b\nc,\xff\n"
+    with pytest.raises(RecordError, match="not text in utf-8") as caught:
+        records_of(CsvReader(form), pieces_of(content, form), ranges_of(content))
+    assert f"{SOURCE} at byte 6" == caught.value.place

@@ -27,7 +27,8 @@ from mapreduce.formats.frames import (
     RawFrame,
     columns,
 )
-from mapreduce.formats.output import JsonLayout, jsonable, layout_of
+from mapreduce.formats.json_values import jsonable
+from mapreduce.formats.output import JsonLayout, layout_of
 from mapreduce.partition import hash_partition, key_hash
 from tests.unit.mapreduce.any_keys import keys, values
 

@@ -81,6 +81,10 @@ class NoMerge(Aggregation[Any]):
         ),
         ({"reduce": None, "partition": hook}, "`partition` of Mine is never called"),
         ({"reduce": None, "reduce_cleanup": hook}, "`reduce_cleanup` of Mine is never called"),
+        ({"columns": "word"}, "`columns` of Mine is 'word'; write a tuple of names"),
+        ({"columns": ("a", "A")}, "`columns` of Mine has 'a' twice"),
+        ({"keep_order": 1}, "`keep_order` of Mine is 1; write True or False"),
+        ({"keep_order": True}, "an aggregation yields its keys in key order; remove it"),
         ({"reduce": None, "total_order": True}, "has `total_order`, which needs a `reduce`"),
         (
             {"total_order": True, "partition": hook},

@@ -1,0 +1,39 @@
+"""The formats of an input, as a job's author writes them: `input_format = Csv(delimiter=";")`."""
+
+from mapreduce.input_formats.choices import (
+    Avro,
+    Compression,
+    Csv,
+    FixedLength,
+    Format,
+    JsonLines,
+    Own,
+    Pairs,
+    Parquet,
+    Text,
+    Warc,
+    WholeFile,
+    of_own,
+)
+from mapreduce.input_formats.own import InputFormat, can_be_cut, check_own
+from mapreduce.input_formats.warc_record import WarcRecord
+
+__all__ = [
+    "Avro",
+    "Compression",
+    "Csv",
+    "FixedLength",
+    "Format",
+    "InputFormat",
+    "JsonLines",
+    "Own",
+    "Pairs",
+    "Parquet",
+    "Text",
+    "Warc",
+    "WarcRecord",
+    "WholeFile",
+    "can_be_cut",
+    "check_own",
+    "of_own",
+]
