@@ -15,6 +15,9 @@ from mapreduce.aggregate import (
     Sum,
     TopK,
 )
+from mapreduce.aggregations.approximate import ApproximateQuantile
+from mapreduce.aggregations.ranks import ArgMax, ArgMin, First, Last, Quantile, Quantiles
+from mapreduce.aggregations.spread import StandardDeviation, Variance
 from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
 from mapreduce.encoding import Descending
@@ -36,6 +39,9 @@ from mapreduce.words import words
 
 __all__ = [
     "Aggregation",
+    "ApproximateQuantile",
+    "ArgMax",
+    "ArgMin",
     "Avro",
     "Batch",
     "Chain",
@@ -44,19 +50,25 @@ __all__ = [
     "Count",
     "Csv",
     "Descending",
+    "First",
     "FixedLength",
     "InputFormat",
     "Job",
     "JsonLines",
+    "Last",
     "Max",
     "Mean",
     "Min",
     "Parquet",
+    "Quantile",
+    "Quantiles",
+    "StandardDeviation",
     "Step",
     "StepResult",
     "Sum",
     "Text",
     "TopK",
+    "Variance",
     "Warc",
     "WarcRecord",
     "WholeFile",

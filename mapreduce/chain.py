@@ -5,15 +5,35 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from dataclasses import InitVar, dataclass
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
+from mapreduce.aggregate import Sum
+from mapreduce.aggregations.written import read, written
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
-from mapreduce.user_code.parameters import Parametrised, check_parameters
+from mapreduce.user_code.parameters import Parametrised, check_parameters, passing
+from mapreduce.user_code.settings import OF_A_RUN, SETTINGS, check_settings
 
 Reads = Literal["previous", "given"]
+
+
+class Reduce(Job):
+    """The job of `Step(reduce=Sum())`: passes pairs on, and reduces them. `by` is the aggregation.
+
+    An instance has a class of its own, whose `reduce` the engine reads as that of any job.
+    """
+
+    by: str
+    reduce = Sum()
+
+    def __new__(cls, *values: Any, **parameters: Any) -> Self:
+        """Create an instance whose class has the aggregation."""
+        made = super().__new__(cls, *values, **parameters)
+        names = {"reduce": read(made.by), "__module__": Reduce.__module__}
+        made.__class__ = type(Reduce.__name__, (Reduce,), names)
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +41,21 @@ class Step:
     """A job of a chain and its input: the previous step's pairs, the run's inputs, or both.
 
     With both, `self.input` is "previous" for the pairs and the input's name for the inputs.
+    `reducers` is the number of its reduce tasks, which wins over that of the job. A step that only
+    reduces the previous step's pairs needs no class: `Step(reduce=Sum())`, or a dict as in a job.
     """
 
-    job: Job
+    job: Job = None  # type: ignore[assignment]
     reads: Reads | Sequence[Reads] = "previous"
+    reducers: int | None = None
+    reduce: InitVar[Any] = None
+
+    def __post_init__(self, reduce: Any) -> None:
+        """Make the job of an aggregation; raises `JobLoadError`."""
+        if (reduce is None) == (self.job is None):
+            raise JobLoadError("a step has a job or an aggregation: Step(job), Step(reduce=Sum())")
+        if reduce is not None:
+            object.__setattr__(self, "job", Reduce(by=written(reduce)))
 
     @property
     def sources(self) -> tuple[Reads, ...]:
@@ -54,9 +85,10 @@ Steps: TypeAlias = Iterable["Job | Step"] | Generator["Job | Step", StepResult, 
 class Chain(Parametrised):
     """Base of a user's chain, which writes `steps`.
 
-    Parameters are those of a job: annotated class attributes with defaults. `steps` returns the
-    jobs of the steps, or yields them one by one; then each `yield` returns the step's result, which
-    may decide the next step:
+    Parameters are those of a job: annotated class attributes. A job that `steps` makes gets the
+    chain's parameters that it has too, by name, unless they are given. `steps` returns the jobs of
+    the steps, or yields them one by one; then each `yield` returns the step's result, which may
+    decide the next step:
 
         def steps(self):
             moved = 1
@@ -85,8 +117,8 @@ class Chain(Parametrised):
         check_names(
             cls,
             Chain,
-            ("steps", "files", "requirements"),
-            {*vars(Chain), *vars(Parametrised)} - {"steps", "files", "requirements"},
+            ("steps", "files", "requirements", *SETTINGS),
+            {*vars(Chain), *vars(Parametrised)} - {"steps", "files", "requirements", *SETTINGS},
             _FOREIGN,
         )
         check_texts(cls.__name__, "files", cls.files)
@@ -99,6 +131,7 @@ class Chain(Parametrised):
             raise JobLoadError(
                 f"`steps` of {cls.__name__} may not be async; write `def steps(self)`"
             )
+        check_settings(cls)
         check_parameters(cls)
 
 
@@ -133,7 +166,7 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
     # imported late: writing a chain does not need the engine
     from mapreduce.user_code.calls import Place, user_code
 
-    with user_code(Place("steps")):
+    with user_code(Place("steps")), passing(chain):
         given = chain.steps()
     if isinstance(given, Job | Step):
         given = [given]
@@ -149,7 +182,7 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
     result: StepResult | None = None
     number = 0
     while True:
-        with user_code(Place("steps")):
+        with user_code(Place("steps")), passing(chain):
             try:
                 job = steps.send(result) if result is not None else next(steps)
             except StopIteration:
@@ -159,16 +192,38 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
 
 
 def _step(given: object, number: int) -> Step:
-    step = given if isinstance(given, Step) else Step(given, "previous" if number else "given")  # type: ignore[arg-type]
-    if not isinstance(step.job, Job):
+    job = given.job if isinstance(given, Step) else given
+    if not isinstance(job, Job):
         raise JobLoadError(
-            f"step {number + 1} of the chain is {step.job!r}, not a job; "
+            f"step {number + 1} of the chain is {job!r}, not a job; "
             "yield an instance: `yield Count()`"
         )
+    step = given if isinstance(given, Step) else Step(job, "previous" if number else "given")
     _check_step(step.job, number)
+    if step.job.passes_on and (number == 0 or "given" in step.sources):
+        from mapreduce.user_code.class_check import without_map  # late: it imports Job
+
+        raise without_map(type(step.job))
+    _check_step_settings(step, number)
     if number == 0 and step.sources == ("previous",):
-        step = Step(step.job, "given")
+        step = Step(step.job, "given", step.reducers)
     return step
+
+
+def _check_step_settings(step: Step, number: int) -> None:
+    """Refuse a setting of a step that would have no effect."""
+    where = f"step {number + 1} of the chain"
+    if step.reducers is not None:
+        if type(step.reducers) is not int or step.reducers < 1:
+            raise JobLoadError(f"{where} has reducers={step.reducers!r}; write a number from 1 on")
+        if step.job.map_only:
+            raise JobLoadError(f"{where} has `reducers`, and its job no `reduce`; remove it")
+    for name in OF_A_RUN:
+        if getattr(step.job, name) is not None:
+            raise JobLoadError(
+                f"{where}: `{name}` holds for all steps; write it in the chain, "
+                f"not in {type(step.job).__name__}"
+            )
 
 
 def _check_step(job: Job, number: int) -> None:

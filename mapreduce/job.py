@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NoReturn, Self
 
 from mapreduce.aggregate import Aggregation
+from mapreduce.aggregations.several import Several
 from mapreduce.batch import Batch
 from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError
@@ -37,6 +38,7 @@ class TaskState:
     source: str = ""
     input: str = ""
     stage: StageOfJob = "map"
+    key: Any = None
     counters: Counter[str] = field(default_factory=Counter)
     status: str = ""
 
@@ -54,12 +56,12 @@ class _ReadOnly(property):
 class Job(Parametrised):
     """Base of a user's job, which writes `map(key, value)`; everything else has a default.
 
-    A parameter is an annotated class attribute with a default (`min_length: int = 1`); `--param
-    min_length=3` sets it.
+    A parameter is an annotated class attribute (`min_length: int = 1`); `--param min_length=3` sets
+    it. Without a default (`pattern: str`) it is required.
 
     Attributes:
-        reduce: a method or an aggregation; without one the job is map-only: its result is what
-            `map` yields.
+        reduce: a method, an aggregation, or a dict of names and aggregations; without one the job
+            is map-only: its result is what `map` yields.
         input_format: the format of all inputs, or a dict of input name to format; one that comes
             with the product, or an `InputFormat` of the author's.
         group_by: with composite keys, how many of their first fields make a group; the rest sorts
@@ -76,6 +78,8 @@ class Job(Parametrised):
             `self.path(name)` returns the path of one.
         requirements: packages that the job imports, as pip takes them: a list of texts, which is
             read before the job is imported.
+        reducers, chunk_size, skip_bad_records, task_memory: settings of the run, as the options of
+            the same names, which win.
     """
 
     reduce: ClassVar[Any] = None
@@ -88,6 +92,13 @@ class Job(Parametrised):
     files: ClassVar[Sequence[str]] = ()
     requirements: ClassVar[Sequence[str]] = ()
     _mapreduce_task: TaskState
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        given = vars(cls).get("reduce")
+        # anything else in the dict is refused by `check`, which can say more
+        if isinstance(given, Mapping) and given and Several.takes(given):
+            cls.reduce = Several(given)
 
     def __new__(cls, *values: Any, **parameters: Any) -> Self:
         """Create an instance with a task's state, whether or not the author's `__init__` calls
@@ -114,9 +125,10 @@ class Job(Parametrised):
         """Yield pairs for one record. For text, `key` is the byte offset of the line and `value`
         the line.
 
-        A job with a `map_cleanup` may also return None, for no pairs.
+        A job with a `map_cleanup` may also return None, for no pairs. A step of a chain that reads
+        the pairs of the step before may have no `map`: it passes them on as they are.
         """
-        raise NotImplementedError
+        return [(key, value)]
 
     def map_batch(self, batch: Batch) -> tuple[Iterable[Any], Iterable[Any]]:
         """Return a column of keys and a column of values, of equal length, for many records at
@@ -165,6 +177,13 @@ class Job(Parametrised):
     def stage(self) -> StageOfJob:
         """The stage of the current task: "map" or "reduce"."""
         return self._mapreduce_task.stage
+
+    @_ReadOnly
+    def key(self) -> Any:
+        """The key of the current value, whole (in `reduce`): with `group_by` it moves on with the
+        values, as in Hadoop.
+        """
+        return self._mapreduce_task.key
 
     @_ReadOnly
     def counters(self) -> Mapping[str, int]:
@@ -238,6 +257,11 @@ class Job(Parametrised):
             if "map" in vars(cls):
                 return False
         return False
+
+    @property
+    def passes_on(self) -> bool:
+        """True if the author wrote no `map`, so that the job can only read pairs."""
+        return type(self).map is Job.map
 
     @property
     def gathers(self) -> bool:

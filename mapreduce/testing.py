@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mapreduce.chain import Chain
+from mapreduce.check.aggregation_laws import AggregationLawBroken, check_aggregation
 from mapreduce.check.format_check import check_format
 from mapreduce.check.reference import PlainInput, plain_answer
 from mapreduce.check.reference_formats import plain_lines
@@ -12,7 +13,16 @@ from mapreduce.check.trial import MEMORY_BYTES, Answer, Trial, run_trial
 from mapreduce.errors import UsageError
 from mapreduce.job import Job
 
-__all__ = ["Answer", "PlainInput", "check_format", "plain_answer", "plain_lines", "run"]
+__all__ = [
+    "AggregationLawBroken",
+    "Answer",
+    "PlainInput",
+    "check_aggregation",
+    "check_format",
+    "plain_answer",
+    "plain_lines",
+    "run",
+]
 
 
 def run(

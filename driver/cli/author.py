@@ -13,6 +13,7 @@ from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
+    from driver.authoring.sample import CheckedJob
     from mapreduce.check.laws import Breach
 
 _SHOWN_BYTES = 2000
@@ -85,13 +86,10 @@ def check(
         json: Print one JSON document on standard output.
         fields: Print only these of its fields, with commas between.
     """
-    from driver.authoring.hash_seeds import SeededRuns
     from driver.authoring.sample import checked_jobs, sampled
     from driver.packages.of_job import PackagesWanted
     from driver.plan.config import READY_MADE
     from driver.targets.s3_access import user_bucket
-    from mapreduce.check.laws import check as check_laws
-    from mapreduce.check.laws import laws_of
     from mapreduce.code import find_job
     from mapreduce.storage import open_storage
     from mapreduce.user_code.parameters import parse_parameters
@@ -104,13 +102,7 @@ def check(
         jobs = checked_jobs(cls(**parameters), found)
         if not any(given.content for _, sources in jobs for given in sources):
             raise UsageError("the sample is empty; name an input with content")
-        breaches: list[tuple[str, Breach]] = []
-        laws = 0
-        with SeededRuns(job) as seeds:
-            for make, sources in jobs:
-                ways = seeds.ways_of(make())
-                breaches += _named(make, check_laws(make, sources, ways))
-                laws += len(laws_of(make, ways))
+        breaches, laws = _checked(job, jobs)
         names = tuple(type(make()).__name__ for make, _ in jobs)
     if json or fields is not None:
         _print_report(names, laws, breaches, fields)
@@ -124,6 +116,24 @@ def _print_report(
 ) -> None:
     lines = tuple(_line(each) for _, each in breaches)
     print_document(CheckReport(jobs=names, laws=laws, breaches=lines), fields)
+
+
+def _checked(job: str, jobs: list[CheckedJob]) -> tuple[list[tuple[str, Breach]], int]:
+    """Return the laws that the jobs break, with the job's name, and how many were tested."""
+    from driver.authoring.hash_seeds import SeededRuns
+    from mapreduce.check.laws import check as check_laws
+    from mapreduce.check.laws import laws_of
+
+    breaches: list[tuple[str, Breach]] = []
+    laws = 0
+    with SeededRuns(job) as seeds:
+        for make, sources in jobs:
+            if type(make()).__name__ in {name for name, _ in breaches}:
+                continue  # a chain repeats a step: its faults are shown once
+            ways = seeds.ways_of(make())
+            breaches += _named(make, check_laws(make, sources, ways))
+            laws += len(laws_of(make, ways))
+    return breaches, laws
 
 
 def _answer_all(names: tuple[str, ...], laws: int, breaches: list[tuple[str, Breach]]) -> None:
@@ -140,7 +150,7 @@ def _named(make: Any, breaches: list[Breach]) -> list[tuple[str, Breach]]:
 def _line(breach: Breach) -> BreachLine:
     return BreachLine(
         law=breach.law.name,
-        why=breach.law.breach,
+        why=breach.why,
         way=f"{breach.law.ways[0][0]} against {breach.way}",
         inputs=tuple(_text(given.content) for given in breach.inputs),
         expected=breach.expected,

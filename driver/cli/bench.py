@@ -100,7 +100,9 @@ def bench(
 def _config_of(job: JobOptions) -> RunConfig:
     """Return a run that reuses nothing and is not reused."""
     parameters = assignments("--param", job.param)
-    return RunConfig(job.input, job.job, parameters, fresh=True, remembered=False)
+    inputs = job.input if job.over is None else (job.over,)
+    over = job.over is not None
+    return RunConfig(inputs, job.job, parameters, fresh=True, remembered=False, over=over)
 
 
 def _all_measured(

@@ -52,6 +52,9 @@ class JobOptions:
     input: Inputs = ()
     """A file, folder, glob or URL (s3://...), or NAME=one of these for a job that declares input
     names; may be given several times. Names in a folder that begin with . or _ are left out."""
+    over: str | None = None
+    """Instead of --input: a file of values, one a line, as JSON or text. Each is a map task of its
+    own, `map(number, value)`."""
     job: str = DEFAULT_JOB
     """The job: a ready-made one by its short name (top_k), a module or a file, and `:Class` when it
     holds several."""
@@ -74,6 +77,15 @@ class JobOptions:
                 f"for it: python -m driver {command} INPUT --job {job}"
             )
         inputs = (*given, *self.input)
+        if self.over is not None:
+            if inputs:
+                raise UsageError(f"--over {self.over}: takes the place of the input {inputs[0]}")
+            if self.job == DEFAULT_JOB:
+                raise UsageError(
+                    f"--over {self.over}: name a job whose `map(number, value)` takes the values, "
+                    f"for example: python -m driver {command} --job FILE --over {self.over}"
+                )
+            return self
         if not inputs:
             raise UsageError(
                 "there is no input; name a file, folder, glob or URL, for example: "
@@ -212,9 +224,10 @@ class FailureOptions:
 
     fresh: Flag = False
     """Reuse nothing of earlier runs."""
-    skip_bad_records: int = 0
+    skip_bad_records: int | None = None
     """How many records may be set aside as dead letters because the job's code fails on them or
-    they are not of their format; one more, and the job fails."""
+    they are not of their format; one more, and the job fails (by default what the job says, else
+    0)."""
     stage_timeout: float | None = None
     """Seconds that a stage may take; then the job fails."""
     chaos: str | None = None
@@ -250,7 +263,8 @@ def run_config(
     """Return the run that the options describe; raises `UsageError`."""
     chaos, size, memory = failures.chaos, cut.chunk_size, place.task_memory
     return RunConfig(
-        inputs=job.input,
+        inputs=job.input if job.over is None else (job.over,),
+        over=job.over is not None,
         job=job.job,
         parameters=assignments("--param", job.param),
         requirements=job.requirements,

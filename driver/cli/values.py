@@ -7,23 +7,18 @@ from collections.abc import Iterable
 
 from driver.text import shown
 from mapreduce.errors import UsageError
+from mapreduce.user_code.settings import size_of
 
-_BINARY = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
-_DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9}
-_UNITS = {"": 1, "b": 1} | _BINARY | _DECIMAL | {f"{k}b": size for k, size in _DECIMAL.items()}
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
 _AGES = {"h": 3600, "d": 86_400, "w": 604_800}
 _AGE = re.compile(r"(\d{1,6})([hdw])", re.ASCII)
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
 def size_bytes(option: str, text: str) -> int:
     """Return a size such as `64MiB`, `1.5gb` or `4096` in bytes; raises `UsageError`."""
-    found = _SIZE.fullmatch(text.strip())
-    unit = _UNITS.get(found[2].lower()) if found else None
-    size = int(float(found[1]) * unit) if found and unit else 0
-    if size < 1:
+    size = size_of(text)
+    if size is None:
         raise UsageError(
             f"{option} {text}: not a size; "
             "write a number of bytes, or one with KiB, MiB, GiB, KB, MB or GB"

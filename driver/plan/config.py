@@ -22,6 +22,7 @@ class RunConfig:
 
     Attributes:
         inputs: paths, folders, globs or URLs; their records are read in this order.
+        over: each line of the one input is a value, and a map task of its own.
         job: module or file, and optionally `:Class`.
         parameters: the texts of `--param name=value`.
         mappers: mapper services to use; None for the target's default.
@@ -37,7 +38,8 @@ class RunConfig:
         task_memory_bytes: memory of a task on this machine; None for a share of it.
         spark_master: the master of a run on Apache Spark.
         chaos: the fault injection, if any.
-        skip_bad_records: how many records that cannot be mapped may be set aside.
+        skip_bad_records: how many records that cannot be mapped may be set aside; None for what the
+            job says, else 0.
         stage_timeout_s: how long a stage may take; None for no limit.
         sort: parts are ranges of keys, as with a job's `total_order`.
         keep_s: in AWS, seconds that a fleet which the run has started stays after it; None to stop
@@ -61,13 +63,14 @@ class RunConfig:
     refresh_packages: bool = False
     sort: bool = False
     chaos: Chaos | None = None
-    skip_bad_records: int = 0
+    skip_bad_records: int | None = None
     stage_timeout_s: float | None = None
     task_memory_bytes: int | None = None
     spark_master: str = DEFAULT_SPARK_MASTER
     keep_s: float | None = None
     max_usd: float | None = None
     keep_pairs: bool = False
+    over: bool = False
 
     def __post_init__(self) -> None:
         """Refuse invalid values; raises `UsageError`, which names the option."""
@@ -76,7 +79,13 @@ class RunConfig:
         at_least_one("--chunks", self.chunks)
         if self.chunks is not None and self.chunk_bytes is not None:
             raise UsageError("--chunks and --chunk-size exclude each other; give one of them")
-        skipped = self.skip_bad_records
+        cuts = (self.chunks, self.chunk_bytes) != (None, None) or self.mode != "range"
+        if self.over and cuts:
+            raise UsageError(
+                "--over makes a map task of each value; leave out --chunks, --chunk-size and "
+                "--split-mode"
+            )
+        skipped = self.skip_bad_records or 0
         for option, number in (("--top", self.top), ("--skip-bad-records", skipped)):
             if number < 0:
                 raise UsageError(f"{option} {number}: must not be negative")

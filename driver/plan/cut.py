@@ -7,6 +7,7 @@ grows by a file keeps its splits.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import isqrt
 
 from driver.text import bytes_text, plural
@@ -77,14 +78,32 @@ def reducer_count(total_bytes: int, *, combines: bool) -> int:
     return _power_of_two(max(some, -(-total_bytes // PARTITION_BYTES)))
 
 
-def reason(total_bytes: int, cut: SplitRule, partitions: int) -> str:
-    """Return one line that says how the input is cut, and why."""
+def reason(
+    total_bytes: int,
+    cut: SplitRule,
+    partitions: int,
+    said: Collection[str] = (),
+    *,
+    over: bool = False,
+) -> str:
+    """Return one line that says how the input is cut, and why.
+
+    Args:
+        total_bytes: of all inputs.
+        cut: how it is cut.
+        partitions: the number of partitions.
+        said: the settings that the job says, such as `reducers`.
+        over: each value is a split.
+    """
+    size, count = ("`chunk_size` of the job", "`reducers` of the job")
+    size = size if "chunk_size" in said else "--chunk-size"
+    count = count if "reducers" in said else "--reducers"
     length = (
-        f"{plural(cut.splits, 'split')} (--chunks)"
+        f"{plural(cut.splits, 'split')} ({'--over' if over else '--chunks'})"
         if cut.splits is not None
-        else f"splits of {bytes_text(cut.split_bytes or 0)} at most (--chunk-size)"
+        else f"splits of {bytes_text(cut.split_bytes or 0)} at most ({size})"
     )
-    reducers = f"{plural(partitions, 'reducer')} (--reducers)" if partitions else "no reducer"
+    reducers = f"{plural(partitions, 'reducer')} ({count})" if partitions else "no reducer"
     return f"{bytes_text(total_bytes)} of input: {length}, {reducers}"
 
 

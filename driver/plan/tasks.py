@@ -45,7 +45,8 @@ class RunPlan(Message):
     that they depend on, and `modules` names the modules in both. `left_out`: how many entries of
     the given folders and prefixes are not inputs.
     `job_folder` is the folder of the author's files on the driver's machine, `command` the command
-    that the user gave, `origins` says which cells of a notebook the job's file was gathered from.
+    that the user gave, `origins` says which cells of a notebook the job's file was gathered from,
+    and `asked` the settings in the command, which win over those of a chain's steps.
     """
 
     run: str
@@ -70,6 +71,7 @@ class RunPlan(Message):
     job_folder: str = ""
     command: str = ""
     origins: tuple[Origin, ...] = ()
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

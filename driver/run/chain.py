@@ -13,6 +13,7 @@ from driver.history.ledger import combined
 from driver.history.run_store import RunStore, Success
 from driver.plan import events
 from driver.plan.events import EventLog
+from driver.plan.settings import step_cut, step_partitions
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, chain_report
 from driver.run.backend import Backend
@@ -95,6 +96,7 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
     """Return the plan of one step."""
     job = type(step.job)
     job.check()
+    total = sum(given.size for given in inputs)
     return run.plan.model_copy(
         update={
             "run": keys.step(run.plan.run, number),
@@ -107,7 +109,8 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
                 parameters=step.job.parameter_values(),
             ),
             "inputs": inputs,
-            "partitions": 0 if step.job.map_only else run.plan.partitions,
+            "partitions": step_partitions(step, run.plan.partitions, run.plan.asked),
+            "cut": step_cut(step, total, run.plan.cut, run.plan.asked),
             "total_order": job.total_order,
             "columns": frozen_columns(job.columns),
             "keep_order": job.keep_order,

@@ -14,7 +14,6 @@ from driver.forecast.model import Place, Work, forecast_lines, raw_values, reque
 from driver.forecast.past import JobHistory, past_run, spreads
 from driver.forecast.receipts import Account
 from driver.history.forecasts import add_run, history_url, read_history
-from driver.plan import cut
 from driver.plan.events import Event, FleetScaled
 from driver.report.document import Report
 from driver.targets.prepare import Prepared
@@ -145,7 +144,7 @@ def from_earlier_runs(prepared: Prepared, place: Place, history: JobHistory) -> 
         place="",
         inputs=len(prepared.inputs),
         size_bytes=total,
-        cut=cut.reason(total, prepared.cut, prepared.partitions),
+        cut=prepared.cut_reason(total),
         partitions=prepared.partitions,
         basis="earlier runs",
         lines=forecast_lines(

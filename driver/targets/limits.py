@@ -14,7 +14,7 @@ from driver.transport.fault_injection import HEARTBEAT_TIMEOUT_S, ChaosTransport
 def policy_of(config: RunConfig) -> RetryPolicy:
     """Return the user's limits; with fault injection, the time-out of silence is shorter."""
     policy = RetryPolicy(
-        skip_bad_records=config.skip_bad_records, stage_timeout_s=config.stage_timeout_s
+        skip_bad_records=config.skip_bad_records or 0, stage_timeout_s=config.stage_timeout_s
     )
     if config.chaos is None:
         return policy

@@ -30,7 +30,6 @@ from driver.history.reuse import FinishedTasks
 from driver.history.run_names import chain_of, is_run_name
 from driver.history.run_store import RunStore
 from driver.history.why_not_reused import differences, nearest
-from driver.plan import cut
 from driver.plan.tasks import RunPlan, map_tasks, messages_of, reduce_tasks, split_task
 from driver.plan.upload import uploaded_already
 from driver.targets.accounting import place_in, place_of
@@ -162,7 +161,7 @@ def _first(prepared: Prepared, place: Place, history: JobHistory) -> Forecast:
         place=_place_text(prepared, place),
         inputs=len(prepared.inputs),
         size_bytes=total,
-        cut=cut.reason(total, prepared.cut, prepared.partitions),
+        cut=prepared.cut_reason(total),
         partitions=prepared.partitions,
         held_before=held,
         forecasts_before=forecasts,

@@ -6,10 +6,10 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
@@ -28,6 +28,7 @@ from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import FoundInputs, check_name, declared_names, find_inputs, local_url
 from driver.plan.origins import Origin
+from driver.plan.settings import asked_settings, others_text, with_settings
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
@@ -38,9 +39,12 @@ from mapreduce.chain import Chain
 from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of, pack
 from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.formats.table import frozen_columns
+from mapreduce.formats.values import MOST_BYTES, value_ranges
+from mapreduce.input_formats import Values
 from mapreduce.job import Job
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
+from mapreduce.user_code.class_check import without_map
 from mapreduce.user_code.parameters import parameters_as_json, parse_parameters
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
@@ -80,7 +84,8 @@ class Prepared:
 
     `left_out` is how many entries of the given folders are not inputs; `notes` are messages to the
     user about the inputs. `command` is the one that the user gave; `planned` is the plan of `plan`
-    that is carried out, and `forecast` its forecast.
+    that is carried out, and `forecast` its forecast. `asked`
+    names the settings that the command says, `said` has those that the job says instead.
     """
 
     config: RunConfig
@@ -103,6 +108,8 @@ class Prepared:
     planned: RunPlan | None = None
     forecast: Forecast | None = None
     origins: tuple[Origin, ...] = ()
+    asked: tuple[str, ...] = ()
+    said: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def identity(self) -> CodeIdentity:
@@ -142,6 +149,18 @@ class Prepared:
         total = sum(given.size for given in self.inputs)
         return max(1, math.ceil(total / (self.cut.split_bytes or 1)))
 
+    def cut_reason(self, total: int) -> str:
+        """Return how the input, of so many bytes, is cut."""
+        return cut.reason(total, self.cut, self.partitions, self.said, over=self.config.over)
+
+    def with_cut_said(self) -> Self:
+        """Return the run with notes on how it is cut, and on what the job says about the run."""
+        total = sum(given.size for given in self.inputs)
+        others = others_text(dict(self.said))
+        settings = [f"settings  {others} (the job says so)"] if others else []
+        notes = (*self.notes, f"cut       {self.cut_reason(total)}", *settings)
+        return replace(self, notes=notes)
+
     @property
     def _hashes_here(self) -> bool:
         """Whether tasks have this process's hash seed; services and Spark have a fixed one."""
@@ -173,6 +192,9 @@ def prepare(
     places = _Places(target, store)
     wanted = _wanted(config, places)
     source, job = find_job(config.job, READY_MADE, wanted.provide)
+    asked = asked_settings(config)
+    config, said = with_settings(config, job)
+    _check_target(config, target)
     check_name(source.file)
     parameters = given.added_to(parse_parameters(job, config.parameters), job)
     stack, text = places.stack, places.text
@@ -181,17 +203,15 @@ def prepare(
     if stack and runs.store != stack.store:
         raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
     if stack and aws:
-        from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
-
-        check_regions(config.inputs, stack, aws)
+        _check_regions(config, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = _outside(output, job, found, runs) if output else found
-    inputs = _formatted(found.objects, job)
+    inputs = _formatted(found.objects, job, config)
     _check_options(config, job, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else ()
     if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
         check_services_keys([runs.store, *(given.url for given in inputs)])
-    rule, partitions, why = _cut_of(config, job, inputs, where)
+    rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
     modules = source.modules()
     notes = _notes(wanted, found.notes, source, modules, stack)
     return Prepared(
@@ -210,10 +230,43 @@ def prepare(
         modules=modules,
         packages=wanted.found,
         left_out=sum(found.left_out.values()),
-        notes=(*notes, *unsure, why),
+        notes=(*notes, *unsure),
         command=command,
         origins=given.origins,
-    )
+        asked=asked,
+        said=said,
+    ).with_cut_said()
+
+
+def _cut_of(
+    config: RunConfig,
+    job: JobClass,
+    inputs: tuple[InputObject, ...],
+    where: Target,
+    storage: Storage,
+) -> tuple[SplitRule, int]:
+    """Return how the inputs are cut, and the number of partitions."""
+    total = sum(given.size for given in inputs)
+    least = INLINE_AT_LEAST if where == "inline" else 1
+    rule = _split_rule(config, inputs, total, least, storage)
+    return rule, _partitions(config, job, total, least)
+
+
+def _split_rule(
+    config: RunConfig, inputs: tuple[InputObject, ...], total: int, least: int, storage: Storage
+) -> SplitRule:
+    """Return how the inputs are cut; with --over as many splits as there are values."""
+    if not config.over:
+        return cut.split_rule(
+            total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least
+        )
+    if len(inputs) != 1:
+        raise UsageError(f"--over {config.inputs[0]}: names {len(inputs):,} files; name one")
+    (given,) = inputs
+    if given.size > MOST_BYTES:
+        raise UsageError(f"--over {given.url}: is longer than 64 MiB; give it with --input")
+    content = storage.read(given.url, etag=given.etag)
+    return SplitRule(splits=len(value_ranges(content, given.url)))
 
 
 def _outside(output: Output, job: JobClass, found: FoundInputs, runs: RunStore) -> FoundInputs:
@@ -300,6 +353,7 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         command=storable(prepared.command, BLOCK_LIMIT),
         keep_pairs=prepared.config.keep_pairs and issubclass(prepared.job, Job),
         origins=prepared.origins,
+        asked=prepared.asked,
     )
 
 
@@ -353,17 +407,6 @@ def uploads_inputs(prepared: Prepared) -> bool:
     return prepared.target == "aws" or (
         prepared.target == "spark" and prepared.runs.store.startswith("s3://")
     )
-
-
-def _cut_of(
-    config: RunConfig, job: JobClass, inputs: tuple[InputObject, ...], where: Target
-) -> tuple[SplitRule, int, str]:
-    """Return how the inputs are cut, the number of partitions, and the note that says why."""
-    total = sum(given.size for given in inputs)
-    least = INLINE_AT_LEAST if where == "inline" else 1
-    rule = cut.split_rule(total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least)
-    partitions = _partitions(config, job, total, least)
-    return rule, partitions, f"cut       {cut.reason(total, rule, partitions)}"
 
 
 def _wanted(config: RunConfig, places: _Places) -> PackagesWanted:
@@ -449,10 +492,16 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
     return RunStore(storage, text.rstrip("/")), aws
 
 
-def _formatted(inputs: tuple[InputObject, ...], job: JobClass) -> tuple[InputObject, ...]:
+def _formatted(
+    inputs: tuple[InputObject, ...], job: JobClass, config: RunConfig
+) -> tuple[InputObject, ...]:
     """Return the inputs with their formats; for a chain, its steps name the formats."""
     if not issubclass(job, Job):
+        if config.over:
+            raise UsageError(f"--over: {job.__name__} is a chain; give its input with --input")
         return inputs
+    if config.over:
+        return tuple(given.model_copy(update={"format": Values()}) for given in inputs)
     return tuple(given.model_copy(update={"format": job.format_of(given.name)}) for given in inputs)
 
 
@@ -466,10 +515,23 @@ def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) 
 
 
 def _check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> None:
-    """Check that job and stack can do what the options ask for; raises `UsageError`."""
+    """Check the options that depend on the job or the stack, and that the job can read its inputs.
+
+    Raises:
+        UsageError: an option's value is wrong.
+        JobLoadError: the job has no `map`.
+    """
+    if issubclass(job, Job) and job.map is Job.map:
+        raise without_map(job)
     _check_sort(config, job)
     _check_keep(config, stack)
     _check_limit(config, stack)
+
+
+def _check_regions(config: RunConfig, stack: Stack, aws: Aws) -> None:
+    from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
+
+    check_regions(config.inputs, stack, aws)
 
 
 def _check_sort(config: RunConfig, job: JobClass) -> None:

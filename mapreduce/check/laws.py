@@ -7,11 +7,11 @@ author sees the few records that matter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapreduce.aggregate import CollectList
 from mapreduce.check.reference import PlainInput, plain_run
 from mapreduce.check.trial import Answer, Trial, run_trial
 from mapreduce.encoding import encode_key, encode_value
@@ -24,6 +24,7 @@ _Differing = tuple[Pairs, Pairs] | None
 Way = tuple[str, Callable[[Sequence[PlainInput]], Pairs]]
 """The name of a way to run the job, and a function that returns its pairs in a fixed order."""
 
+_ROUNDING = 1e-9
 BASE = Trial(splits=1, partitions=1)
 LITTLE_MEMORY = 16 << 10
 MOST_TRIALS = 400
@@ -65,6 +66,30 @@ class Breach:
     expected: tuple[Any, Any] | None
     found: tuple[Any, Any] | None
 
+    @property
+    def why(self) -> str:
+        """The likely cause, and what to do instead."""
+        if self.expected and self.found and differ_by_rounding(self.expected, self.found):
+            return (
+                "floats are added in another order, and the two answers differ in their last digits"
+                " alone: add them exactly, with `reduce = Sum()` or Mean(), or in your own method "
+                "with math.fsum(values)"
+            )
+        return self.law.breach
+
+
+def differ_by_rounding(one: Any, other: Any) -> bool:
+    """Return whether two JSON values differ in the last digits of their floats alone."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_ROUNDING)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(differ_by_rounding, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            differ_by_rounding(value, other[name]) for name, value in one.items()
+        )
+    return bool(one == other)
+
 
 def check(
     make: Callable[[], Job], inputs: Sequence[PlainInput], seeded: Sequence[Way] = ()
@@ -99,7 +124,8 @@ def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
         laws.append(_partitions(plain))
     if job.combines:
         laws.append(_combine(make))
-    if not (job.map_only or job.order_matters or isinstance(job.aggregation, CollectList)):
+    keeps_order = job.aggregation is not None and job.aggregation.order_matters
+    if not (job.map_only or job.order_matters or keeps_order):
         laws.append(_order(plain))
     laws.append(_plain(plain))
     if seeded:

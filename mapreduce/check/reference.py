@@ -25,8 +25,8 @@ from mapreduce.encoding import decode_key, decode_value, encode_key, encode_valu
 from mapreduce.engine.bad_records import kept_as, kept_as_length
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.zstd import zstd
-from mapreduce.input_formats import Format, InputFormat, Pairs, Parquet, WholeFile
-from mapreduce.job import Job, task_state
+from mapreduce.input_formats import Format, InputFormat, Pairs, Parquet, Values, WholeFile
+from mapreduce.job import Job, TaskState, task_state
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.yielded import pair_of, pairs_of
 
@@ -212,6 +212,10 @@ def plain_records(
     content = _unpacked(given.content)
     if isinstance(form, WholeFile):
         yield given.url, content
+    elif isinstance(form, Values):
+        texts = [text for _, text in reference_formats.plain_lines(content) if text.strip()]
+        numbered = enumerate(map(_plain_value, texts), form.first)
+        yield from (each for each in numbered if (given.url, each[0]) not in skip)
     elif isinstance(form, Pairs):
         from mapreduce.formats.pairs import pairs_of_content  # only a step of a chain reads them
 
@@ -222,6 +226,15 @@ def plain_records(
     else:
         left_out = {key for url, key in skip if url == given.url}
         yield from reference_formats.plain_records(content, form, left_out)
+
+
+def _plain_value(text: str) -> Any:
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return text
+    return value
 
 
 def _parquet_rows(content: bytes, form: Parquet) -> Iterator[Record]:
@@ -251,7 +264,8 @@ def _counter(watch: Watch | None, noun: str) -> Callable[[], None]:
 
 
 def _reduced(job: Job, gathered: list[tuple[bytes, Any]], watch: Watch | None) -> list[Record]:
-    task_state(job).stage = "reduce"
+    state = task_state(job)
+    state.stage = "reduce"
     groups = _groups(job, sorted(gathered, key=itemgetter(0)))
     aggregation, place = job.aggregation, Place("reduce")
     result: list[Record] = []
@@ -263,23 +277,34 @@ def _reduced(job: Job, gathered: list[tuple[bytes, Any]], watch: Watch | None) -
             count()
             place.record = key
             if aggregation is None:
-                result += map(pair_of, pairs_of(job.reduce(key, iter(values))))
+                state.key = values[0][0]
+                moving = _moving(state, values)
+                result += map(pair_of, pairs_of(job.reduce(key, moving)))
             else:
-                result.append((key, aggregation.plain(values)))
+                result.append((key, aggregation.plain([value for _, value in values])))
         if aggregation is None:
-            place.step, place.record = "reduce_cleanup", None
+            place.step, place.record, state.key = "reduce_cleanup", None, None
             result += map(pair_of, pairs_of(job.reduce_cleanup(), none_is_empty=True))
         if job.keep_order:
             return result
         return sorted(result, key=lambda pair: encode_key(pair[0]))
 
 
-def _groups(job: Job, ordered: Iterable[tuple[bytes, Any]]) -> list[tuple[Any, list[Any]]]:
-    """Return the groups in key order; values in the order of their keys, then of the input."""
-    groups: dict[bytes, tuple[Any, list[Any]]] = {}
+def _moving(state: TaskState, values: list[Record]) -> Iterator[Any]:
+    """Yield the values of a group; the job's `key` is that of the current one."""
+    for state.key, value in values:
+        yield value
+
+
+def _groups(job: Job, ordered: Iterable[tuple[bytes, Any]]) -> list[tuple[Any, list[Record]]]:
+    """Return the groups in key order, each with its (whole key, value) in the order of these keys,
+    then of the input.
+    """
+    groups: dict[bytes, tuple[Any, list[Record]]] = {}
     for encoded, value in ordered:
-        key: Any = decode_key(encoded)
+        whole: Any = decode_key(encoded)
+        key = whole
         if job.group_by:
             key = key[: job.group_by] if job.group_by > 1 else key[0]
-        groups.setdefault(encode_key(key), (key, []))[1].append(value)
+        groups.setdefault(encode_key(key), (key, []))[1].append((whole, value))
     return list(groups.values())

@@ -128,7 +128,7 @@ def _reduce_only(job: type[Job], trees: Mapping[str, ast.Module], own: str) -> f
     nothing in the pack names the method except its own body, and nothing looks methods up in
     another way.
     """
-    ours = {"object", "Job", "Parametrised", "Generic", "Chain"}
+    ours = {"object", "Job", "Parametrised", "Settings", "Generic", "Chain"}
     inherited = [cls for cls in job.__mro__ if cls.__name__ not in ours or not _is_ours(cls)]
     if own not in trees or any(not _is_in(cls, trees, own) for cls in inherited):
         return frozenset()

@@ -33,7 +33,7 @@ from mapreduce.job import Job, task_state
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import Digest
 from mapreduce.user_code.calls import Place, user_code
-from mapreduce.user_code.class_check import check_instance
+from mapreduce.user_code.class_check import check_instance, without_map
 from mapreduce.user_code.yielded import pairs_of
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
@@ -192,6 +192,8 @@ class MapStage:
         )
 
     def _piece(self, byte_range: ByteRange) -> RangeRead:
+        if self._job.passes_on and byte_range.format.kind != "pairs":
+            raise without_map(type(self._job))
         own = own_format(self._job, byte_range)
         reader = reader_of(
             byte_range.format, self._context.limits, own, lenient=self._aside is not None
@@ -204,7 +206,7 @@ class MapStage:
             self._one_by_one
             if self._aside
             else self._batch
-            if self._job.maps_batches
+            if self._job.maps_batches and byte_range.format.kind != "values"
             else self._records
         )
         begin, owned = byte_range.start, 0
@@ -336,6 +338,7 @@ _KEY_NAMES = {
     "parquet": "row",
     "whole": "file",
     "pairs": "key",
+    "values": "value",
     "fixed": "record",
     "avro": "record",
     "own": "key",

@@ -217,6 +217,7 @@ def _reduce_all(
     results.add(_own_reduce(job, groups, place))
     check_instance(job, "reduce")
     place.step, place.record = "reduce_cleanup", None
+    task_state(job).key = None
     results.add(pairs_of(job.reduce_cleanup(), none_is_empty=True))
 
 
@@ -257,9 +258,12 @@ def _own_reduce(
 def _yielded(
     job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place
 ) -> Iterator[Iterable[Any]]:
+    state = task_state(job)
     for encoded, values in groups:
         key = group_key(encoded, job.group_by)
         place.record = key
+        if not job.group_by:
+            state.key = key
         yield pairs_of(job.reduce(key, values))
 
 
@@ -272,14 +276,36 @@ def _groups(job: Job, blocks: Gathered, folder: Path) -> Iterator[tuple[bytes, I
     if native.extension is None:
         group: Iterator[PackedPair]
         for encoded, group in groupby(merged(blocks.runs, folder, blocks.at_once), together):
-            yield encoded, (unpack_value(packed) for _, packed in group)
+            if job.group_by:
+                yield encoded, _moving(job, ((key, (unpack_value(each),)) for key, each in group))
+            else:
+                yield encoded, (unpack_value(packed) for _, packed in group)
         return
     pieces: Iterator[tuple[bytes, list[Any]]]
     # the extension yields a key once per frame, so `groupby` joins the values from several frames
     keep = native_collector.operation("KEEP")
     frames = merged_frames(blocks.runs, folder, keep, blocks.at_once)
     for encoded, pieces in groupby(native_collector.groups_of(frames), together):
-        yield encoded, chain.from_iterable(values for _, values in pieces)
+        if job.group_by:
+            yield encoded, _moving(job, pieces)
+        else:
+            yield encoded, chain.from_iterable(values for _, values in pieces)
+
+
+def _moving(job: Job, pieces: Iterable[tuple[bytes, Iterable[Any]]]) -> Iterator[Any]:
+    """Return the values of a group, while `job.key` is the key of the current one."""
+    state = task_state(job)
+    parts = iter(pieces)
+    first, values = next(parts)
+    # before the first value too, as in Hadoop
+    state.key = decode_key(first)
+
+    def following() -> Iterator[Any]:
+        for encoded, more in parts:
+            state.key = decode_key(encoded)
+            yield from more
+
+    return chain(values, following())
 
 
 def _grouping(job: Job) -> Callable[[tuple[bytes, Any]], bytes]:

@@ -13,8 +13,11 @@ from itertools import pairwise
 from mapreduce.engine.chunks import copy_splits
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.sample import PLACES, key_boundaries, write_boundaries
+from mapreduce.errors import InputError
 from mapreduce.formats.inspection import cuttable, look_at, marked
-from mapreduce.input_formats import Compression
+from mapreduce.formats.values import MOST_BYTES, value_ranges
+from mapreduce.input_formats import Compression, Values
+from mapreduce.storage import Storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire.messages import (
     ByteRange,
@@ -43,7 +46,10 @@ def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
     stopwatch = Stopwatch(context.storage)
     with ThreadPoolExecutor(LOOKS) as pool:
         compressions = list(pool.map(lambda given: look_at(given, context.storage), task.inputs))
-    splits = _marked(plan_splits(task.inputs, task.cut, compressions), context)
+    if any(given.format.kind == "values" for given in task.inputs):
+        splits = _of_values(task.inputs, compressions, context.storage)
+    else:
+        splits = _marked(plan_splits(task.inputs, task.cut, compressions), context)
     boundaries: StoredObject | None = None
     if task.key_ranges is not None and task.job is not None:
         samples = _samples(task, compressions, context)
@@ -125,6 +131,23 @@ class _Input:
             format=given.format,
             compression=self.compression,
         )
+
+
+def _of_values(
+    inputs: Sequence[InputObject], compressions: Sequence[Compression | None], storage: Storage
+) -> tuple[Split, ...]:
+    """Return a split for each value; raises `InputError` where an input cannot be read so."""
+    pieces: list[ByteRange] = []
+    for given, compression in zip(inputs, compressions, strict=True):
+        if compression is not None or given.size > MOST_BYTES:
+            what = "is compressed" if compression else "is longer than 64 MiB"
+            raise InputError(f"{given.url} {what}; --over takes a short text file, a value a line")
+        content = storage.read(given.url, etag=given.etag)
+        whole = _Input(given, None, given.size)
+        for start, end in value_ranges(content, given.url):
+            form = Values(first=len(pieces))
+            pieces.append(whole.piece(start, end).model_copy(update={"format": form}))
+    return tuple(Split(index=index, pieces=(piece,)) for index, piece in enumerate(pieces))
 
 
 def _by_grid(

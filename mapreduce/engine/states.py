@@ -48,8 +48,9 @@ def allows_states(aggregation: Aggregation[Any] | None) -> bool:
 
 
 def is_associative(aggregation: Aggregation[Any]) -> bool:
-    """Return whether the class itself says so: a subclass may have changed `merge`."""
-    return bool(vars(type(aggregation)).get("associative"))
+    """Return whether the class or the instance itself says so: a subclass may change `merge`."""
+    said = {**vars(type(aggregation)), **vars(aggregation)}
+    return bool(said.get("associative"))
 
 
 class _State(Message):

@@ -20,7 +20,7 @@ from mapreduce.storage import Storage
 from mapreduce.storage.base import AHEAD
 from mapreduce.wire.messages import ByteRange, InputObject
 
-_UNPACKED = frozenset({"text", "jsonl", "csv", "whole", "fixed", "warc", "own", "avro"})
+_UNPACKED = frozenset({"text", "jsonl", "csv", "whole", "values", "fixed", "warc", "own", "avro"})
 """The formats that may be compressed from outside; Parquet and pairs compress inside."""
 _TOLD_BY_THE_END = (b"PAR1", b"PARE", b"ORC")
 

@@ -43,6 +43,10 @@ def reader_of(
             from mapreduce.formats.whole import WholeFileReader
 
             return WholeFileReader(limits)
+        case "values":
+            from mapreduce.formats.values import ValuesReader
+
+            return ValuesReader(limits)
         case "avro":
             from mapreduce.formats.avro import AvroReader
 

@@ -327,6 +327,21 @@ class Warc(_Format):
         return False
 
 
+class Values(_Format):
+    """One value a line, as JSON or else as text, for `--over`: `map(number, value)`.
+
+    Each value is a map task of its own. `first` is the number of a byte range's first value.
+    """
+
+    kind: Literal["values"] = "values"
+    first: int = 0
+
+    @property
+    def by_lines(self) -> bool:
+        """True: a value is a line."""
+        return True
+
+
 class Pairs(_Format):
     """The pairs of another step of the chain: `map(key, value)`, with their exact types."""
 
@@ -356,7 +371,7 @@ class Own(_Format):
 
 
 Format: TypeAlias = Annotated[
-    Text | JsonLines | Csv | Parquet | Avro | WholeFile | FixedLength | Warc | Own | Pairs,
+    Text | JsonLines | Csv | Parquet | Avro | WholeFile | FixedLength | Warc | Own | Pairs | Values,
     Field(discriminator="kind"),
 ]
 

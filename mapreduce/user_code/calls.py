@@ -28,8 +28,11 @@ _UNPACKED = re.compile(r"/jobs/[0-9a-f]{64}/")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _OURS = tuple(f"{_ROOT / folder}{os.sep}" for folder in ("mapreduce", "services", "driver"))
 _FOR_AUTHORS = tuple(
-    str(_ROOT / "mapreduce" / f"{name}.py")
-    for name in "aggregate batch job user_code/parameters word_counts words".split()
+    str(_ROOT / "mapreduce" / name)
+    for name in (
+        *"aggregate.py aggregations batch.py job.py".split(),
+        *"user_code/parameters.py word_counts.py words.py".split(),
+    )
 )
 """Our modules that a job calls: their errors are about the author's call."""
 _PYTHON = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
@@ -243,7 +246,7 @@ def user_frames(
 
 def _owner(filename: str) -> Owner:
     if filename.startswith(_OURS):
-        return "either" if filename in _FOR_AUTHORS else "engine"
+        return "either" if filename.startswith(_FOR_AUTHORS) else "engine"
     if filename.startswith("<frozen "):
         return "either"
     steps = Path(filename).parts

@@ -6,15 +6,18 @@ import builtins
 import functools
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from mapreduce.aggregate import Aggregation
+from mapreduce.aggregations.several import Several
 from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.formats.table import wrong_columns
 from mapreduce.input_formats import InputFormat, JsonLines, Text, WholeFile, check_own
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
 from mapreduce.user_code.parameters import Parametrised, check_parameters
+from mapreduce.user_code.settings import SETTINGS as RUN_SETTINGS
+from mapreduce.user_code.settings import check_settings
 
 HOOKS: Mapping[str, int] = {
     "map_setup": 0,
@@ -30,6 +33,7 @@ HOOKS: Mapping[str, int] = {
 """The methods that an author writes: name to number of arguments after `self`."""
 
 SETTINGS = (
+    *RUN_SETTINGS,
     "input_format",
     "group_by",
     "total_order",
@@ -73,11 +77,8 @@ def check_job(cls: type[Job]) -> None:
         JobLoadError: the message says what to write.
     """
     check_names(cls, Job, (*HOOKS, *SETTINGS), ENGINES, FOREIGN)
-    if cls.map is Job.map:
-        raise JobLoadError(
-            f"the job {cls.__name__} has no `map`; "
-            "write `def map(self, key, value)` that yields pairs"
-        )
+    if cls.map is Job.map and (cls.reduce is None or cls.map_batch is not Job.map_batch):
+        raise without_map(cls)
     _check_reduce(cls)
     for name, arguments in HOOKS.items():
         if getattr(cls, name) is not getattr(Job, name) and not isinstance(
@@ -86,7 +87,16 @@ def check_job(cls: type[Job]) -> None:
             _check_method(cls, name, arguments)
     _check_that_all_is_called(cls)
     _check_attributes(cls)
+    check_settings(cls)
     check_parameters(cls)
+
+
+def without_map(cls: type[Job]) -> JobLoadError:
+    """Return the error for a job without `map` that does not read pairs."""
+    return JobLoadError(
+        f"the job {cls.__name__} has no `map`; write `def map(self, key, value)` that yields pairs "
+        "(a step of a chain with a `reduce` may leave it out if it reads the step before alone)"
+    )
 
 
 def check_instance(job: Job, step: str) -> None:
@@ -110,15 +120,13 @@ def _check_reduce(cls: type[Job]) -> None:
             f"`reduce` of {cls.__name__} is a class; "
             f"make an instance: `reduce = {reduce.__name__}()`"
         )
-    if isinstance(reduce, Aggregation):
-        missing = [
-            name for name in _MUST if getattr(type(reduce), name) is getattr(Aggregation, name)
-        ]
-        if missing:
-            raise JobLoadError(
-                f"the aggregation {type(reduce).__name__} has no `{missing[0]}`; write one "
-                "(create, add, merge and result make an aggregation)"
-            )
+    if isinstance(reduce, Several):
+        for each in reduce.by_name.values():
+            _check_aggregation(each)
+    elif isinstance(reduce, Aggregation):
+        _check_aggregation(reduce)
+    elif isinstance(reduce, Mapping):
+        _refuse_dict(cls, reduce)
     elif reduce is not None and not callable(reduce):
         raise JobLoadError(
             f"`reduce` of {cls.__name__} is {reduce!r}, neither a method nor an aggregation"
@@ -127,6 +135,32 @@ def _check_reduce(cls: type[Job]) -> None:
         raise JobLoadError(
             f"{cls.__name__} has `group_by`, which needs `def reduce(self, key, values)`"
         )
+
+
+def _check_aggregation(aggregation: Aggregation[Any]) -> None:
+    kind = type(aggregation)
+    missing = [name for name in _MUST if getattr(kind, name) is getattr(Aggregation, name)]
+    if missing:
+        raise JobLoadError(
+            f"the aggregation {kind.__name__} has no `{'`, `'.join(missing)}`; write "
+            f"{'it' if len(missing) == 1 else 'them'} "
+            "(create, add, merge and result make an aggregation)"
+        )
+
+
+def _refuse_dict(cls: type[Job], given: Mapping[Any, Any]) -> NoReturn:
+    """Refuse a dict in `reduce` that is not one of names and aggregations."""
+    start = f"`reduce` of {cls.__name__}"
+    for name, each in given.items():
+        if type(name) is not str:
+            raise JobLoadError(f"{start} has the name {name!r}, which is not a str")
+        if inspect.isclass(each) and issubclass(each, Aggregation):
+            raise JobLoadError(f"{start}: {name!r} is a class; write {each.__name__}()")
+        if instead := _instead_of(each):
+            raise JobLoadError(f"{start}: {name!r} is a function; write {instead}")
+        if not isinstance(each, Aggregation) or isinstance(each, Several):
+            raise JobLoadError(f"{start}: {name!r} is {each!r}, not an aggregation such as Count()")
+    raise JobLoadError(f'{start} is empty; write names and aggregations: {{"n": Count()}}')
 
 
 def _check_method(cls: type[Job], name: str, arguments: int) -> None:
@@ -178,13 +212,16 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
         unused = ("combine", "partition", "reduce_setup", "reduce_cleanup")
     elif isinstance(cls.reduce, Aggregation):
         unused = ("combine", "reduce_setup", "reduce_cleanup")
-        why = f"`reduce = {type(cls.reduce).__name__}()` needs no code of the job"
+        what = "a dict" if isinstance(cls.reduce, Several) else f"{type(cls.reduce).__name__}()"
+        why = f"`reduce = {what}` needs no code of the job"
     for hook in unused:
         if getattr(cls, hook) is not getattr(Job, hook):
             raise JobLoadError(
                 f"`{hook}` of {cls.__name__} is never called: {why}; "
                 "remove it, or write a method `reduce`"
             )
+    if cls.reducers is not None and cls.reduce is None:
+        raise JobLoadError(f"{cls.__name__} has `reducers` and no `reduce`; remove it")
     if cls.total_order and cls.reduce is None:
         raise JobLoadError(
             f"{cls.__name__} has `total_order`, which needs a `reduce`: "

@@ -35,7 +35,7 @@ _WRITE: Mapping[str, str] = {
     "`map(self, key, value)` in the job's own class": "Mapper",
     "`map`": "mapValues flatMapValues",
     "`map`, which may yield any number of pairs": "flatMap",
-    "`map`; to call a command, use subprocess in `map_batch`": "mapper_cmd",
+    "`--job streaming --param mapper=...`, which runs a command": "mapper_cmd",
     "`map_batch`, or `map_setup` and `map_cleanup` around `map`": "mapPartitions",
     "`input_format = WholeFile()` and `map(self, url, content)`": "mapper_raw",
     "an `if` in `map`": "mapper_pre_filter filter",
@@ -47,7 +47,7 @@ _WRITE: Mapping[str, str] = {
     # reduce
     "`reduce(self, key, values)`": "reducer_raw setReducerClass groupByKey",
     "`reduce(self, key, values)` in the job's own class": "Reducer",
-    "`reduce(self, key, values)`; there is no shell command for it": "reducer_cmd",
+    "`--job streaming --param mapper=... --param reducer=...`, which runs commands": "reducer_cmd",
     "`reduce(self, key, values)`, or an aggregation: `reduce = Sum()`": "reducer",
     "`reduce`, which yields each key once": "distinct",
     "inputs with names: `self.input` in `map`, and `reduce`": (
@@ -106,8 +106,11 @@ _WRITE: Mapping[str, str] = {
         "run_job make_runner run main"
     ),
     "`mapreduce.testing.run(TheJob(), lines)`": "sandbox",
-    "options of the command line, such as --reducers": "JOBCONF jobconf",
-    "--reducers of the command line": "setNumReduceTasks numPartitions",
+    "`reducers = 8`, `chunk_size`, `skip_bad_records` or `task_memory` in the class, or options of "
+    "the command line": "JOBCONF jobconf",
+    "`reducers = 8` in the class, or --reducers of the command line": (
+        "setNumReduceTasks numPartitions"
+    ),
     "nothing: there is no Java": "LIBJARS libjars",
 }
 """What to write, and the names of other frameworks in whose place."""
@@ -146,10 +149,12 @@ def check_names(
         JobLoadError: there is such a name; the message says what to write.
     """
     used: frozenset[str] | None = None
-    for owner in authors_classes(cls, base):
-        # an annotation in a mixin declares no parameter
-        declared = _declared(owner) if issubclass(owner, base) else set()
-        for name in {*declared, *vars(owner)}:
+    owners = list(authors_classes(cls, base))
+    # an annotation in a mixin declares no parameter; a subclass may give a parameter a value
+    declared = {name for owner in owners if issubclass(owner, base) for name in _declared(owner)}
+    for owner in owners:
+        own = _declared(owner) if issubclass(owner, base) else set()
+        for name in {*own, *vars(owner)}:
             if name.startswith("_") or name in hooks:
                 continue
             if name in engines:

@@ -6,25 +6,30 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from mapreduce.errors import JobLoadError, ParameterError
+from mapreduce.user_code.settings import SETTINGS, Settings
 
 _ASKED_OF_CLASSES = frozenset(("check", "parameters", "parameter_values"))
 """Methods that checking a class needs, so a class that hides one is refused when it is defined."""
 
 
-class Parametrised:
+class Parametrised(Settings):
     """The base of `Job` and `Chain`.
 
-    A parameter is an annotated class attribute with a default (`min_length: int = 1`); `--param
-    min_length=3` sets it. An attribute whose name starts with an underscore, or that is a
-    `ClassVar`, is not a parameter.
+    A parameter is an annotated class attribute (`min_length: int = 1`); `--param min_length=3` sets
+    it. Without a default (`pattern: str`) it is required. An attribute whose name starts with an
+    underscore, or that is a `ClassVar`, is not a parameter.
     """
 
     def __new__(cls, *_: Any, **parameters: Any) -> Self:
@@ -37,6 +42,10 @@ class Parametrised:
             if name not in known:
                 raise ParameterError(_unknown_parameter(cls, name, known))
             setattr(made, name, _converted(cls, name, known[name], value))
+        for name, value in _PASSED.get().items():
+            if name in known and name not in parameters:
+                setattr(made, name, _passed_on(cls, name, known[name], value))
+        _check_required(cls, vars(made))
         return made
 
     def __init__(self, **parameters: Any) -> None:
@@ -68,7 +77,9 @@ class Parametrised:
                 f"an annotation in {cls.__name__} cannot be read: {exc}; "
                 "import the type in the class's module"
             ) from exc
-        own = {name for base in _authors(cls) for name in vars(base)}
+        own = {
+            name for base in _authors(cls) for name in {*vars(base), *inspect.get_annotations(base)}
+        }
         return {
             name: kind
             for name, kind in hints.items()
@@ -94,12 +105,14 @@ def parse_parameters(cls: type[Parametrised], assignments: Mapping[str, str]) ->
     """Return parameter values, as JSON, from the texts of `--param name=value`.
 
     Raises:
-        ParameterError: an unknown name, or a text that is not of the parameter's type.
+        ParameterError: an unknown name, a text that is not of the parameter's type, or a required
+            parameter without a value.
     """
     known = cls.parameters()
     for name in assignments:
         if name not in known:
             raise ParameterError(_unknown_parameter(cls, name, known))
+    _check_required(cls, assignments)
     return {
         name: as_json(cls, name, known[name], _parsed(cls, name, known[name], text))
         for name, text in assignments.items()
@@ -120,6 +133,22 @@ def parameters_as_json(cls: type[Parametrised], values: Mapping[str, object]) ->
         name: as_json(cls, name, known[name], _converted(cls, name, known[name], value))
         for name, value in values.items()
     }
+
+
+_PASSED: ContextVar[Mapping[str, Any]] = ContextVar("_PASSED", default=MappingProxyType({}))
+"""The parameters of the chain whose `steps` runs."""
+
+
+@contextmanager
+def passing(chain: Parametrised) -> Iterator[None]:
+    """Let each instance made in the block have the chain's parameters that it has too, by name,
+    unless they are given.
+    """
+    token = _PASSED.set({name: getattr(chain, name) for name in type(chain).parameters()})
+    try:
+        yield
+    finally:
+        _PASSED.reset(token)
 
 
 def check_parameters(cls: type[Parametrised]) -> None:
@@ -153,6 +182,7 @@ def as_json(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any:
         if isinstance(value, set | frozenset):
             # the order of a set of texts differs from process to process
             held = sorted(held, key=repr)
+        held = _finite(held)
         if adapter.validate_python(held) == value or value != value:  # noqa: PLR0124 - a nan
             return held
     except ValidationError as exc:
@@ -162,6 +192,17 @@ def as_json(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any:
     raise ParameterError(
         f"parameter {name} of {cls.__name__} has the value {value!r}, which JSON does not support"
     )
+
+
+def _finite(held: Any) -> Any:
+    """Return a JSON value with infinities and nan as texts, for which JSON has no number."""
+    if isinstance(held, float) and not math.isfinite(held):
+        return repr(held)
+    if isinstance(held, list):
+        return [_finite(each) for each in held]
+    if isinstance(held, dict):
+        return {name: _finite(each) for name, each in held.items()}
+    return held
 
 
 def _authors(cls: type) -> list[type]:
@@ -179,7 +220,7 @@ def _bases(cls: type) -> list[type]:
 
 def _settings(cls: type) -> set[str]:
     """Return the names of `Job` or `Chain` itself; annotating one does not make it a parameter."""
-    return {name for base in _bases(cls) for name in vars(base)}
+    return {*SETTINGS, *(name for base in _bases(cls) for name in vars(base))}
 
 
 def _given_what_it_takes(init: Callable[..., None]) -> Callable[..., None]:
@@ -223,6 +264,30 @@ def _converted(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any
         raise ParameterError(_wrong_value(cls, name, kind, value, exc)) from None
 
 
+def _passed_on(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any:
+    try:
+        return _converted(cls, name, kind, value)
+    except ParameterError as exc:
+        raise ParameterError(
+            f"the chain passes on its parameter of the same name: {exc}; "
+            f"rename one of them, or write {cls.__name__}({name}=...)"
+        ) from None
+
+
+def _check_required(cls: type[Parametrised], given: Mapping[str, Any]) -> None:
+    """Refuse values in which a required parameter is missing; raises `ParameterError`."""
+    known = cls.parameters()
+    missing = [name for name in known if name not in given and not hasattr(cls, name)]
+    if not missing:
+        return
+    name = missing[0]
+    kind = getattr(known[name], "__name__", str(known[name]))
+    options = " ".join(f"--param {each}=..." for each in missing)
+    raise ParameterError(
+        f"{cls.__name__} needs {options} (`{name}: {kind}` has no default, so it is required)"
+    )
+
+
 def _parsed(cls: type[Parametrised], name: str, kind: Any, text: str) -> Any:
     adapter = TypeAdapter[Any](kind)
     try:
@@ -246,12 +311,5 @@ def _wrong_value(
 
 
 def _unknown_parameter(cls: type[Parametrised], name: str, known: Mapping[str, Any]) -> str:
-    if any(name in inspect.get_annotations(owner) for owner in _authors(cls)) and not hasattr(
-        cls, name
-    ):
-        return (
-            f"`{name}` of {cls.__name__} has no default, so it is not a parameter; "
-            f"give it one: `{name}: str = ''`"
-        )
     has = ", ".join(sorted(known)) if known else "none"
     return f"{cls.__name__} has no parameter {name!r}; it has: {has}"

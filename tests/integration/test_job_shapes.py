@@ -246,3 +246,83 @@ def test_a_folder_gets_a_file_for_each_part(driver: Driver) -> None:
     assert all(path.read_text().startswith("key,value\n") for path in parts)
     wrong = driver.run(*command, "--output", "all.csv", "--output-format", "tsv")
     assert (wrong.code, "contradict each other" in wrong.err) == (2, True)
+
+
+SETTINGS = """
+from mapreduce import Chain, Count, Job, Mean, Quantile, Step
+
+
+class Lengths(Job):
+    least: int
+    reducers = 2
+    reduce = {"n": Count(), "mean": Mean(), "median": Quantile(0.5)}
+
+    def map(self, offset, line):
+        for word in line.split():
+            if len(word) >= self.least:
+                yield word[0], len(word)
+
+
+class Letters(Chain):
+    least: int = 2
+
+    def steps(self):
+        yield Lengths()
+        yield Step(reduce=Count(), reducers=3)
+"""
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+def test_several_aggregations_and_settings_of_steps(driver: Driver, target: str) -> None:
+    """Each step has its own number of parts; a required parameter is asked for; all verifies."""
+    (driver.folder / "letters.py").write_text(SETTINGS)
+    (driver.folder / "in.txt").write_text("a bee be a bean\nabc ab\n")
+    alone = ("run", "in.txt", "--job", "letters.py:Lengths", "--target", target, "--json")
+    asked = driver.run(*alone)
+    assert (asked.code, "Lengths needs --param least=..." in asked.err) == (2, True)
+    given = driver.run(*alone, "--param", "least=2")
+    assert given.code == 0, given.err
+    assert "2 reducers (`reducers` of the job)" in given.err
+    assert 2 == len(given.document["result_urls"])
+    assert dict(given.document["top"]) == {
+        "a": {"n": 2, "mean": 2.5, "median": 2.5},
+        "b": {"n": 3, "mean": 3.0, "median": 3.0},
+    }
+    assert driver.run("verify").code == 0
+    chain = driver.run("run", "in.txt", "--job", "letters.py:Letters", "--target", target, "--json")
+    assert chain.code == 0, chain.err
+    assert [["a", 1], ["b", 1]] == sorted(chain.document["top"])
+    assert 3 == len(chain.document["result_urls"])
+    assert driver.run("verify").code == 0
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+def test_map_over_values(driver: Driver, target: str) -> None:
+    """Each value is a task; one that failed is done alone, and the rest is reused."""
+    job = "from mapreduce import Job\n\n\nclass Twice(Job):\n    bad: int = 2\n\n    def map"
+    job += "(self, number, value):\n        if value == self.bad:\n            raise ValueError\n"
+    job += "        yield number, value * 2\n"
+    (driver.folder / "twice.py").write_text(job)
+    (driver.folder / "values.txt").write_text('1\n\n2\n"x"\n')
+    command = ("run", "--over", "values.txt", "--job", "twice.py", "--target", target, "--json")
+    assert 1 == driver.run(*command).code
+    done = driver.run(*command, "--param", "bad=7")
+    assert done.code == 0, done.err
+    assert [[0, 2], [1, 4], [2, "xx"]] == sorted(done.document["top"])
+    assert 3 == sum(row["stage"] == "map" for row in done.document["tasks"])
+    assert driver.run("verify").code == 0
+    again = driver.run(*command, "--param", "bad=7").document
+    assert again["reused_tasks"] == len(again["tasks"])
+
+
+@pytest.mark.parametrize("target", ["local", "inline"])
+def test_shell_commands(driver: Driver, target: str) -> None:
+    """A streaming job runs in the services; one that fails says what its command said."""
+    (driver.folder / "in.txt").write_bytes(b"b\t1\na\t\xff\nb\t0\n\n")
+    command = ("run", "in.txt", "--job", "streaming", "--target", target, "--json")
+    done = driver.run(*command, "--param", "mapper=cat", "--param", "reducer=cat")
+    assert done.code == 0, done.err
+    expected = [["", None], ["a", {"base64": "/w=="}], ["b", "0"], ["b", "1"]]
+    assert expected == sorted(done.document["top"], key=lambda pair: (pair[0], str(pair[1])))
+    failed = driver.run(*command, "--param", "mapper=echo no >&2; exit 3")
+    assert (failed.code, "ended with exit code 3: no" in failed.err) == (1, True)

@@ -54,6 +54,10 @@ AGGREGATIONS: list[tuple[Aggregation[Any], st.SearchStrategy[Any]]] = [
     (Sum(), integers),
     (Sum(), floats),
     (Sum(), small_integers | floats),
+    (Sum(), st.tuples(small_integers, floats)),
+    (Sum(), st.lists(small_integers | floats, min_size=2, max_size=2)),
+    (Sum(), st.tuples(st.tuples(small_integers), st.just(0.1))),
+    (Mean(), st.tuples(small_integers, floats)),
     (Count(), integers | texts),
     (Min(), integers),
     (Min(), floats | small_integers),
@@ -149,6 +153,35 @@ def test_the_state_of_huge_floats_can_be_carried() -> None:
         state = Sum().add(state, (-1) ** number * 1.7e308 * (number % 7 > 2) + 0.1 * number)
     assert decode_value(encode_value(state)) == state
     assert len(encode_value(state)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([(1, 2), (1, 2, 3)], r"\(1, 2, 3\) to \(1, 2\)"),
+        ([[1, 2], (1, 2)], r"\(1, 2\) to \[1, 2\]"),
+        ([(1, 2), 5], r"5 to \(1, 2\)"),
+        ([5, (1, 2)], r"\(1, 2\) to 5"),
+        ([[1.5], [1, 2.5]], r"\[1, 2.5\] to \[1.5\]"),
+    ],
+)
+def test_rows_of_other_forms_are_not_added(values: list[Any], shown: str) -> None:
+    """Tuples and lists of two lengths or kinds are refused with both, when added or merged."""
+    one, other = values
+    with pytest.raises(NotAggregable, match=shown):
+        Sum().add(Sum().create(one), other)
+    with pytest.raises(NotAggregable, match=shown):
+        Sum().merge(Sum().create(one), Sum().create(other))
+    with pytest.raises(NotAggregable, match="Mean adds numbers, or tuples or lists of one length"):
+        Mean().plain(values)
+
+
+def test_rows_are_added_exactly() -> None:
+    """Each element is the exact sum, and what is no number is refused by name."""
+    rows = [(1, 1e16), (1 << 70, 1.0), (2, -1e16)]
+    assert ((1 << 70) + 3, 1.0) == merged_result(Sum(), rows, random.Random(1))
+    with pytest.raises(NotAggregable, match="Sum adds int or float values, not str: 'x'"):
+        Sum().create((1, "x"))
 
 
 def test_mean_of_large_integers() -> None:

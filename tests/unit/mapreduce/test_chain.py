@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from mapreduce import Chain, Job, Step, StepResult, Sum
-from mapreduce.chain import Steps, steps_of
+from mapreduce import Chain, CollectList, Count, Job, Step, StepResult, Sum, TopK
+from mapreduce.chain import Reduce, Steps, steps_of
 from mapreduce.check.reference import plain_answer
 from mapreduce.errors import JobLoadError
+from mapreduce.formats.json_values import jsonable
+from mapreduce.testing import run
 
 
 class Halve(Job):
@@ -42,6 +44,118 @@ class UntilZero(Chain):
         while left >= self.least:
             result = yield Halve()
             left = result.counters["left"]
+
+
+class Letters(Job):
+    """The number of each word."""
+
+    reduce = Sum()
+
+    def map(self, key: Any, value: Any) -> Iterator[tuple[Any, int]]:
+        for word in str(value).split():
+            yield (word[0], word), 1
+
+
+class ByLetter(Job):
+    """Only reduces: the words of each letter."""
+
+    group_by = 1
+
+    def reduce(self, letter: str, counts: Iterator[int]) -> Iterator[tuple[str, Any]]:
+        yield letter, [(self.key[1], count) for count in counts]
+
+
+class Total(Job):
+    """Only reduces."""
+
+    reduce = CollectList()
+
+
+class ReduceOnly(Chain):
+    """Steps without `map`, after one with."""
+
+    def steps(self) -> Steps:
+        return [Letters(), ByLetter(), Total()]
+
+
+def test_a_step_without_map_passes_pairs_on() -> None:
+    """A step that reads pairs needs no `map`; a run and the definition agree."""
+    expected = {"a": [[["ab", 1], ["ac", 2]]], "b": [[["b", 1]]]}
+    assert expected == dict(run(ReduceOnly(), ["ab b ac", "ac"], splits=2).pairs)
+    definition = plain_answer(ReduceOnly(), [("u", b"ab b ac\nac\n")])
+    assert expected == {key: jsonable(value) for key, value in definition}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda: [Total()],
+        lambda: [Letters(), Step(Total(), reads=("previous", "given"))],
+    ],
+)
+def test_a_step_that_reads_the_inputs_needs_a_map(steps: Any) -> None:
+    """A first step, and one that reads the given inputs again, are refused without `map`."""
+
+    class Steps(Chain):
+        def steps(self) -> Any:
+            return steps()
+
+    with pytest.raises(JobLoadError, match="the job Total has no `map`; write"):
+        run(Steps(), ["a"])
+
+
+def test_a_job_alone_needs_a_map() -> None:
+    """Lines are not passed on as pairs."""
+    with pytest.raises(JobLoadError, match="the job Total has no `map`; write"):
+        run(Total(), ["a"])
+
+
+class WithoutClasses(Chain):
+    """Steps that are only an aggregation."""
+
+    k: int = 2
+
+    def steps(self) -> Steps:
+        return [
+            Words(),
+            Step(reduce={"n": Count(), "best": TopK(self.k)}, reducers=2),
+            Step(reduce=CollectList()),
+        ]
+
+
+class Words(Job):
+    """The length of each word, by its first letter."""
+
+    def map(self, key: Any, value: Any) -> Iterator[tuple[Any, int]]:
+        for word in str(value).split():
+            yield word[0], len(word)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_a_step_needs_no_class(k: int) -> None:
+    """An aggregation is a step; a run and the definition agree."""
+    expected = {
+        "a": [{"n": 3, "best": [3, 2][:k]}],
+        "b": [{"n": 1, "best": [1]}],
+    }
+    assert expected == dict(run(WithoutClasses(k=k), ["ab b abc", "a"], splits=2).pairs)
+    assert expected == dict(plain_answer(WithoutClasses(k=k), [("u", b"ab b abc\na\n")]))
+
+
+def test_a_step_without_a_class_reaches_its_task_by_its_parameters() -> None:
+    """A task makes the same job from the class's name and the parameters alone."""
+    job = Step(reduce=TopK(3)).job
+    assert ("mapreduce.chain", "Reduce") == (type(job).__module__, type(job).__name__)
+    again = Reduce(**job.parameter_values())
+    assert isinstance(again.aggregation, TopK)
+    assert 3 == again.aggregation.k
+
+
+@pytest.mark.parametrize("options", [{}, {"reduce": Sum(), "job": Halve()}])
+def test_a_step_is_a_job_or_an_aggregation(options: dict[str, Any]) -> None:
+    """Neither and both are refused."""
+    with pytest.raises(JobLoadError, match="a step has a job or an aggregation"):
+        Step(**options)
 
 
 def test_listed_steps() -> None:

@@ -75,3 +75,33 @@ def test_a_chain_is_checked_step_by_step(command: Command, home: Path) -> None:
     said = command("check", "page_rank", "--input", "edges.txt")
     assert 0 == said.code
     assert said.out.count(", ") >= 1
+
+
+FLOATS = """
+from mapreduce import Chain, Job
+
+
+class Added(Job):
+    def map(self, key, value):
+        number = key if isinstance(key, int) else 0
+        yield number % 2, 0.1 + number * 1e6
+        yield number % 2, 1e-7 * number
+
+    def reduce(self, key, values):
+        yield key, sum(values)
+
+
+class Four(Chain):
+    def steps(self):
+        return [Added(), Added(), Added(), Added()]
+"""
+
+
+def test_rounding_is_said_and_equal_steps_break_a_law_once(
+    command: Command, home: Path, sample: str
+) -> None:
+    """Four equal steps are one finding, which says how floats are added exactly."""
+    (home / "floats.py").write_text(FLOATS)
+    said = command("check", "floats.py", "--input", sample)
+    assert (1, 1) == (said.code, said.out.count("breaks a law"))
+    assert "math.fsum(values)" in said.out

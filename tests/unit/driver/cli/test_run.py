@@ -190,6 +190,8 @@ def test_inputs_need_no_option(command: Command, roses: Path) -> None:
         ((), "there is no input; name a file, folder, glob or URL"),
         (("*.none",), "no file matches *.none"),
         (("top_k", "roses.txt"), "run INPUT --job top_k"),
+        (("--over", "roses.txt"), "name a job whose `map(number, value)` takes the values"),
+        (("roses.txt", "--over", "x"), "--over x: takes the place of the input roses.txt"),
     ],
 )
 def test_a_run_without_an_input_says_what_to_type(

@@ -111,4 +111,8 @@ def test_the_reason_names_the_options() -> None:
         "1.0 GiB of input: splits of 32.0 MiB at most (--chunk-size), 16 reducers (--reducers)"
         == reason(GIB, split_rule(GIB), 16)
     )
+    said = ("reducers", "chunk_size")
+    assert "(`chunk_size` of the job), 2 reducers (`reducers` of the job)" in reason(
+        GIB, split_rule(GIB), 2, said
+    )
     assert "7 splits (--chunks), no reducer" in reason(1, SplitRule(splits=7), 0)

@@ -136,6 +136,9 @@ def test_a_step_is_planned_from_its_job() -> None:
     )
     assert (True, False, ()) == (planned.keep_pairs, planned.chain, planned.inputs)
     assert 0 == plan_step(run, Step(MapOnly()), 1, ()).partitions
+    assert 2 == plan_step(run, Step(Word(), reducers=2), 1, ()).partitions
+    asked = ChainRun(Empty(), run_plan(chain=True, partitions=3, asked=("reducers",)))
+    assert 3 == plan_step(asked, Step(Word(), reducers=2), 1, ()).partitions
 
 
 def test_a_step_of_another_module_has_no_file_of_the_chains() -> None:

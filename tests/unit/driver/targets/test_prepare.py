@@ -16,7 +16,7 @@ from driver.targets import prepare as module
 from driver.targets.prepare import Prepared, mappers_there, open_runs, prepare, write_plan
 from driver.transport.endpoint import Endpoint
 from mapreduce.engine.split import plan_splits
-from mapreduce.errors import FleetError, InputError, RunStopped, UsageError
+from mapreduce.errors import FleetError, InputError, JobLoadError, RunStopped, UsageError
 from mapreduce.storage import ObjectInfo
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED
@@ -81,6 +81,81 @@ def _prepared(
 
 def _planned(text: str, **config: Any) -> Any:
     return write_plan(_prepared(text, **config), lambda *_: None)
+
+
+# -- settings of the job ---------------------------------------------------------------------------
+
+
+def test_the_jobs_settings_hold_and_are_said(tmp_path: Path, text: str) -> None:
+    """A run has the job's number of reducers and says so; an option wins, and the plan knows."""
+    (tmp_path / "says.py").write_text(
+        OWN_PARTITION.replace(
+            "    reduce = Sum()",
+            "    reduce = Sum()\n    reducers = 3\n    chunk_size = '4'\n    skip_bad_records = 2",
+        )
+    )
+    says = _prepared(text, job=f"{tmp_path}/says.py")
+    assert (3, 4, 2) == (says.partitions, says.cut.split_bytes, says.config.skip_bad_records)
+    assert "(`chunk_size` of the job), 3 reducers (`reducers` of the job)" in says.notes[-2]
+    assert "settings  skip_bad_records = 2 (the job says so)" == says.notes[-1]
+    asked = _prepared(text, job=f"{tmp_path}/says.py", reducers=5, chunks=1, skip_bad_records=0)
+    assert (5, 1, 0) == (asked.partitions, asked.cut.splits, asked.config.skip_bad_records)
+    plan = write_plan(asked, lambda *_: None)
+    assert ("reducers", "skip_bad_records", "chunk_size") == plan.asked
+
+
+VALUES = """
+from mapreduce import Chain, Job
+
+
+class Value(Job):
+    def map(self, number, value):
+        yield number, value
+
+
+class Steps(Chain):
+    def steps(self):
+        return [Value()]
+"""
+
+
+def test_each_value_is_a_split(tmp_path: Path) -> None:
+    """--over plans a map task for each line that is not blank, and says so."""
+    (tmp_path / "values.txt").write_text("1\n\n2\n3\n")
+    (tmp_path / "value.py").write_text(VALUES)
+    job, values = f"{tmp_path}/value.py:Value", str(tmp_path / "values.txt")
+    prepared = _prepared(values, job=job, over=True)
+    assert (3, 3) == (prepared.cut.splits, prepared.map_tasks)
+    assert "3 splits (--over), no reducer" in prepared.notes[-1]
+    assert "values" == prepared.inputs[0].format.kind
+
+
+def test_what_over_cannot_take(tmp_path: Path) -> None:
+    """A chain, a folder of two files, an empty file and other cuts are refused."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in "ab":
+        (folder / name).write_text("1\n")
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "value.py").write_text(VALUES)
+    job = f"{tmp_path}/value.py:Value"
+    with pytest.raises(UsageError, match="Steps is a chain"):
+        _prepared(str(folder / "a"), job=f"{tmp_path}/value.py:Steps", over=True)
+    with pytest.raises(UsageError, match="names 2 files; name one"):
+        _prepared(str(folder), job=job, over=True)
+    with pytest.raises(InputError, match="has no values"):
+        _prepared(str(tmp_path / "empty.txt"), job=job, over=True)
+    with pytest.raises(UsageError, match="leave out --chunks"):
+        RunConfig(inputs=("x",), over=True, chunks=3)
+
+
+def test_a_job_without_map_is_refused_before_the_run(tmp_path: Path, text: str) -> None:
+    """Only a step of a chain may leave `map` out."""
+    (tmp_path / "none.py").write_text(
+        "from mapreduce import Job, Sum\n\n\nclass None_(Job):\n    reduce = Sum()\n"
+    )
+    with pytest.raises(JobLoadError, match="the job None_ has no `map`"):
+        _prepared(text, job=f"{tmp_path}/none.py")
 
 
 # -- the store -------------------------------------------------------------------------------------

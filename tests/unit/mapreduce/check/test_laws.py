@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mapreduce import Batch, Csv, Job, Sum, words
-from mapreduce.check.laws import check
+from mapreduce.check.laws import check, differ_by_rounding
 from mapreduce.check.reference import PlainInput
 from mapreduce_jobs.inverted_index import InvertedIndex
 from mapreduce_jobs.word_count import WordCount
@@ -159,3 +159,21 @@ def test_the_header_stays() -> None:
     (breach,) = check(Rows, [PlainInput("u", content)])
     assert breach.inputs[0].content.startswith(b"name,other\n")
     assert breach.inputs[0].content.count(b"\n") <= 4
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rounded"),
+    [
+        (0.1 + 0.2, 0.3, True),
+        (["k", [1, 0.30000000000000004]], ["k", [1, 0.3]], True),
+        ({"a": 0.1}, {"a": 0.10000000000000001}, True),
+        (0.1, 0.2, False),
+        ([0.3], [0.3, 0.3], False),
+        ({"a": 0.3}, {"b": 0.3}, False),
+        (3, 4, False),
+        ("a", 0.3, False),
+    ],
+)
+def test_answers_that_differ_by_rounding(one: object, other: object, rounded: bool) -> None:
+    """Only floats may differ, and only in their last digits."""
+    assert rounded == differ_by_rounding(one, other)

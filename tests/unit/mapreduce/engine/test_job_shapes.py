@@ -71,6 +71,51 @@ def test_two_fields_make_a_group() -> None:
     assert [(["a", 1], 2), (["a", 2], 1), (["b", 1], 1)] == sorted(answer.pairs)
 
 
+class KeysOfValues(ByLetter):
+    """The key before the first value, that of each value, and the last one afterwards."""
+
+    def reduce(self, letter: str, values: Iterator[str]) -> Iterator[tuple[Any, Any]]:
+        first = self.key
+        seen = [(self.key, value) for value in values]
+        assert (first, self.key) == (seen[0][0], seen[-1][0])
+        yield letter, seen
+
+    def reduce_cleanup(self) -> None:
+        assert self.key is None
+
+
+@pytest.mark.parametrize("is_native", [True, False])
+@pytest.mark.parametrize("memory_bytes", [4 << 10, 64 << 20])
+def test_the_key_moves_on_with_the_values(
+    monkeypatch: pytest.MonkeyPatch, memory_bytes: int, is_native: bool
+) -> None:
+    """With `group_by`, `self.key` is the whole key of the current value, as in the definition."""
+    if not is_native:
+        monkeypatch.setattr("mapreduce.native.extension", None)
+    lines = ["be bee", "a beef ab", "b abc be"] * 40
+    content = "".join(f"{line}\n" for line in lines).encode()
+    answer = run(KeysOfValues(), lines, splits=3, partitions=2, memory_bytes=memory_bytes)
+    expected = plain_answer(KeysOfValues(), [("u", content)])
+    assert [(key, jsonable(value)) for key, value in expected] == sorted(answer.pairs)
+    for letter, seen in expected:
+        assert all((letter, -len(word)) == key[:2] for key, word in seen)
+        assert sorted(key for key, _ in seen) == [key for key, _ in seen]
+
+
+def test_without_groups_the_key_is_the_groups() -> None:
+    """Without `group_by`, `self.key` is the key that `reduce` has got."""
+
+    class Plain(Job):
+        def map(self, offset: int, line: str) -> Iterator[tuple[str, int]]:
+            assert self.key is None
+            yield line, 1
+
+        def reduce(self, key: str, values: Iterator[int]) -> Iterator[tuple[str, Any]]:
+            yield key, [self.key for _ in values]
+
+    assert {"a": ["a", "a"], "b": ["b"]} == dict(run(Plain(), ["a", "b", "a"]).pairs)
+
+
 def test_group_by_needs_composite_keys() -> None:
     """A key with fewer fields than `group_by` is refused where it is yielded."""
 

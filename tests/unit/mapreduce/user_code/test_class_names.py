@@ -170,3 +170,22 @@ def test_names_of_a_job_in_a_chain(name: str, value: Any) -> None:
     """A name of a job in the class of a chain is refused."""
     assert "in the class of a step's job" in refusal(Steps, **{name: value})
     assert "is it `steps`?" in refusal(Steps, step=nothing)
+
+
+def test_a_parameter_may_have_a_foreign_name_in_subclasses_too() -> None:
+    """A value for a parameter that a parent declares is no foreign name."""
+
+    class Commands(Lines):
+        """Declares what mrjob calls a method."""
+
+        mapper: str
+        reducer: str = ""
+
+    class Given(Commands):
+        """Gives it a value."""
+
+        mapper = "cat"
+        reducer = "uniq"
+
+    Given.check()
+    assert "`mapper`" in refusal(Lines, mapper="cat")

@@ -1,0 +1,1 @@
+"""Aggregations beyond those of `mapreduce.aggregate`, one kind a module."""
