@@ -208,13 +208,12 @@ def packaged(folder: Path) -> Pairs:
     return list(Counter(map(len, re.findall(r"\w+", text))).items())
 
 
-def customer_totals(folder: Path) -> Pairs:
-    """Count, sum, least and greatest amount of each customer, the greatest sum first."""
+def customer_totals(folder: Path) -> str:
+    """Count, sum, least and greatest amount of each customer as CSV, the greatest sum first."""
     amounts: dict[str, list[int]] = defaultdict(list)
     for row in csv.DictReader((folder / "sales.csv").read_text().splitlines()):
         amounts[row["customer"]].append(int(row["amount"]))
     ranked = sorted((-sum(each), name, each) for name, each in amounts.items())
-    return [
-        (name, {"n": len(each), "total": -total, "least": min(each), "greatest": max(each)})
-        for total, name, each in ranked
-    ]
+    rows = ((name, len(each), -total, min(each), max(each)) for total, name, each in ranked)
+    lines = [",".join(map(str, row)) for row in rows]
+    return "\n".join(["customer,n,total,least,greatest", *lines, ""])

@@ -163,7 +163,4 @@ OF_OTHERS = (
     Port("png_sizes.py", ("pictures",), answers.png_sizes, fleet=True),
     Port("slow_calls.py", TEXTS, answers.slow_calls, fleet=True),
     Port("packaged/job.py", TEXTS, answers.packaged, fleet=True),
-    Port(
-        "customer_totals.py:CustomerTotals", ("sales.csv",), answers.customer_totals, in_order=True
-    ),
 )

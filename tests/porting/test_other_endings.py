@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.porting.answers import customer_totals
 from tests.porting.compare import differences
 from tests.porting.ports import Peer, Port
 from tests.porting.processes import JOBS, PEER, WHEELS, needs_mrjob, pairs_of, run_job, run_peer
@@ -52,6 +53,18 @@ def test_a_failing_hook_shows_the_authors_traceback(
     for word in ("BOOM", "map_setup", "boom.py", 'raise Exception("BOOM")'):
         assert word in ended.err
     assert "mapreduce/engine" not in ended.err
+
+
+@pytest.mark.parametrize("target", ["inline", "local"])
+def test_aggregates_of_a_customer_are_rows_in_the_order_of_one_of_them(
+    target: str, data: Path, tmp_path: Path
+) -> None:
+    """Spark's groupBy, agg and orderBy descending: a table, with the greatest total first."""
+    out = tmp_path / "totals.csv"
+    kept = ("--store", str(tmp_path / "store"), "--output", str(out), "--reducers", "3")
+    job = "customer_totals.py:CustomerTotals"
+    run_job(job, ["sales.csv"], data, "--target", target, *kept)
+    assert customer_totals(data) == out.read_text()
 
 
 @needs_mrjob
