@@ -1,6 +1,6 @@
 """Hadoop's secondary sort: the hottest station of each year, by a composite key."""
 
-from mapreduce import Job
+from mapreduce import Descending, Job
 
 
 class MaxTemperature(Job):
@@ -8,7 +8,8 @@ class MaxTemperature(Job):
 
     def map(self, offset, line):
         year, station, temperature = line.split()
-        yield (int(year), -int(temperature), station), (int(temperature), station)
+        yield (int(year), Descending(int(temperature)), station), station
 
     def reduce(self, year, hottest):
-        yield year, next(hottest)
+        station = next(hottest)
+        yield year, (self.key[1].value, station)
