@@ -10,8 +10,8 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
-    start e2e containerd-store browser notebook pictures faults simulate sanitize fuzz spark porting \
-    bench forecast mutation audit sbom lock clean
+    start e2e containerd-store browser notebook pictures installed faults simulate sanitize fuzz \
+    spark porting bench forecast mutation audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,6 +82,9 @@ notebook: $(VENV)/extension $(VENV)/notebook  ## Run the tutorial notebook, and 
 
 pictures: $(VENV)/extension $(VENV)/browser  ## Make the pictures of the docs, of a page and of a terminal
 	$(VENV)/browser-env/bin/python -m docs.pictures
+
+installed: $(VENV)/ready $(VENV)/pyright  ## Install the wheel here and in Debian's newer Pythons (root, debootstrap)
+	$(BIN)/python -m pytest -q -p no:xdist tests/installed $(ARGS)
 
 faults: $(VENV)/extension $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
@@ -182,6 +185,15 @@ $(VENV)/browser: requirements/dev.txt requirements/browser.txt tests/browser/pac
 $(VENV)/notebook: requirements/dev.txt requirements/notebook.txt
 	$(PYTHON) -m venv $(VENV)/notebook-env
 	$(VENV)/notebook-env/$(INSTALL) -r requirements/dev.txt -r requirements/notebook.txt
+	@touch $@
+
+# a second type checker beside mypy, for the programs of the docs
+$(VENV)/pyright: tests/installed/package-lock.json | $(VENV)/ready
+	@command -v npm >/dev/null || { \
+	    echo "the tests of types need npm; on Debian: apt-get install npm" >&2; exit 1; }
+	mkdir -p $(VENV)/pyright-env
+	cp tests/installed/package.json tests/installed/package-lock.json $(VENV)/pyright-env/
+	cd $(VENV)/pyright-env && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 # the peers of the benchmark, and matplotlib for its plots

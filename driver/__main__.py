@@ -1,14 +1,17 @@
 """`python -m driver`, and the command `mapreduce`."""
 
 import gc
-import os
 import sys
 from importlib import import_module
+
+from driver.program.module_path import put_current_folder_last
 
 
 def main() -> None:
     """Run one command and end the process with its exit code."""
-    _put_current_folder_last()
+    put_current_folder_last(sys.path)
+    if sys.platform == "win32":
+        _refuse()
     import_module("driver.cli.hash_seed").start_over_if_needed(sys.argv[1:])
 
     # before anything is opened, which would get their descriptors
@@ -27,20 +30,13 @@ def main() -> None:
             gc.freeze()
 
 
-def _put_current_folder_last() -> None:
-    """Search the current folder for modules, but after all others.
-
-    Python puts it first, where a job called random.py or numbers.py would hide the standard
-    library's module, and one called services.py this program's.
-    """
-    here = __file__.rpartition(os.sep)[0].rpartition(os.sep)[0]
-    current = os.path.realpath(os.curdir)
-    if os.path.realpath(here) == current:
-        return
-    if sys.path[0] in ("", os.curdir, current):
-        sys.path.append(sys.path.pop(0))
-    elif current not in sys.path:  # a command has its own folder there instead
-        sys.path.append(current)
+def _refuse() -> None:
+    """End this process with the reason why it cannot run here."""
+    try:
+        import_module("mapreduce")
+    except ImportError as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ No HTTP, no fleet, no Terraform. Importable alone, and light. A job's author nee
 below.
 """
 
+import mapreduce.system.supported  # noqa: F401 - first: it refuses a system that the others fail on
 from mapreduce.aggregate import (
     Aggregation,
     CollectList,

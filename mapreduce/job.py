@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, cast
 
 from mapreduce.aggregate import Aggregation
 from mapreduce.aggregations.several import Several
@@ -82,7 +82,9 @@ class Job(Parametrised):
             the same names, which win.
     """
 
-    reduce: ClassVar[Any] = None
+    if not TYPE_CHECKING:
+        # undeclared for a type checker, because a method may override no attribute there
+        reduce: ClassVar[Any] = None
     input_format: ClassVar[AnyFormat | Mapping[str, AnyFormat]] = Text()
     group_by: ClassVar[int] = 0
     total_order: ClassVar[bool] = False
@@ -98,7 +100,7 @@ class Job(Parametrised):
         given = vars(cls).get("reduce")
         # anything else in the dict is refused by `check`, which can say more
         if isinstance(given, Mapping) and given and Several.takes(given):
-            cls.reduce = Several(given)
+            cast("Any", cls).reduce = Several(given)
 
     def __new__(cls, *values: Any, **parameters: Any) -> Self:
         """Create an instance with a task's state, whether or not the author's `__init__` calls
@@ -121,7 +123,7 @@ class Job(Parametrised):
     def map_setup(self) -> None:
         """Prepare a map task; called before its first record."""
 
-    def map(self, key: Any, value: Any) -> Iterable[Pair]:
+    def map(self, key: Any, value: Any, /) -> Iterable[Pair] | None:
         """Yield pairs for one record. For text, `key` is the byte offset of the line and `value`
         the line.
 
@@ -130,7 +132,7 @@ class Job(Parametrised):
         """
         return [(key, value)]
 
-    def map_batch(self, batch: Batch) -> tuple[Iterable[Any], Iterable[Any]]:
+    def map_batch(self, batch: Batch, /) -> tuple[Iterable[Any], Iterable[Any]]:
         """Return a column of keys and a column of values, of equal length, for many records at
         once.
 
@@ -142,13 +144,13 @@ class Job(Parametrised):
     def map_cleanup(self) -> Iterable[Pair] | None:
         """Finish a map task, after its last record; may yield pairs, which join those of `map`."""
 
-    def combine(self, key: Any, values: Iterator[Any]) -> Iterable[Pair]:
+    def combine(self, key: Any, values: Iterator[Any], /) -> Iterable[Pair]:
         """Yield fewer pairs for the same key, in the map task; called any number of times, or
         never.
         """
         raise NotImplementedError
 
-    def partition(self, key: Any, partitions: int) -> int:
+    def partition(self, key: Any, partitions: int, /) -> int:
         """Return the partition of a key, from 0 to partitions - 1; it must depend on the key alone.
 
         Do not use Python's `hash`: for str and bytes it differs from process to process.
@@ -314,6 +316,11 @@ class Job(Parametrised):
         from mapreduce.user_code.class_check import check_job  # late: it imports this module
 
         check_job(cls)
+
+
+def reduce_of(job: type[Job]) -> Any:
+    """Return the `reduce` of a class, which is undeclared for a type checker."""
+    return cast("Any", job).reduce
 
 
 def task_state(job: Job) -> TaskState:

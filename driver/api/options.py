@@ -18,7 +18,7 @@ from mapreduce.wire.messages import SplitMode
 
 Path: TypeAlias = "str | os.PathLike[str]"
 Inputs: TypeAlias = "Path | Sequence[Path] | Mapping[str, Path | Sequence[Path]]"
-OTHER_ARGUMENTS = frozenset(("inputs", "job", "parameters", "keep_pairs"))
+OTHER_ARGUMENTS = frozenset(("inputs", "job", "parameters", "keep_pairs", "over"))
 """Fields of `RunConfig` that `run` has as arguments, or sets itself."""
 
 
@@ -35,12 +35,14 @@ class Options(TypedDict, total=False):
     remembered: bool
     sort: bool
     chaos: Chaos | str | None
-    skip_bad_records: int
+    skip_bad_records: int | None
     stage_timeout_s: float | None
     task_memory_bytes: int | None
     spark_master: str
     keep_s: float | None
     max_usd: float | None
+    requirements: os.PathLike[str] | None
+    refresh_packages: bool
 
 
 def config_of(job: str, inputs: Inputs, options: Mapping[str, Any]) -> RunConfig:

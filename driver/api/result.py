@@ -12,6 +12,7 @@ from typing import Any
 from driver.api.tables import arrow_table, pandas_frame, polars_frame
 from driver.forecast.receipt import Receipt
 from driver.history.run_store import RunStore, Success
+from driver.program.command_name import COMMAND
 from driver.report.document import Report, Timings
 from driver.report.page.document import PAGE
 from driver.run.chain import read_pairs_of
@@ -180,5 +181,5 @@ def _order(pair: tuple[Any, Any]) -> bytes:
 def _gone(run: str) -> InputError:
     return InputError(
         f"the pairs of {run} are no longer in the store; run the job again, or export what is "
-        f"left: python -m driver result {run} --output result.jsonl"
+        f"left: {COMMAND} result {run} --output result.jsonl"
     )

@@ -15,6 +15,7 @@ from typing import Any
 from driver.history.run_store import Success
 from driver.output.files import write_file
 from driver.output.merge_parts import read_result
+from driver.program.command_name import COMMAND
 from mapreduce.errors import UsageError
 from mapreduce.formats.table import rows_of
 from mapreduce.formats.table_files import TableStyle
@@ -52,7 +53,7 @@ def _read(result: Success, storage: Storage, reader: Any) -> Any:
     if isinstance(columns, Mapping):
         raise UsageError(
             f"the result has {len(columns)} outputs ({', '.join(columns)}), each a table; use "
-            f"pairs(), or: python -m driver result {result.run} --output FOLDER/"
+            f"pairs(), or: {COMMAND} result {result.run} --output FOLDER/"
         )
     pairs = partial(read_result, urls, storage, keep_order=result.keep_order)
     style = TableStyle("parquet", columns, in_key_order=not result.keep_order)

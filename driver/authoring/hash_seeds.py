@@ -19,6 +19,7 @@ from pydantic import ConfigDict
 
 from driver.packages.of_job import PackagesWanted
 from driver.plan.config import READY_MADE
+from driver.program.module_path import own_environment, own_process, put_current_folder_last
 from mapreduce.check.laws import SEEDED, Pairs, Way, placed
 from mapreduce.check.reference import PlainInput
 from mapreduce.check.trial import run_trial
@@ -102,8 +103,8 @@ class SeededRuns:
 
     def _started(self, seed: int) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "driver.authoring.hash_seeds", self._job],
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            [*own_process("driver.authoring.hash_seeds"), self._job],
+            env=own_environment(os.environ, PYTHONHASHSEED=str(seed)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -147,4 +148,5 @@ def _serve(job: str) -> None:
 
 
 if __name__ == "__main__":
+    put_current_folder_last(sys.path)
     _serve(sys.argv[1])

@@ -34,6 +34,7 @@ from driver.cli import (
 from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
 from driver.cli.version import version
+from driver.program.command_name import AS_MODULE, COMMAND
 from mapreduce.errors import MapReduceError, UserCodeError
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
@@ -76,9 +77,9 @@ STEPS = (
 app = App(
     name="driver",
     help="MapReduce on this machine or in your own AWS account.",
-    usage="Usage: python -m driver COMMAND [OPTIONS]",
+    usage=f"Usage: {COMMAND} COMMAND [OPTIONS]",
     version=version,
-    help_epilogue="Begin with: python -m driver run book.txt",
+    help_epilogue=f"Begin with: {COMMAND} run book.txt",
     exit_on_error=False,
     print_error=False,
     result_action="return_value",
@@ -107,7 +108,7 @@ def _add_commands() -> None:
         stack_state.share_settings,
     ):
         stack.command(command)
-    stack.usage = "Usage: python -m driver stack COMMAND [OPTIONS]"
+    stack.usage = f"Usage: {COMMAND} stack COMMAND [OPTIONS]"
     stack.help_epilogue = "Begin with: ./deploy.sh"
     steps = Group("Steps of deploy.sh and destroy.sh", sort_key=1)
     for name in STEPS:
@@ -163,7 +164,9 @@ def complete_help() -> None:
             command = group[name].default_command
             if command is not None:
                 places = "".join(_places(command))
-                group[name].usage = f"Usage: python -m driver {prefix}{name} {places}[OPTIONS]"
+                group[name].usage = f"Usage: {COMMAND} {prefix}{name} {places}[OPTIONS]"
+                # the examples in a docstring are those of the clone
+                command.__doc__ = (command.__doc__ or "").replace(AS_MODULE, COMMAND)
 
 
 def _places(command: Callable[..., object]) -> Iterator[str]:
@@ -201,7 +204,7 @@ def _say_message(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int
         return INTERRUPTED
     if isinstance(exc, CycloptsError):
         say(f"error: {exc}", style="red")
-        say(f"see: python -m driver {_command_of(exc)}--help")
+        say(f"see: {COMMAND} {_command_of(exc)}--help")
         return WRONG_USE
     for text, style in _lines_of(exc):
         say(text, style=style)

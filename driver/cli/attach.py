@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document, say
+from driver.program.command_name import COMMAND
 from driver.report.standard_error import console
 from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
 from mapreduce.wire import keys
@@ -22,7 +23,7 @@ ASLEEP = (
     "its driver has gone without a word. If its machine only sleeps, attach again when it is awake"
 )
 
-NOT_BEGUN = "no driver carries it out yet; start it with: python -m driver run --plan {}"
+NOT_BEGUN = f"no driver carries it out yet; start it with: {COMMAND} run --plan "
 
 
 def attach(run: str | None = None, /, *, store: str | None = None) -> int:
@@ -56,7 +57,7 @@ def attach(run: str | None = None, /, *, store: str | None = None) -> int:
                 view(event)
     except KeyboardInterrupt:
         view.stop()
-        say(f"{name} goes on; watch it again: python -m driver attach {name}", style="yellow")
+        say(f"{name} goes on; watch it again: {COMMAND} attach {name}", style="yellow")
         return RunStopped.exit_code
     finally:
         view.stop()
@@ -79,7 +80,7 @@ def _show_end(kept: RunStore, name: str, state: RecordedState, store: str | None
         say(f"{name} is {ended.state}: {ended.why}", style="yellow")
         stopped: type[MapReduceError] = RunStopped if state == "interrupted" else LimitReached
         return stopped.exit_code
-    why = NOT_BEGUN.format(name) if state == "planned" else ASLEEP
+    why = NOT_BEGUN + name if state == "planned" else ASLEEP
     say(f"{name} is {state}: {why}", style="yellow")
     return 1
 
@@ -96,7 +97,7 @@ def _show_report(kept: RunStore, name: str, store: str | None) -> None:
         waited += POLL_S
         data = kept.record(name, "report.json")
     if data is None:
-        say(f"{name} is done; its report is not written: python -m driver status {name}")
+        say(f"{name} is done; its report is not written: {COMMAND} status {name}")
         return
     report = parsed(Report, data, f"the report of {name}")
     page = page_lines(kept, report) if kept.has(name, PAGE) else []  # an older run has none
@@ -142,9 +143,7 @@ def cancel(
     name = chain_of(name) or name
     before = kept.state(name)
     if before not in ("running", "lost"):
-        raise UsageError(
-            f"{name} is {before}, so there is nothing to cancel; see: python -m driver runs"
-        )
+        raise UsageError(f"{name} is {before}, so there is nothing to cancel; see: {COMMAND} runs")
     # a lost driver may only sleep: it then ends as soon as it is awake
     kept.storage.write(keys.cancel(kept.store, name), b"")
     state = before if before == "lost" else _awaited(kept, name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driver.cli.options import Fields, Flag, Inputs, Texts
 from driver.cli.terminal import answer, no_output_of_jobs, print_document
 from driver.cli.values import assignments, size_bytes
+from driver.program.command_name import COMMAND
 from driver.text import plural, shown, shown_repr
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
@@ -53,8 +55,8 @@ def new(path: Path, /) -> int:
 
     for written in write_job(path):
         answer(f"written   {written}")
-    answer(f"run it    python -m driver run book.txt --job {path}")
-    answer(f"check it  python -m driver check {path} book.txt")
+    answer(f"run it    {COMMAND} run book.txt --job {shlex.quote(str(path))}")
+    answer(f"check it  {COMMAND} check {shlex.quote(str(path))} book.txt")
     return 0
 
 

@@ -19,6 +19,7 @@ from driver.cli.options import Fields, Flag, Given, JobOptions
 from driver.cli.terminal import answer, answer_table, no_output_of_jobs, print_document, say
 from driver.cli.values import assignments, counts
 from driver.plan.config import RunConfig, at_least_one
+from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural
 from mapreduce.errors import UsageError
 
@@ -158,7 +159,7 @@ def _check_fleet(prepared: Prepared, levels: tuple[int, ...]) -> None:
     if there is not None and levels[-1] > there:
         raise UsageError(
             f"--mappers {levels[-1]}: only {plural(there, 'mapper')} run; "
-            f"first: python -m driver stack start --mappers {levels[-1]}"
+            f"first: {COMMAND} stack start --mappers {levels[-1]}"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from driver.cli.terminal import answer, say
+from driver.program.command_name import COMMAND
 from driver.text import plural
 from mapreduce.errors import FleetError
 
@@ -37,7 +38,7 @@ def start(*, mappers: int | None = None) -> int:
     answer(f"{'starting' if scaling else 'started before'}: {tasks}")
     idle = plural(made.idle_stop_minutes, "minute")
     if made.guard is None:
-        say("there is no idle guard; stop them: python -m driver stack stop", style="yellow")
+        say(f"there is no idle guard; stop them: {COMMAND} stack stop", style="yellow")
     else:
         answer(f"the idle guard stops them after {idle} without a run")
     return 0

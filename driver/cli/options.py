@@ -13,6 +13,7 @@ from driver.cli.values import assignments, duration_s, size_bytes
 from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, READY_MADE, RunConfig
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
+from driver.program.command_name import COMMAND
 from mapreduce.errors import UsageError
 from mapreduce.formats.table_files import FileFormat
 from mapreduce.wire.messages import SplitMode
@@ -73,8 +74,7 @@ class JobOptions:
         """
         if job := next(filter(_is_ready_made, given), None):
             raise UsageError(
-                f"there is no file {job}, but a job; "
-                f"for it: python -m driver {command} INPUT --job {job}"
+                f"there is no file {job}, but a job; for it: {COMMAND} {command} INPUT --job {job}"
             )
         inputs = (*given, *self.input)
         if self.over is not None:
@@ -83,14 +83,14 @@ class JobOptions:
             if self.job == DEFAULT_JOB:
                 raise UsageError(
                     f"--over {self.over}: name a job whose `map(number, value)` takes the values, "
-                    f"for example: python -m driver {command} --job FILE --over {self.over}"
+                    f"for example: {COMMAND} {command} --job FILE --over {self.over}"
                 )
             return self
         if not inputs:
             raise UsageError(
                 "there is no input; name a file, folder, glob or URL, for example: "
-                f"python -m driver {command} book.txt\n"
-                f"usage: python -m driver {command} INPUT... [OPTIONS]"
+                f"{COMMAND} {command} book.txt\n"
+                f"usage: {COMMAND} {command} INPUT... [OPTIONS]"
             )
         return replace(self, input=inputs)
 

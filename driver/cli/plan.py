@@ -20,6 +20,7 @@ from driver.cli.options import (
     run_config,
 )
 from driver.cli.terminal import answer, answers_yes, no_output_of_jobs, print_document, say
+from driver.program.command_name import COMMAND
 from mapreduce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def command_line() -> str:
     """Return the command that the user gave, as it can be pasted."""
     if Path(sys.argv[0]).name not in ("__main__.py", "driver", "mapreduce"):
         return ""
-    return shlex.join(["python", "-m", "driver", *sys.argv[1:]])
+    return f"{COMMAND} {shlex.join(sys.argv[1:])}"
 
 
 def check_alone(
@@ -157,8 +158,7 @@ def may_begin(prepared: Prepared, price: PriceOptions, *, asks: bool) -> bool:
     """
     if price.ask and not asks:
         raise UsageError(
-            "--ask: standard input is not a terminal; see the price first with: "
-            "python -m driver plan"
+            f"--ask: standard input is not a terminal; see the price first with: {COMMAND} plan"
         )
     limit, forecast = prepared.config.max_usd, prepared.forecast
     expected = forecast.money.together if forecast and forecast.money else None

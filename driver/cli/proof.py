@@ -8,6 +8,7 @@ from driver.cli.options import Fields, Flag
 from driver.cli.progress import progress
 from driver.cli.terminal import answer, no_output_of_jobs, print_document
 from driver.plan.config import DEFAULT_SPARK_MASTER
+from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural, shown, shown_repr
 from mapreduce.errors import UsageError
 
@@ -55,7 +56,7 @@ def verify(
     name = kept.resolve(run)
     success = kept.success(name)
     if success is None:
-        raise UsageError(f"{name} has no result to verify; see: python -m driver status {name}")
+        raise UsageError(f"{name} has no result to verify; see: {COMMAND} status {name}")
     verdict = _verdict(kept, name, success, spark_master if by == "spark" else None)
     if json or fields is not None:
         print_document(verdict, fields)
@@ -140,7 +141,7 @@ def audit(
     name = kept.resolve(run)
     if (state := kept.state(name)) not in ("done", "unreadable"):
         raise UsageError(
-            f"{name}: {state}, so there is nothing to balance; see: python -m driver status {name}"
+            f"{name}: {state}, so there is nothing to balance; see: {COMMAND} status {name}"
         )
     ledger = audit_run(name, kept, quick=quick)
     if json or fields is not None:

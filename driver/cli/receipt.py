@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document
+from driver.program.command_name import COMMAND
 from mapreduce.errors import InputError
 
 
@@ -40,7 +41,7 @@ def receipt(
     if record is None:
         raise InputError(
             f"{name} has no receipt: it has not ended, or another version carried it out; "
-            f"see: python -m driver status {name}"
+            f"see: {COMMAND} status {name}"
         )
     found = parsed(Receipt, record, f"the receipt of {name}")
     if json or fields is not None:

@@ -11,6 +11,7 @@ from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document, say, terminal_width
 from driver.cli.values import age_s
 from driver.history.run_names import is_run_name
+from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural, shown, storable
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
@@ -93,10 +94,7 @@ def runs(
         lines = tuple(map(_run_line, found.runs))
         print_document(RunList(store=kept.store, runs=lines, earlier=found.earlier), fields)
     elif not found.runs:
-        say(
-            f"there is no run in {kept.store} yet; "
-            "start one with: python -m driver run --input FILE"
-        )
+        say(f"there is no run in {kept.store} yet; start one with: {COMMAND} run --input FILE")
     else:
         _show_runs(found)
     return 0
@@ -111,7 +109,7 @@ def _show_runs(found: ListedRuns) -> None:
         if run.why:
             say(f"unreadable: {shown(run.run)}: {run.why}", style="yellow")
     if found.earlier:
-        say(f"and {plural(found.earlier, 'earlier run')}; see all: python -m driver runs --all")
+        say(f"and {plural(found.earlier, 'earlier run')}; see all: {COMMAND} runs --all")
 
 
 def _run_line(run: ListedRun) -> RunLine:

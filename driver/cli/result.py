@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from driver.cli.export import answers_aside, write_export
 from driver.cli.options import ExportOptions, Fields, Flag
 from driver.cli.terminal import answer, answer_table, print_document, say
+from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural, shown, shown_repr
 from mapreduce.errors import DataError, UsageError
 from mapreduce.wire.messages import Message
@@ -101,9 +102,7 @@ def _document(kept: RunStore, name: str) -> ResultDocument:
     """Return what is known of a result without reading it; raises `UsageError` without one."""
     success = kept.success(name)
     if success is None:
-        raise UsageError(
-            f"{name} has no result ({kept.state(name)}); see: python -m driver status {name}"
-        )
+        raise UsageError(f"{name} has no result ({kept.state(name)}); see: {COMMAND} status {name}")
     return ResultDocument(
         run_id=name,
         job=kept.plan(name).job.name,
@@ -125,8 +124,7 @@ def _check_parts(kept: RunStore, name: str) -> None:
     for part in success.objects if success else ():
         if not is_whole(kept.storage, part):
             raise DataError(
-                f"{shown(part.url)} is not what the run has committed; "
-                f"see: python -m driver audit {name}"
+                f"{shown(part.url)} is not what the run has committed; see: {COMMAND} audit {name}"
             )
 
 

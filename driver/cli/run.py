@@ -31,6 +31,7 @@ from driver.cli.terminal import (
     say,
     working,
 )
+from driver.program.command_name import COMMAND
 from driver.report.document import Report
 from driver.report.standard_error import console
 from mapreduce.errors import DataError, NotWritten, UsageError
@@ -94,10 +95,10 @@ def run(
             more = [*written, *notes, *next_lines(report, place.store)]
             _answer(report, result, prepared.runs, more)
     except NotWritten as exc:
-        see = f"python -m driver status {report.run_id}"
+        see = f"{COMMAND} status {report.run_id}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
     except (DataError, UsageError) as exc:
-        again = f"python -m driver result {report.run_id} --output FILE"
+        again = f"{COMMAND} result {report.run_id} --output FILE"
         exc.add_note(f"the result is committed; write it again with: {again}")
         raise
     if result.as_document:
@@ -130,7 +131,7 @@ def _written(
 def next_lines(report: Report, store: str | None) -> list[str]:
     """Return the line with the next command."""
     where = f" --store {shlex.quote(store)}" if store else ""
-    return [f"next      python -m driver result {report.run_id}{where} --output result.csv"]
+    return [f"next      {COMMAND} result {report.run_id}{where} --output result.csv"]
 
 
 def page_lines(runs: RunStore, report: Report) -> list[str]:

@@ -14,6 +14,7 @@ from cyclopts import App
 from driver.cli.cloud import answer_finding
 from driver.cli.options import Texts
 from driver.cli.terminal import answer, say, write_line
+from driver.program.command_name import COMMAND
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 
@@ -186,7 +187,7 @@ def _stopped(tasks: int) -> str:
     if tasks:
         raise FleetError(
             "all tasks were stopped before they answered, by the idle guard or by hand; "
-            "run: python -m driver stack start, then python -m driver stack wait"
+            f"run: {COMMAND} stack start, then {COMMAND} stack wait"
         )
     return "all tasks are stopped, as the variables say"
 
@@ -210,7 +211,7 @@ def cost() -> int:
         found.service_discovery, alarms=found.alarms, dashboard=found.dashboard
     )
     answer(f"           about ${standing:.2f} a month when stopped, and what is stored")
-    answer("run        python -m driver run --input book.txt")
+    answer(f"run        {COMMAND} run --input book.txt")
     answer("scale      make scale N=10")
     answer("stop       make stop, or ./destroy.sh to leave nothing")
     return 0

@@ -11,6 +11,7 @@ from driver.cli.options import Fields, Flag
 from driver.cli.stack import all_answer
 from driver.cli.stack_state import share_settings
 from driver.cli.terminal import answer, print_document, say
+from driver.program.command_name import COMMAND
 from driver.text import plural
 from mapreduce.errors import FleetError, UsageError
 from mapreduce.wire.messages import Message
@@ -71,7 +72,7 @@ def admitted_ranges(*cidr: str) -> list[str]:
         if own is None:
             raise UsageError(
                 "this machine's public address could not be found; name it, for example: "
-                f"python -m driver stack allow $(curl -s {OWN_ADDRESS_URL})/32"
+                f"{COMMAND} stack allow $(curl -s {OWN_ADDRESS_URL})/32"
             )
         wanted = admitting(own, before.allowed_cidrs)
     check_ranges(wanted)
@@ -107,7 +108,7 @@ def rotate_key(*, yes: Flag = False, timeout_s: float = 600) -> int:
     if live := needed_now(found, aws):
         raise UsageError(
             f"{plural(live, 'run')} in progress, or kept by --keep; a new key would end them. Wait "
-            "for their end, or run: python -m driver stack stop"
+            f"for their end, or run: {COMMAND} stack stop"
         )
     running = running_services(found, aws)
     if not yes:

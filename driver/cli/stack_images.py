@@ -10,6 +10,7 @@ from pathlib import Path
 from driver.cli.options import Flag
 from driver.cli.stack import BUILD_OPTIONS_VARIABLE, ROOT, next_settings
 from driver.cli.terminal import answer, say
+from driver.program.command_name import COMMAND
 from mapreduce.errors import UsageError
 
 
@@ -51,7 +52,7 @@ def base_images(*, check: Flag = False, missing: Flag = False) -> int:
         )
     if check:
         if old:
-            answer("to take them: python -m driver stack base-images")
+            answer(f"to take them: {COMMAND} stack base-images")
         return 1 if old else 0
     for path, text in texts.items():
         _write(path, text, with_digests(text, now))

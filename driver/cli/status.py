@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from driver.cli.options import Fields, Flag
 from driver.cli.terminal import answer, print_document, rewritten, terminal_width
 from driver.history.failure import Failure
+from driver.program.command_name import COMMAND
 from driver.report.failure import failure_lines
 from driver.text import bytes_text, plural
 from mapreduce.errors import UsageError
@@ -184,17 +185,17 @@ def _next_lines(document: RunStatus, command: str, store: str | None) -> list[st
     name = document.run_id
     if document.state == "running":
         return [
-            f"watch it: python -m driver attach {name}{place}",
-            f"end it: python -m driver cancel {name}{place}",
+            f"watch it: {COMMAND} attach {name}{place}",
+            f"end it: {COMMAND} cancel {name}{place}",
         ]
     if document.state == "planned":
-        return [f"carry it out: python -m driver run --plan {name}{place}"]
+        return [f"carry it out: {COMMAND} run --plan {name}{place}"]
     if document.state in ("lost", "interrupted"):
         return [f"go on: {command}" if command else "go on: give the same command again"]
     if document.state == "paused":
         return [f"go on, with a higher --max-usd: {command or 'the same command again'}"]
     if document.state == "done":
-        return [f"see the result: python -m driver result {name}{place}"]
+        return [f"see the result: {COMMAND} result {name}{place}"]
     return []
 
 

@@ -7,8 +7,10 @@ import urllib.request
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 
+from driver.program.command_name import COMMAND
+
 OWN_ADDRESS_URL = "https://checkip.amazonaws.com"
-FIX = "python -m driver doctor --fix"
+FIX = f"{COMMAND} doctor --fix"
 
 
 def own_address() -> str | None:
@@ -51,7 +53,7 @@ def admission_remedy(address: str | None, allowed: Sequence[str]) -> str:
     if address is None:
         return (
             f"is your address in allowed_cidrs ({_listed(allowed)})? to set it: "
-            f"python -m driver stack allow $(curl -s {OWN_ADDRESS_URL})/32"
+            f"{COMMAND} stack allow $(curl -s {OWN_ADDRESS_URL})/32"
         )
     if is_admitted(address, allowed):
         return f"your address, {address}, is in allowed_cidrs; does a firewall block port 8080?"

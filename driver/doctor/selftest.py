@@ -29,6 +29,7 @@ from driver.history.run_store import RunStore
 from driver.plan.config import RunConfig
 from driver.plan.events import EventLog
 from driver.plan.tasks import AnyTask, reduce_tasks
+from driver.program.command_name import COMMAND
 from driver.targets.prepare import open_runs, prepare
 from driver.targets.start import carry_out
 from driver.transport.base import Transport
@@ -71,14 +72,14 @@ MANUAL = (
         "idle guard",
         "not asked",
         "it stops a stack that no run uses, after idle_stop_minutes",
-        "python -m driver stack start; wait that long, then: python -m driver doctor",
+        f"{COMMAND} stack start; wait that long, then: {COMMAND} doctor",
     ),
     Step(
         "rollback",
         "not asked",
         "a version that does not start is an error, and the one before runs on",
         "deploy with a mapper_memory that Fargate has and the job has not; see: "
-        "python -m driver stack wait",
+        f"{COMMAND} stack wait",
     ),
     Step(
         "sign-in",
@@ -90,8 +91,7 @@ MANUAL = (
         "leftovers",
         "not asked",
         "destroy leaves nothing",
-        "./destroy.sh, and an hour later: python -m driver stack leftovers --name NAME "
-        "--region REGION",
+        f"./destroy.sh, and an hour later: {COMMAND} stack leftovers --name NAME --region REGION",
     ),
 )
 """What takes a hand, or longer than ten minutes."""
@@ -176,7 +176,7 @@ def small_run(
             prepared = prepare(config, target, runs.store)
             report = asyncio.run(carry_out(prepared, EventLog(), lambda *_: None, time.monotonic()))
     except MapReduceError as exc:
-        return Step(name, "failed", str(exc), "python -m driver doctor"), None
+        return Step(name, "failed", str(exc), f"{COMMAND} doctor"), None
     lines = b"".join(runs.storage.read(url) for url in report.result_urls).splitlines()
     found = {pair["key"]: pair["value"] for pair in map(json.loads, lines)}
     if found != Counter(WORDS.split()):
@@ -195,7 +195,7 @@ async def _ask_services(stack: Stack, aws: Aws, runs: RunStore, run: str) -> lis
                 await lost_output(runs, run, fleet, transport),
             ]
     except MapReduceError as exc:
-        return [Step("requests to the services", "failed", str(exc), "python -m driver doctor")]
+        return [Step("requests to the services", "failed", str(exc), f"{COMMAND} doctor")]
 
 
 async def denied_input(runs: RunStore, run: str, fleet: Fleet, transport: Transport) -> Step:
@@ -257,7 +257,7 @@ async def _error_of(
 async def _one_of(stage: StageName, fleet: Fleet) -> Endpoint:
     found = await fleet.endpoints(stage)
     if not found:
-        raise MapReduceError(f"there is no {ROLES[stage]}; python -m driver stack start")
+        raise MapReduceError(f"there is no {ROLES[stage]}; {COMMAND} stack start")
     return found[0]
 
 
@@ -277,7 +277,7 @@ def logs(
             return Step(name, "ok", f"{found} lines of the run")
         if now() >= until:
             seen = f"no line of the run after {LOGS_S:.0f} s"
-            return Step(name, "failed", seen, "python -m driver logs, in a minute")
+            return Step(name, "failed", seen, f"{COMMAND} logs, in a minute")
         sleep(LOOK_S)
 
 

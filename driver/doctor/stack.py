@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from driver.cloud.stack import GuardOutputs, ServiceOutputs, Stack
 from driver.doctor.account import credentials
 from driver.doctor.finding import Finding, guarded
+from driver.program.command_name import COMMAND
 from driver.transport.endpoint import ROLES, Role
 from mapreduce.errors import FleetError, MapReduceError
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from driver.transport.http import HttpTransport
     from mapreduce.wire.messages import StageName
 
-SEE_LOGS = "see: python -m driver logs"
+SEE_LOGS = f"see: {COMMAND} logs"
 STOPPED = "0 of 0 tasks run: it is stopped"
-REPLACE_IMAGES = "an earlier version still runs: python -m driver stack wait"
+REPLACE_IMAGES = f"an earlier version still runs: {COMMAND} stack wait"
 
 
 def examine_stack(stack: Stack) -> Iterator[Finding]:
@@ -99,7 +100,7 @@ def _running(step: str, service: ServiceOutputs | GuardOutputs, stack: Stack, aw
         )
         return Finding(step, False, f"{seen}: {last}", SEE_LOGS)
     if not found["desiredCount"]:
-        return Finding(step, False, STOPPED, "python -m driver stack start")
+        return Finding(step, False, STOPPED, f"{COMMAND} stack start")
     return Finding(step, True, seen)
 
 
@@ -216,7 +217,7 @@ async def _signed_request(stack: Stack, fleet: EcsFleet, transport: HttpTranspor
     step = "signed request"
     splitters = await fleet.endpoints("split")
     if not splitters:
-        return Finding(step, False, "no splitter to ask", "python -m driver stack start")
+        return Finding(step, False, "no splitter to ask", f"{COMMAND} stack start")
     task = SplitTask(run="doctor", store=stack.store, inputs=(), cut=SplitRule(splits=1))
     try:
         events = [event async for event in transport.run(splitters[0], task)]

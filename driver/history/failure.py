@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from driver.plan.origins import at_origins
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.text import BLOCK_LIMIT, TRACEBACK_LIMIT, cut_middle, storable
 from mapreduce.engine.run import task_error
 from mapreduce.errors import MapReduceError, StageFailed
@@ -106,7 +107,7 @@ def failure_of(exc: MapReduceError, plan: RunPlan, storage: Storage) -> Failure:
 def replay_command(plan: RunPlan, task: str) -> str:
     """Return the command that runs a task of a run again, from any folder."""
     store = shlex.quote(plan.store.removeprefix("file://"))
-    return f"python -m driver replay {plan.run} {task} --store {store}"
+    return f"{COMMAND} replay {plan.run} {task} --store {store}"
 
 
 def line_number(url: str, offset: int, storage: Storage) -> int | None:

@@ -12,6 +12,7 @@ import socket
 from dataclasses import dataclass
 
 from driver.plan.run_state import RunState
+from driver.program.command_name import COMMAND
 from driver.text import NAME_LIMIT, storable
 from mapreduce.errors import InputChanged, LeaseTaken, ObjectExists, ObjectMissing
 from mapreduce.storage import ObjectInfo, Storage
@@ -150,7 +151,7 @@ class HeldLease:
         if holder is not None and is_held(found.modified, now):
             raise LeaseTaken(
                 f"another driver carries out this run: process {holder.process} on {holder.host}; "
-                "this one has stopped; see: python -m driver status"
+                f"this one has stopped; see: {COMMAND} status"
             )
         return self.storage.replace(self.url, content, found.etag)
 

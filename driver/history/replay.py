@@ -11,6 +11,7 @@ from pathlib import Path
 from driver.history.reuse import FinishedTasks
 from driver.history.run_store import RunStore
 from driver.plan.tasks import AnyTask, RunPlan, map_tasks, reduce_tasks, split_task
+from driver.program.command_name import COMMAND
 from mapreduce.code import CodeLoader
 from mapreduce.engine import TaskContext
 from mapreduce.engine.fetch import find_blocks, write_list
@@ -69,7 +70,7 @@ def first_failure(runs: RunStore, run: str) -> tuple[str, str]:
     task = failure.causes[0].task if failure and failure.causes else ""
     if failure is None or not task:
         why = "failed outside its tasks" if failure else "has not failed"
-        raise InputError(f"{run} {why}; name one of its tasks: python -m driver replay {run} map-0")
+        raise InputError(f"{run} {why}; name one of its tasks: {COMMAND} replay {run} map-0")
     return failure.run, task
 
 

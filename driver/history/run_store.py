@@ -22,8 +22,10 @@ from driver.history.run_names import (
     second_of,
     steps_by_chain,
 )
+from driver.history.written_by import version_in, why_unread
 from driver.plan.run_state import RunState
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.text import shown
 from mapreduce.errors import (
     DataError,
@@ -189,12 +191,16 @@ class RunStore:
         Raises:
             InputError: there is no such run, or its plan cannot be read.
         """
+        url = self._url(run, "plan.json")
         try:
-            return self._read(RunPlan, self._url(run, "plan.json"))
+            plan = self._read(RunPlan, url)
         except ObjectMissing:
             raise InputError(
-                f"there is no run {run!r} in {self.store}; see: python -m driver runs"
+                f"there is no run {run!r} in {self.store}; see: {COMMAND} runs"
             ) from None
+        if why := why_unread(plan.version):
+            raise InputError(f"{shown(url)} cannot be read: {why}")
+        return plan
 
     def results(self, run: str) -> RunResults:
         """Return a run's results so far."""
@@ -310,8 +316,7 @@ class RunStore:
     def _resolve(self, run: str | None, known: list[str]) -> str:
         if not known:
             raise InputError(
-                f"there is no run in {self.store} yet; "
-                "start one with: python -m driver run --input FILE"
+                f"there is no run in {self.store} yet; start one with: {COMMAND} run --input FILE"
             )
         if run in known:
             return run
@@ -321,7 +326,7 @@ class RunStore:
         matching = [name for name in matching if not chain_of(name)] or matching
         if len(matching) != 1:
             what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
-            raise InputError(f"{what} in {self.store}; see: python -m driver runs")
+            raise InputError(f"{what} in {self.store}; see: {COMMAND} runs")
         return matching[0]
 
     def _last(self, names: Sequence[str]) -> str:
@@ -342,7 +347,7 @@ class RunStore:
                 only_planned = only_planned or name
         if only_planned:
             return only_planned
-        raise InputError(f"no run in {self.store} can be read; see: python -m driver runs")
+        raise InputError(f"no run in {self.store} can be read; see: {COMMAND} runs")
 
     def _created(self, run: str) -> float | None:
         try:
@@ -368,10 +373,12 @@ def parsed(model: type[Model], data: bytes, what: str) -> Model:
     try:
         return model.model_validate_json(data)
     except ValidationError as exc:
-        why = "another version of this program has written it"
+        why = why_unread(version_in(data)) or (
+            "another version of this program has written it; start a new run"
+        )
         if exc.errors(include_input=False, include_url=False)[0]["type"] == "json_invalid":
-            why = "it is not a complete JSON document"
-        raise InputError(f"{what} cannot be read: {why}; start a new run") from exc
+            why = "it is not a complete JSON document; start a new run"
+        raise InputError(f"{what} cannot be read: {why}") from exc
 
 
 def _json(content: BaseModel) -> bytes:

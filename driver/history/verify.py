@@ -12,6 +12,7 @@ from typing import Any
 
 from driver.history.run_store import RunStore, Success
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.text import shown
 from mapreduce.chain import Chain
 from mapreduce.check.reference import (
@@ -173,7 +174,7 @@ def _check_order(
             raise DataError(
                 f"part {number} of {plan.run} has its pairs in another order than `reduce` or "
                 f"`map` yields them, first at {shown(wrong, SHOWN_CHARACTERS)}; see whether the "
-                "job gives the same answer twice: python -m driver check"
+                f"job gives the same answer twice: {COMMAND} check"
             )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from driver.packages.platforms import Platform, canonical, is_like_here
+from driver.program.module_path import own_process
 from driver.text import BLOCK_LIMIT, shown
 from mapreduce.errors import JobLoadError
 
@@ -88,7 +88,7 @@ def _download(
     with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
         constraints = Path(scratch) / "constraints.txt"
         constraints.write_text("".join(f"{pin}\n" for pin in pins))
-        command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-input"]
+        command = [*own_process("pip"), "download", "--only-binary=:all:", "--no-input"]
         command += ["--disable-pip-version-check", "--progress-bar", "off", "--dest", str(folder)]
         command += [*platform.options, "--constraint", str(constraints)]
         command += ["--requirement", str(file)] if file else []

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapreduce.errors import InputError
+from mapreduce.system.operating_system import typed_name
 
 Identity = tuple[int, int]
 """The device and the inode of a file: the same for each of its names."""
@@ -209,9 +210,10 @@ def _expanded(folder: str, steps: list[str]) -> Iterator[str]:
         if os.path.lexists(path):
             yield from _expanded(path, rest)
     elif os.path.isdir(folder):
-        pattern = re.compile(fnmatch.translate(step.replace("[^", "[!")))
+        pattern = re.compile(fnmatch.translate(typed_name(step.replace("[^", "[!"))))
         for name in _names(folder):
-            if pattern.match(name) and (step.startswith(".") or not name.startswith(".")):
+            hidden = name.startswith(".") and not step.startswith(".")
+            if pattern.match(typed_name(name)) and not hidden:
                 yield from _expanded(f"{folder.rstrip('/')}/{name}", rest)
 
 

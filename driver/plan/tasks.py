@@ -46,7 +46,8 @@ class RunPlan(Message):
     the given folders and prefixes are not inputs.
     `job_folder` is the folder of the author's files on the driver's machine, `command` the command
     that the user gave, `origins` says which cells of a notebook the job's file was gathered from,
-    and `asked` the settings in the command, which win over those of a chain's steps.
+    `asked` the settings in the command, which win over those of a chain's steps, and `version` is
+    that of the program that wrote it ("" before 0.2.0).
     """
 
     run: str
@@ -72,6 +73,7 @@ class RunPlan(Message):
     command: str = ""
     origins: tuple[Origin, ...] = ()
     asked: tuple[str, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

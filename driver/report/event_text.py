@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from driver.plan import events
 from driver.plan.events import Event
+from driver.program.command_name import COMMAND
 from driver.report.fleet import fleet_text
 from driver.text import plural
 
@@ -73,7 +74,7 @@ def _of_silence(
         return f"waiting for a service of the {event.stage} stage, {event.seconds:.0f} s{why}"
     return (
         f"{plural(event.endpoints, 'service')} of the {event.stage} stage run, and none has "
-        f"answered for {event.seconds:.0f} s; see: python -m driver doctor"
+        f"answered for {event.seconds:.0f} s; see: {COMMAND} doctor"
     )
 
 

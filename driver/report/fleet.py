@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driver.plan.events import FleetComing, FleetLeft, FleetScaled
+from driver.program.command_name import COMMAND
 from driver.text import plural
 
-STOP_IT = "python -m driver stack stop"
+STOP_IT = f"{COMMAND} stack stop"
 
 
 def fleet_text(event: FleetScaled | FleetComing | FleetLeft) -> str:

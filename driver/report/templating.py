@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from driver.program.command_name import COMMAND
 from driver.text import BLOCK_LIMIT, shown_lines
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def _environment() -> Environment:
         finalize=_visible,
         bytecode_cache=_compiled(),
     )
+    made.globals["command"] = COMMAND
     made.filters.update(
         number=words.axis_text,
         ticks=words.tick_text,

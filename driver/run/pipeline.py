@@ -11,6 +11,7 @@ from driver.history.run_store import RunResults, RunStore, Success
 from driver.plan import events
 from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.report.document import Report, make_report
 from driver.run.backend import Backend
 from driver.run.interruption import completed
@@ -94,7 +95,7 @@ def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
         )
         raise LedgerError(
             f"the ledger of {plan.run} does not balance, so there is no result:\n{wrong}\n"
-            f"see: python -m driver audit {plan.run}"
+            f"see: {COMMAND} audit {plan.run}"
         )
     return ledger
 

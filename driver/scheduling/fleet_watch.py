@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from driver.plan.clock import Clock
+from driver.program.command_name import COMMAND
 from driver.scheduling.endpoints import Endpoints
 from driver.scheduling.policy import RetryPolicy
 from driver.scheduling.stage_events import StageEvents
@@ -184,7 +185,7 @@ class FleetWatch:
                 raise FleetError(
                     f"no {self._stage} service has had a free slot for {now - self._worked:.0f} s; "
                     "does another run use the fleet, or does a task of it hang? "
-                    "See: python -m driver doctor"
+                    f"See: {COMMAND} doctor"
                 )
             return
         missing_s = now - self._seen

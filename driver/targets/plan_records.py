@@ -13,6 +13,7 @@ from driver.packages.of_job import digest_of_packages, keep_packages
 from driver.plan.config import RunConfig
 from driver.plan.target import WantedTarget
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.targets.planning import with_plan
 from driver.targets.prepare import Prepared, open_runs, packed_code, prepare
 from driver.text import plural, shown
@@ -52,7 +53,7 @@ def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Pl
     where = f" --store {shlex.quote(planned.store)}" if planned.store else ""
     limit = forecast.money.together.high if forecast.money else None
     money = "" if limit is None else f" --max-usd {math.ceil(limit * 100) / 100:.2f}"
-    go = f"python -m driver run --plan {plan.run}{where}{money}"
+    go = f"{COMMAND} run --plan {plan.run}{where}{money}"
     forecast = forecast.model_copy(update={"run": plan.run, "go": go})
     runs.write(plan.run, "planned.json", planned)
     runs.write(plan.run, "forecast.json", forecast)
@@ -100,7 +101,7 @@ def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:
     texts = [kept.record(name, each) for each in ("planned.json", "forecast.json")]
     if None in texts:
         raise InputError(
-            f"{name} is a run and not a plan; make one with: python -m driver plan --input FILE"
+            f"{name} is a run and not a plan; make one with: {COMMAND} plan --input FILE"
         )
     planned, forecast = texts
     try:

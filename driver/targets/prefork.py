@@ -11,11 +11,10 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from driver.cloud.terraform import is_applied, terraform_folder
+from driver.program.module_path import own_environment, own_process
 
 HASH_SEED = "0"
 """`mapreduce.wire.build.HASH_SEED`, which is too slow to import here; a test compares them."""
@@ -30,17 +29,16 @@ class Prefork:
         self._control, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "services.local_fleet"],
+                own_process("services.local_fleet"),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,  # ours is for documents
                 start_new_session=True,  # Ctrl-C reaches only the driver, which ends the services
                 # a job's prints go to a log in UTF-8, whatever the terminal's encoding
-                env=os.environ
-                | {
-                    "PYTHONPATH": _module_path(),
-                    "PYTHONHASHSEED": HASH_SEED,
-                    "PYTHONIOENCODING": "utf-8:backslashreplace",
-                },
+                env=own_environment(
+                    os.environ,
+                    PYTHONHASHSEED=HASH_SEED,
+                    PYTHONIOENCODING="utf-8:backslashreplace",
+                ),
             )
 
     def send(self, document: bytes, files: Sequence[int]) -> None:
@@ -102,9 +100,3 @@ def dismiss() -> None:
     """End the process that was started early, if it was not taken."""
     while _early:
         _early.pop().kill()
-
-
-def _module_path() -> str:
-    ours = str(Path(__file__).resolve().parents[2])
-    given = os.environ.get("PYTHONPATH")
-    return f"{ours}{os.pathsep}{given}" if given else ours

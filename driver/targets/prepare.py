@@ -32,6 +32,7 @@ from driver.plan.settings import asked_settings, others_text, with_settings
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
+from driver.program.command_name import COMMAND
 from driver.targets.s3_access import check_services_keys, user_bucket
 from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.aggregate import Aggregation
@@ -41,11 +42,12 @@ from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
 from mapreduce.formats.table import frozen_columns
 from mapreduce.formats.values import MOST_BYTES, value_ranges
 from mapreduce.input_formats import Values
-from mapreduce.job import Job
+from mapreduce.job import Job, reduce_of
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.user_code.class_check import without_map
 from mapreduce.user_code.parameters import parameters_as_json, parse_parameters
+from mapreduce.version import VERSION
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
 from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
@@ -192,24 +194,24 @@ def prepare(
     places = _Places(target, store)
     wanted = _wanted(config, places)
     source, job = find_job(config.job, READY_MADE, wanted.provide)
+    check_name(source.file)
     asked = asked_settings(config)
     config, said = with_settings(config, job)
     _check_target(config, target)
-    check_name(source.file)
     parameters = given.added_to(parse_parameters(job, config.parameters), job)
-    stack, text = places.stack, places.text
+    stack, (runs, aws) = places.stack, places.opened
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    runs, aws = places.opened
     if stack and runs.store != stack.store:
-        raise UsageError(f"--store {text}: a run in AWS uses the stack's bucket, {stack.store}")
-    if stack and aws:
-        _check_regions(config, stack, aws)
+        raise UsageError(
+            f"--store {places.text}: a run in AWS uses the stack's bucket, {stack.store}"
+        )
+    _check_regions(config, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = _outside(output, job, found, runs) if output else found
     inputs = _formatted(found.objects, job, config)
     _check_options(config, job, stack)
     unsure = _check_buckets(inputs, stack, aws) if stack else ()
-    if where == "local" or (where == "spark" and config.spark_master.startswith("local")):
+    if _tasks_are_here(config, where):
         check_services_keys([runs.store, *(given.url for given in inputs)])
     rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
     modules = source.modules()
@@ -236,6 +238,11 @@ def prepare(
         asked=asked,
         said=said,
     ).with_cut_said()
+
+
+def _tasks_are_here(config: RunConfig, where: Target) -> bool:
+    """Return whether other processes of this machine carry out the tasks."""
+    return where == "local" or (where == "spark" and config.spark_master.startswith("local"))
 
 
 def _cut_of(
@@ -354,6 +361,7 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         keep_pairs=prepared.config.keep_pairs and issubclass(prepared.job, Job),
         origins=prepared.origins,
         asked=prepared.asked,
+        version=VERSION,
     )
 
 
@@ -396,7 +404,7 @@ def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -
     except ObjectExists as exc:
         raise UsageError(
             f"another driver has just begun to carry out the plan {plan.run}; "
-            f"watch it: python -m driver attach {plan.run}"
+            f"watch it: {COMMAND} attach {plan.run}"
         ) from exc
     runs.write(plan.run, "plan.json", plan)
     return plan
@@ -507,7 +515,7 @@ def _formatted(
 
 def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) -> int:
     """Return the number of partitions: 0 for a job without a reduce stage."""
-    reduce = job.reduce if issubclass(job, Job) else Chain
+    reduce = reduce_of(job) if issubclass(job, Job) else Chain
     if reduce is None:
         return 0
     combines = isinstance(reduce, Aggregation) and not reduce.grows
@@ -528,7 +536,9 @@ def _check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> Non
     _check_limit(config, stack)
 
 
-def _check_regions(config: RunConfig, stack: Stack, aws: Aws) -> None:
+def _check_regions(config: RunConfig, stack: Stack | None, aws: Aws | None) -> None:
+    if stack is None or aws is None:
+        return
     from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
 
     check_regions(config.inputs, stack, aws)
@@ -543,10 +553,10 @@ def _check_sort(config: RunConfig, job: JobClass) -> None:
             )
         return
     if (config.sort or job.total_order) and (
-        job.reduce is None or job.partition is not Job.partition
+        reduce_of(job) is None or job.partition is not Job.partition
     ):
         what = "has its own `partition`"
-        if job.reduce is None:
+        if reduce_of(job) is None:
             what = "has no `reduce`, and so no keys to sort by"
         raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
 

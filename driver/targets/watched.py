@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from driver.history.run_store import RunStore
 from driver.plan.events import Event, EventLog, RunFailed, RunInterrupted, RunPaused, RunStarted
+from driver.program.command_name import COMMAND
 from driver.report.document import Report
 from driver.report.page.document import PAGE
 from driver.targets.prepare import Prepared
@@ -74,7 +75,7 @@ def page_place(runs: RunStore, run: str) -> list[tuple[str, str]]:
     url = keys.run_file(runs.store, run, PAGE)
     if url.startswith("file://"):
         return [("page", url.removeprefix("file://"))]
-    return [("page", url), ("", f"get it: python -m driver report {run} --output {PAGE}")]
+    return [("page", url), ("", f"get it: {COMMAND} report {run} --output {PAGE}")]
 
 
 def _note_page(exc: BaseException, runs: RunStore, log: EventLog) -> None:

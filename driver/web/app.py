@@ -16,6 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from driver.program.command_name import COMMAND
 from driver.report.page import render
 from driver.web import access as door
 from driver.web import pages
@@ -241,5 +242,5 @@ class _Door:
         if not self._access.host_is_ours(request.headers.get("host", "")):
             app = _refused("this is not an address of this server")
         elif scope["path"] != "/open" and not self._access.knows(request.cookies):
-            app = _refused("open the address that `python -m driver web` has printed")
+            app = _refused(f"open the address that `{COMMAND} web` has printed")
         await app(scope, receive, with_headers)

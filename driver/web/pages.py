@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from driver.program.command_name import COMMAND
 from driver.report.words import duration_text, when_text
 from driver.text import NAME_LIMIT, bytes_text, plural, shown
 from driver.web.changes import Sections, shown_id
@@ -141,6 +142,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["command"] = COMMAND
     made.filters.update(
         shown=lambda text: shown(text, NAME_LIMIT),
         duration=duration_text,

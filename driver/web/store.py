@@ -12,6 +12,7 @@ from driver.history.run_index import RunSummary
 from driver.history.run_names import chain_of, is_run_name
 from driver.history.run_store import RunStore
 from driver.plan.tasks import RunPlan
+from driver.program.command_name import COMMAND
 from driver.web.overview import RunRow, before
 from driver.web.run_reader import ENDED, RunReader, comparison_of, page_of
 from driver.web.watch import LEAST_PAUSE_S, Read
@@ -85,7 +86,7 @@ class KeptRuns:
     def _known(self, run: str) -> str:
         """Return the name of a run that may be looked for: no path leaves the folder of runs."""
         if not is_run_name(run):
-            raise InputError(f"there is no run {run!r} in {self.url}; see: python -m driver runs")
+            raise InputError(f"there is no run {run!r} in {self.url}; see: {COMMAND} runs")
         return run
 
     def _read_rows(self) -> list[RunRow]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from mapreduce.system import operating_system
+
 T = TypeVar("T")
-_CLEAR = "/proc/self/clear_refs"
-_STATUS = "/proc/self/status"
+_CLEAR = "self/clear_refs"
+_STATUS = "self/status"
 _MARK = b"\nVmHWM:"
 _STATUS_BYTES = 16 << 10
 
@@ -36,15 +36,14 @@ class PeakMemory:
             status = _with_file(_STATUS, os.O_RDONLY, lambda file: os.read(file, _STATUS_BYTES))
             if _MARK in status:
                 return int(status.partition(_MARK)[2].split(None, 1)[0]) * 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+        return operating_system.peak_memory_bytes()
 
 
 def _with_file(path: str, flags: int, use: Callable[[int], T]) -> T:
-    """Open a file by descriptor: a file object and its buffers cost more than the rest of a small
-    task.
+    """Open a file of /proc by descriptor: a file object and its buffers cost more than the rest of
+    a small task.
     """
-    file = os.open(path, flags)
+    file = os.open(f"{operating_system.PROC}/{path}", flags)
     try:
         return use(file)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mapreduce.formats.base import Reader
 from mapreduce.formats.limits import Limits
-from mapreduce.input_formats import Format, InputFormat
+from mapreduce.input_formats import Format, InputFormat, Text
 
 
 def reader_of(
@@ -20,13 +20,7 @@ def reader_of(
     """
     match form.kind:
         case "text":
-            if not form.is_plain:
-                from mapreduce.formats.delimited import DelimitedReader
-
-                return DelimitedReader(form, limits, lenient=lenient)
-            from mapreduce.formats.text import TextReader
-
-            return TextReader(limits)
+            return _text_reader(form, limits, lenient=lenient)
         case "jsonl":
             from mapreduce.formats.jsonl import JsonLinesReader
 
@@ -68,3 +62,13 @@ def reader_of(
             from mapreduce.formats.pairs import PairsReader
 
             return PairsReader()
+
+
+def _text_reader(form: Text, limits: Limits, *, lenient: bool) -> Reader:
+    if form.is_plain:
+        from mapreduce.formats.text import TextReader
+
+        return TextReader(limits)
+    from mapreduce.formats.delimited import DelimitedReader
+
+    return DelimitedReader(form, limits, lenient=lenient)

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from mapreduce.native.sources import FLAGS, FOLDER, sources, sources_digest
+from mapreduce.system.operating_system import LINK_OPTIONS
 
 COMPILERS = ("cc", "gcc", "clang")
 STRICT = "-Werror"
@@ -56,10 +57,9 @@ def compile_command(*more: str) -> list[str]:
         raise NotBuilt(
             f"there is no Python.h in {include}; install Python's headers (Debian: python3-dev)"
         )
-    link = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
     files = [str(path) for path in sources() if path.suffix == ".c"]
     digest = f'-DSOURCES_DIGEST="{sources_digest()}"'
-    return [*compiler, *FLAGS, *more, *link, f"-I{include}", digest, *files]
+    return [*compiler, *FLAGS, *more, *LINK_OPTIONS, f"-I{include}", digest, *files]
 
 
 _LOAD = """

@@ -13,7 +13,6 @@ import fcntl
 import os
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +26,7 @@ from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageE
 from mapreduce.storage.base import BLOCK_BYTES, ObjectInfo, split_url
 from mapreduce.storage.digest import Digest, check_copy
 from mapreduce.storage.requests import Requests
+from mapreduce.system import operating_system
 
 LONGEST_BLOCK_BYTES = 256 << 10
 """Longer blocks are slower: this length stays in the processor's cache while it is processed."""
@@ -279,13 +279,14 @@ class _NewFile:
         """
         self.file.flush()
         if durable:
-            _sync(self.file.fileno())
+            operating_system.sync(self.file.fileno())
         name = self.hidden if replace else path
         if self.nameless:
             # Python sets AT_SYMLINK_FOLLOW (linkat(2)), needed for /proc, only with src_dir_fd
             folder = os.open(path.parent, os.O_RDONLY)
             try:
-                os.link(f"/proc/self/fd/{self.file.fileno()}", name, src_dir_fd=folder)
+                opened = f"{operating_system.PROC}/self/fd/{self.file.fileno()}"
+                os.link(opened, name, src_dir_fd=folder)
             finally:
                 os.close(folder)
         elif not replace:
@@ -304,21 +305,13 @@ def _sync_folders(path: Path) -> None:
         except PermissionError:  # another user's folder: this process has created nothing in it
             continue
         try:
-            _sync(opened)
+            operating_system.sync(opened)
         except OSError as exc:
             # some file systems do not sync folders
             if exc.errno not in (errno.EINVAL, errno.EROFS):
                 raise
         finally:
             os.close(opened)
-
-
-def _sync(file: int) -> None:
-    """Sync a file to the disk; on macOS, fsync(2) alone does not reach the disk."""
-    if sys.platform == "darwin":
-        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(file)
 
 
 @contextmanager
@@ -340,11 +333,10 @@ def _new_file(path: Path) -> Iterator[_NewFile]:
 
 def _open_nameless(folder: Path) -> int | None:
     """Open an unnamed file in that folder; return None if the system has none."""
-    flag = getattr(os, "O_TMPFILE", 0)
-    if not flag or not Path("/proc/self/fd").is_dir():
+    if not operating_system.can_name_a_file():
         return None
     try:
-        return os.open(folder, flag | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        return os.open(folder, operating_system.NAMELESS_FILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     except OSError as exc:
         if exc.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
             return None

@@ -13,7 +13,7 @@ from mapreduce.aggregations.several import Several
 from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.formats.table import wrong_columns
 from mapreduce.input_formats import InputFormat, JsonLines, Text, WholeFile, check_own
-from mapreduce.job import Job
+from mapreduce.job import Job, reduce_of
 from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
 from mapreduce.user_code.parameters import Parametrised, check_parameters
 from mapreduce.user_code.settings import SETTINGS as RUN_SETTINGS
@@ -77,7 +77,7 @@ def check_job(cls: type[Job]) -> None:
         JobLoadError: the message says what to write.
     """
     check_names(cls, Job, (*HOOKS, *SETTINGS), ENGINES, FOREIGN)
-    if cls.map is Job.map and (cls.reduce is None or cls.map_batch is not Job.map_batch):
+    if cls.map is Job.map and (reduce_of(cls) is None or cls.map_batch is not Job.map_batch):
         raise without_map(cls)
     _check_reduce(cls)
     for name, arguments in HOOKS.items():
@@ -114,7 +114,7 @@ def check_instance(job: Job, step: str) -> None:
 
 
 def _check_reduce(cls: type[Job]) -> None:
-    reduce = cls.reduce
+    reduce = reduce_of(cls)
     if inspect.isclass(reduce) and issubclass(reduce, Aggregation):
         raise JobLoadError(
             f"`reduce` of {cls.__name__} is a class; "
@@ -208,11 +208,12 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
     """Refuse hooks that this job would never call."""
     unused: tuple[str, ...] = ()
     why = "it has no `reduce`"
-    if cls.reduce is None:
+    if reduce_of(cls) is None:
         unused = ("combine", "partition", "reduce_setup", "reduce_cleanup")
-    elif isinstance(cls.reduce, Aggregation):
+    elif isinstance(reduce_of(cls), Aggregation):
         unused = ("combine", "reduce_setup", "reduce_cleanup")
-        what = "a dict" if isinstance(cls.reduce, Several) else f"{type(cls.reduce).__name__}()"
+        reduce = reduce_of(cls)
+        what = "a dict" if isinstance(reduce, Several) else f"{type(reduce).__name__}()"
         why = f"`reduce = {what}` needs no code of the job"
     for hook in unused:
         if getattr(cls, hook) is not getattr(Job, hook):
@@ -220,9 +221,9 @@ def _check_that_all_is_called(cls: type[Job]) -> None:
                 f"`{hook}` of {cls.__name__} is never called: {why}; "
                 "remove it, or write a method `reduce`"
             )
-    if cls.reducers is not None and cls.reduce is None:
+    if cls.reducers is not None and reduce_of(cls) is None:
         raise JobLoadError(f"{cls.__name__} has `reducers` and no `reduce`; remove it")
-    if cls.total_order and cls.reduce is None:
+    if cls.total_order and reduce_of(cls) is None:
         raise JobLoadError(
             f"{cls.__name__} has `total_order`, which needs a `reduce`: "
             "without one nothing is sorted"
@@ -242,7 +243,7 @@ def _check_result(cls: type[Job]) -> None:
         raise JobLoadError(
             f"`keep_order` of {cls.__name__} is {cls.keep_order!r}; write True or False"
         )
-    if cls.keep_order and isinstance(cls.reduce, Aggregation):
+    if cls.keep_order and isinstance(reduce_of(cls), Aggregation):
         raise JobLoadError(
             f"{cls.__name__} has `keep_order`, and an aggregation yields its keys in key order; "
             "remove it, or write `def reduce(self, key, values)`"

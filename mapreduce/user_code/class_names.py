@@ -102,9 +102,8 @@ _WRITE: Mapping[str, str] = {
     "`yield key, value`, `self.count(name)` and `self.status(text)`": "context",
     # the run
     "a class of its own: `class X(Chain)` with `def steps(self)`, which yields jobs": "steps mr",
-    "`python -m driver run --job FILE`, which makes and runs the job": (
-        "run_job make_runner run main"
-    ),
+    "the command `run --job FILE`, which makes and runs the job": "run_job run main",
+    '`from driver import run` and `run(TheJob, "input/")` in a program': "make_runner",
     "`mapreduce.testing.run(TheJob(), lines)`": "sandbox",
     "`reducers = 8`, `chunk_size`, `skip_bad_records` or `task_memory` in the class, or options of "
     "the command line": "JOBCONF jobconf",

@@ -505,7 +505,7 @@ parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(
 
 class Health(BaseModel):
     """The answer of `GET /health`; a newer service may send more, one older than builds sends no
-    `build`.
+    `build`, one before 0.2.0 no `version` of the program.
 
     `image_tag` is that of the container's image; None outside of the images.
     """
@@ -518,4 +518,5 @@ class Health(BaseModel):
     busy: Size
     draining: bool = False
     build: Build | None = None
+    version: str = ""
     image_tag: str | None = None

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.storage import Grants
+from mapreduce.version import VERSION
 from mapreduce.wire.build import this_build
 from mapreduce.wire.messages import (
     Done,
@@ -84,15 +85,7 @@ def create_app(
     @app.get("/health")
     async def health() -> Health:
         """Return the service's slots, state, build and image."""
-        return Health(
-            ok=True,
-            role=stage,
-            slots=pool.able,
-            busy=pool.busy,
-            draining=state.draining,
-            build=this_build(),
-            image_tag=settings.image_tag or None,
-        )
+        return _health(stage, pool, settings, draining=state.draining)
 
     @app.get("/metrics", response_class=Response)
     async def prometheus() -> Response:
@@ -112,6 +105,19 @@ def create_app(
         return response
 
     return app
+
+
+def _health(stage: StageName, pool: WorkerPool, settings: Settings, *, draining: bool) -> Health:
+    return Health(
+        ok=True,
+        role=stage,
+        slots=pool.able,
+        busy=pool.busy,
+        draining=draining,
+        build=this_build(),
+        version=VERSION,
+        image_tag=settings.image_tag or None,
+    )
 
 
 class _Tasks:

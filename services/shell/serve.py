@@ -24,6 +24,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from mapreduce.errors import UsageError
+from mapreduce.system import operating_system
 from mapreduce.wire.build import this_build
 from mapreduce.wire.tokens import check_key
 from services.healthcheck import address as health_address
@@ -165,7 +166,7 @@ def _with_key(settings: Settings, key: int) -> Settings:
 
 def _health_listeners(port: int) -> list[socket.socket]:
     """Return the health check's listener, if the system has such sockets and the name is free."""
-    if sys.platform != "linux":
+    if not operating_system.ABSTRACT_SOCKETS:
         return []
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

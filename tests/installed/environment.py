@@ -2,66 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.installed.pythons import ROOT, Done, Machine, ThisMachine, run
+
 NO_COMPILER = "/nonexistent/compiler"
 
 
-class Failed(Exception):
-    """A command that had to work did not; holds its output."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a finished command has printed."""
-
-    stdout: str
-    stderr: str
-    code: int
-
-
-def run(
-    command: Sequence[object],
-    folder: Path,
-    *,
-    may_fail: bool = False,
-    environment: Mapping[str, str] | None = None,
-) -> Done:
-    """Run a command in a folder, with nothing of this process's Python in its environment.
-
-    Raises:
-        Failed: its exit code is not 0, unless it `may_fail`.
-    """
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "VIRTUAL"))
-    }
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=folder,
-        env=kept | {"NO_COLOR": "1"} | dict(environment or {}),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode and not may_fail:
-        words = " ".join(map(str, command))
-        raise Failed(f"{words}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return Done(done.stdout, done.stderr, done.returncode)
-
-
 def source_tree(folder: Path) -> Path:
-    """Return a copy of the files that git tracks, as a release would have them."""
-    listed = run(["git", "ls-files", "-z"], ROOT).stdout.split("\0")
+    """Return a copy of the files that git tracks or will track, as a release would have them."""
+    names = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = run(names, ROOT).stdout.split("\0")
     for name in filter(None, listed):
         source, target = ROOT / name, folder / name
         if source.is_file():
@@ -70,27 +24,27 @@ def source_tree(folder: Path) -> Path:
     return folder
 
 
-def wheel(tree: Path, folder: Path, *, compiler: bool) -> Path:
-    """Build a wheel of a source tree; without a `compiler` it has no native extension."""
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
-    run([*pip, tree], folder.parent, environment={} if compiler else {"CC": NO_COMPILER})
-    (built,) = folder.glob("*.whl")
-    return built
-
-
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A virtual environment."""
+    """A virtual environment of a Python, with the package, built with a compiler or without one."""
 
     folder: Path
+    machine: Machine
+    compiled: bool
+    wheel: Path
 
-    @classmethod
-    def made(cls, folder: Path, wheel: Path) -> Environment:
-        """Return a new environment, with a wheel and all that it requires."""
-        run([sys.executable, "-m", "venv", folder], folder.parent)
-        found = cls(folder)
-        run([found.python, "-m", "pip", "install", "--quiet", wheel], folder.parent)
-        return found
+    def run(
+        self,
+        command: Sequence[object],
+        folder: Path,
+        *,
+        may_fail: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Run a command where the environment is."""
+        return run(
+            command, folder, machine=self.machine, may_fail=may_fail, environment=environment
+        )
 
     @property
     def python(self) -> Path:
@@ -101,3 +55,35 @@ class Environment:
     def command(self) -> Path:
         """The console command."""
         return self.folder / "bin" / "mapreduce"
+
+    @property
+    def here(self) -> bool:
+        """Whether it is of this machine's Python."""
+        return isinstance(self.machine, ThisMachine)
+
+
+def installed(tree: Path, folder: Path, machine: Machine, *, compiled: bool) -> Environment:
+    """Return an environment with a wheel that was built there; without a compiler it is pure.
+
+    An environment that is there already keeps the required packages and gets the new wheel.
+    """
+    wheels = folder / ("compiled" if compiled else "pure")
+    shutil.rmtree(wheels, ignore_errors=True)
+    wheels.mkdir(parents=True)
+    environment = folder / "environment"
+    pip = [environment / "bin" / "python", "-m", "pip"]
+    complete = folder / "complete"
+    if not complete.exists():
+        shutil.rmtree(environment, ignore_errors=True)
+        run([machine.python, "-m", "venv", environment], folder, machine=machine)
+    run(
+        [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, tree],
+        folder,
+        machine=machine,
+        environment={} if compiled else {"CC": NO_COMPILER},
+    )
+    (wheel,) = wheels.glob("*.whl")
+    again = ["--force-reinstall", "--no-deps"] if complete.exists() else []
+    run([*pip, "install", "--quiet", *again, wheel], folder, machine=machine)
+    complete.touch()
+    return Environment(environment, machine, compiled, wheel)

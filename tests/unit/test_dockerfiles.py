@@ -109,8 +109,8 @@ def test_health_is_asked_as_the_task_definition_asks(instructions: list[tuple[st
     """The health check is the same command in the image and in the task definition."""
     (check,) = _all(instructions, "HEALTHCHECK")
     command = json.loads(check.partition("CMD ")[2])
-    task = (ROOT / "terraform" / "modules" / "service" / "main.tf").read_text(encoding="utf-8")
-    assert json.dumps(["CMD", *command]) in task
+    root = (ROOT / "terraform" / "main.tf").read_text(encoding="utf-8")
+    assert json.dumps(["CMD", *command]) in root
 
 
 def test_the_service_is_process_one(instructions: list[tuple[str, str]]) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from driver.cloud.aws import Aws, ClientError, explained
 from driver.cloud.stack import StackIdentity
 from driver.cloud.terraform import BACKEND_FILE
+from driver.program.command_name import COMMAND
 from mapreduce.errors import FleetError, UsageError
 
 STATE_OBJECT = "terraform.tfstate"
@@ -75,7 +76,7 @@ def remote_state(folder: Path) -> RemoteState | None:
     return found
 
 
-_WRITE = "write it again: python -m driver stack remote-state BUCKET --name NAME --region REGION"
+_WRITE = f"write it again: {COMMAND} stack remote-state BUCKET --name NAME --region REGION"
 
 
 def bucket_region(aws: Aws, bucket: str) -> str | None:

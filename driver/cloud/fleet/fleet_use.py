@@ -19,6 +19,7 @@ from driver.cloud.stack import Stack
 from driver.plan import events
 from driver.plan.clock import Clock
 from driver.plan.events import Observer
+from driver.program.command_name import COMMAND
 from driver.transport.endpoint import Role
 from mapreduce.errors import FleetError
 
@@ -192,7 +193,7 @@ class FleetUse:
             if now - began > START_S:
                 raise FleetError(
                     f"the services did not start within {START_S / 60:.0f} minutes: "
-                    f"{_last_words(services)}; see: python -m driver doctor"
+                    f"{_last_words(services)}; see: {COMMAND} doctor"
                 )
             running = {str(role): found["runningCount"] for role, found in services.items()}
             desired = {str(role): found["desiredCount"] for role, found in services.items()}

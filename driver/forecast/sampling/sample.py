@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from driver.forecast.sampling.messages import SampleAnswer, SampleRequest
+from driver.program.module_path import own_environment, own_process
 from mapreduce.errors import MapReduceError
 from mapreduce.formats.compression import decompressed
 from mapreduce.input_formats import Csv
@@ -124,8 +124,8 @@ def _request(
 def _asked(request: SampleRequest, limit_s: float = LIMIT_S) -> SampleAnswer:
     """Have a process of its own run the sample; it ends with all that it has started."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "driver.forecast.sampling.task"],
-        env={**os.environ, "PYTHONHASHSEED": HASH_SEED},
+        own_process("driver.forecast.sampling.task"),
+        env=own_environment(os.environ, PYTHONHASHSEED=HASH_SEED),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

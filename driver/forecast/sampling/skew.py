@@ -8,7 +8,7 @@ from driver.forecast.document import Skew
 from driver.forecast.sampling.messages import SampleAnswer
 from mapreduce.aggregate import Aggregation
 from mapreduce.code import JobClass
-from mapreduce.job import Job
+from mapreduce.job import Job, reduce_of
 
 UNEVEN = 2.0
 """The largest partition over the median, from which there is advice."""
@@ -23,7 +23,9 @@ def skew_of(job: JobClass, answer: SampleAnswer, partitions: int) -> Skew | None
         return None
     score = max(answer.shares) / max(1.0, statistics.median(answer.shares))
     combines = (
-        issubclass(job, Job) and isinstance(job.reduce, Aggregation) and not (job.reduce.grows)
+        issubclass(job, Job)
+        and isinstance(reduce_of(job), Aggregation)
+        and not reduce_of(job).grows
     )
     heavy = bool(answer.keys) and answer.keys[0].share >= HEAVY_SHARE and not combines
     return Skew(

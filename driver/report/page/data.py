@@ -8,6 +8,7 @@ from typing import Any
 
 from driver.forecast.receipt import Receipt
 from driver.plan.run_state import RunState
+from driver.program.command_name import COMMAND
 from driver.report.document import Timings
 from driver.report.page.document import RunDocument
 from driver.report.page.measures import METRICS, losses, phases, quantiles
@@ -159,7 +160,7 @@ def read_back(page: str) -> RunData:
     except ValueError as exc:
         raise InputError(
             "this is not the page of a run, or another version has made it; "
-            "make one with: python -m driver report RUN --output FILE"
+            f"make one with: {COMMAND} report RUN --output FILE"
         ) from exc
 
 

@@ -275,7 +275,7 @@ def provenance(document: RunDocument) -> View:
         "inputs": plan.inputs[:INPUTS_SHOWN],
         "left_out": max(0, len(plan.inputs) - INPUTS_SHOWN),
         "cut": ", ".join(f"{name} {value}" for name, value in cut.items()),
-        "build": plan.build.model_dump(),
+        "build": {"version": plan.version} | plan.build.model_dump(),
         "job": f"{plan.job.module}:{plan.job.name}",
     }
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from mapreduce.system import operating_system
 from services.shell.workers.process_tree import children_of
 
 NOT_FORKABLE = frozenset(
@@ -78,6 +79,8 @@ def why_fresh(before: Traces, after: Traces, outside: Iterable[str]) -> str:
         outside: effects of the import outside the process.
     """
     reasons: list[str] = []
+    if not operating_system.finds_orphans():
+        reasons.append("this system does not tell which threads and files an import leaves")
     if after.threads > before.threads:
         reasons.append(_counted(after.threads - before.threads, "thread runs on", "threads run on"))
     loaded = sorted(name for name in after.modules - before.modules if name in NOT_FORKABLE)
@@ -133,19 +136,20 @@ def _is_bytecode(arguments: tuple[Any, ...]) -> bool:
 
 def _threads() -> int:
     with suppress(OSError):
-        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - names; the threads of libraries too
+        return len(os.listdir(f"{operating_system.PROC}/self/task"))  # noqa: PTH208 - names; the threads of libraries too
     return threading.active_count()
 
 
 def _files() -> Iterable[tuple[str, str]]:
     with suppress(OSError):
-        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names
+        for name in os.listdir(f"{operating_system.PROC}/self/fd"):  # noqa: PTH208 - names
             with suppress(OSError):
-                yield name, os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115 - many, and quick
+                yield name, os.readlink(f"{operating_system.PROC}/self/fd/{name}")  # noqa: PTH115 - many, and quick
 
 
 def _shared_mappings() -> Iterable[str]:
-    with suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+    maps = f"{operating_system.PROC}/self/maps"
+    with suppress(OSError), open(maps, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
         yield from (line.split()[0] for line in file if line.split()[1].endswith("s"))
 
 

@@ -7,23 +7,24 @@ writes to is still copied alone, as 4 KiB. Needs Linux 6.1; elsewhere it does no
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Iterable, Iterator
+
+from mapreduce.system import operating_system
 
 _MADV_COLLAPSE = 25
 _HUGE_BYTES = 2 << 20
 _OWN = frozenset(("", "[heap]"))
-_madvise = ctypes.CDLL(None).madvise if sys.platform == "linux" else None
 
 
 def use_huge_pages() -> None:
     """Move all memory of this process that can be moved."""
-    if _madvise is None:
+    madvise = operating_system.madvise
+    if madvise is None:
         return
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - of /proc
+    with open(f"{operating_system.PROC}/self/maps", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - of /proc
         starts = list(whole_huge_pages(file))
     for start in starts:
-        if _madvise(ctypes.c_void_p(start), ctypes.c_size_t(_HUGE_BYTES), _MADV_COLLAPSE) != 0:
+        if madvise(ctypes.c_void_p(start), ctypes.c_size_t(_HUGE_BYTES), _MADV_COLLAPSE) != 0:
             return  # this kernel cannot, or no huge page is free
 
 

@@ -11,7 +11,6 @@ import json
 import os
 import select
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -19,6 +18,7 @@ from typing import TypeVar
 from mapreduce.code import CodeLoader
 from mapreduce.errors import TaskLost
 from mapreduce.storage import open_storage
+from mapreduce.system import operating_system
 from mapreduce.wire.build import this_build
 from mapreduce.wire.messages import Failed, JobSpec, Message, Progress, Started, TaskError
 from services.shell.settings import Settings
@@ -160,7 +160,7 @@ class Worker:
         """Return whether a task's process has started nothing that still runs."""
         own = {process.pid, *([self._template.child.pid] if self._template else [])}
         return (
-            sys.platform == "linux"
+            operating_system.finds_orphans()
             and not children_of(process.pid)
             and children_of(os.getpid()) <= own
         )

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+
+from mapreduce.system import operating_system
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PAUSE_S = 0.002
 _READ_BYTES = 16 << 10
-_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def close_other_files(keep: Collection[int]) -> None:
@@ -50,31 +49,32 @@ def die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent dies (Linux; elsewhere only the pipes
     tell).
     """
-    if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if operating_system.prctl is not None:
+        operating_system.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def adopt_orphans() -> None:
     """Become the parent of orphaned descendants, to find and end them (Linux; elsewhere init's)."""
-    if _prctl is not None:
-        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    if operating_system.prctl is not None:
+        operating_system.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def hide_from_others() -> None:
     """Hide this process's memory from other processes of the user; no core dumps (Linux)."""
-    if _prctl is not None:
-        _prctl(_PR_SET_DUMPABLE, 0)
+    if operating_system.prctl is not None:
+        operating_system.prctl(_PR_SET_DUMPABLE, 0)
 
 
 def children_of(pid: int) -> set[int]:
-    """Return the children of a process; none if the system does not tell (no /proc)."""
+    """Return the children of a process: from /proc, and from ps(1) where there is none."""
     found: set[int] = set()
+    threads = f"{operating_system.PROC}/{pid}/task"
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names, and often
-            found.update(map(int, _read(f"/proc/{pid}/task/{thread}/children").split()))
+        for thread in os.listdir(threads):  # noqa: PTH208 - names, and often
+            found.update(map(int, _read(f"{threads}/{thread}/children").split()))
     except FileNotFoundError:
         # the process has ended, or this kernel lacks the file `children`: then scan all processes
-        return _children_by_parent(pid) if Path(f"/proc/{pid}").is_dir() else set()
+        return _children_by_parent(pid)
     except OSError:
         return set()
     return found
@@ -162,11 +162,13 @@ def _read(path: str) -> bytes:
 
 def _children_by_parent(pid: int) -> set[int]:
     """Return the children by a scan of all processes."""
+    if not Path(operating_system.PROC).is_dir():
+        return {child for child, parent in operating_system.parents().items() if parent == pid}
     found = set()
-    for name in os.listdir("/proc"):  # noqa: PTH208 - names
+    for name in os.listdir(operating_system.PROC):  # noqa: PTH208 - names
         if name.isdigit():
             with suppress(OSError, ValueError):
-                stat = Path(f"/proc/{name}/stat").read_bytes()
+                stat = Path(f"{operating_system.PROC}/{name}/stat").read_bytes()
                 # the name of the program is in parentheses, and may itself contain spaces and
                 # parentheses
                 if int(stat.rpartition(b")")[2].split()[1]) == pid:

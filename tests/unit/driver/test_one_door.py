@@ -26,8 +26,8 @@ def test_the_standard_streams_are_used_in_one_place() -> None:
         if node.attr in ("stdout", "stderr", "__stdout__", "__stderr__")
     }
     assert using == {
-        *("cli/streams.py", "cli/terminal.py", "cli/app.py"),
-        "transport/printed.py",
+        *("cli/streams.py", "cli/terminal.py", "cli/app.py", "cli/export.py"),
+        *("report/standard_error.py", "transport/printed.py", "api/calls.py", "__main__.py"),
     }
 
 

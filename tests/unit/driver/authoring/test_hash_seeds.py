@@ -24,7 +24,7 @@ class Lines(Job):
             raise ValueError(value)
         yield value, 1
 
-    def partition(self, key: Any, partitions: int) -> int:
+    def partition(self, key: Any, partitions: int, /) -> int:
         return (len(key) + self.seed) % partitions
 
 

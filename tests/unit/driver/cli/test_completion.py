@@ -1,17 +1,34 @@
-"""The script of `completion`; tests/integration/test_completion.py loads it in bash."""
+"""The scripts of `completion`; tests/integration/test_completion.py loads them in the shells."""
 
 from __future__ import annotations
+
+import re
+
+import pytest
 
 from driver.cli.app import app
 from tests.unit.driver.cli.conftest import Command
 
 
-def test_the_script_has_every_command(command: Command) -> None:
-    """The script knows each command and completes Python's `-m driver`."""
-    script = command("completion", "bash").out
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_has_every_command(command: Command, shell: str) -> None:
+    """The script of each shell knows each command."""
+    script = command("completion", shell).out
     names = [name for name in app if not name.startswith("-") and app[name].show]
-    assert [] == [name for name in names if f'"{name}"' not in script]
-    assert "complete -o default -o bashdefault -F _driver_of_python python python3" in script
+    assert [] == [name for name in names if not re.search(rf"\b{name}\b", script)]
+
+
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [
+        ("bash", "complete -o default -o bashdefault -F _mapreduce mapreduce"),
+        ("bash", "complete -o default -o bashdefault -F _mapreduce_of_python python python3"),
+        ("zsh", "  compdef _mapreduce_or_files mapreduce"),
+    ],
+)
+def test_the_script_takes_effect_when_it_is_loaded(command: Command, shell: str, line: str) -> None:
+    """The script binds its function to the command, in bash to Python's `-m driver` too."""
+    assert line in command("completion", shell).out.splitlines()
 
 
 def test_another_shell_is_wrong_use(command: Command) -> None:

@@ -145,7 +145,7 @@ def test_terraform_and_driver_agree_on_every_output() -> None:
 
 def test_the_task_definition_sets_only_settings_that_a_service_has() -> None:
     """Every MAPREDUCE_ variable of the task definition is a setting of the services."""
-    text = (TERRAFORM / "modules" / "service" / "main.tf").read_text()
+    text = "".join((TERRAFORM / name).read_text() for name in ("main.tf", "services.tf"))
     known = {f"MAPREDUCE_{name.upper()}" for name in Settings.model_fields}
     used = set(re.findall(r"MAPREDUCE_[A-Z_]+", text))
     assert used

@@ -43,7 +43,7 @@ def test_pip_is_asked_for_wheels_only(tmp_path: Path, monkeypatch: pytest.Monkey
     file = tmp_path / "more.txt"
     pip.downloaded(["a>=1"], file, of_images("ARM64"), ["b==2"], tmp_path)
     (command,) = commands
-    assert ["-m", "pip", "download", "--only-binary=:all:"] == command[1:5]
+    assert ["-P", "-m", "pip", "download", "--only-binary=:all:"] == command[1:6]
     assert "manylinux2014_aarch64" in command and "3.11" in command
     assert str(file) == command[command.index("--requirement") + 1]
     assert ["--", "a>=1"] == command[-2:]

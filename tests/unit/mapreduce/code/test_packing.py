@@ -61,7 +61,7 @@ def word_of(job: Job | JobClass) -> str:
     """Return the word that a job of `job_file` yields."""
     made = job if isinstance(job, Job) else job()
     assert isinstance(made, Job)
-    ((word, _),) = made.map(0, "")
+    ((word, _),) = made.map(0, "") or ()
     return str(word)
 
 

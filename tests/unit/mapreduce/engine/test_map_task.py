@@ -67,7 +67,7 @@ def job_of(yielded: Any, reduce: Any = None) -> type[Job]:
         def map(self, key: int, value: str) -> Any:
             return yielded(value) if callable(yielded) else yielded
 
-    Yielding.reduce = reduce or (lambda self, key, values: [])
+    Yielding.reduce = reduce or (lambda self, key, values: [])  # type: ignore[attr-defined]
     return Yielding
 
 

@@ -189,7 +189,7 @@ def test_merged_integers_are_the_plain_ones(reduce: Any, large: bool) -> None:
             for word in value.split():
                 yield word, (key - 100) << (60 if large else 0)
 
-    Integers.reduce = reduce
+    Integers.reduce = reduce  # type: ignore[attr-defined]
     with engine(Integers) as stages:
         inputs = stages.put([TEXT])
         run = stages.whole_run(inputs, splits=5, partitions=2)

@@ -216,7 +216,7 @@ def test_a_health_check_whose_name_is_taken_asks_over_tcp(monkeypatch: pytest.Mo
     assert [] == module._health_listeners(1)
     for each in listeners:
         each.close()
-    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("mapreduce.system.operating_system.ABSTRACT_SOCKETS", False)
     assert [] == module._health_listeners(1)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mapreduce.system import operating_system
 from services.shell.workers import process_tree as module
 from services.shell.workers.process_tree import (
     adopt_orphans,
@@ -55,10 +56,10 @@ def test_the_kernel_is_asked_where_it_can_be(
 ) -> None:
     """prctl(2) is called with the numbers of its header on Linux, and not elsewhere."""
     asked: list[Any] = []
-    monkeypatch.setattr(module, "_prctl", lambda *option: asked.append(option))
+    monkeypatch.setattr(operating_system, "prctl", lambda *option: asked.append(option))
     call()
     assert [expected] == asked
-    monkeypatch.setattr(module, "_prctl", None)
+    monkeypatch.setattr(operating_system, "prctl", None)
     call()
     assert 1 == len(asked)
 

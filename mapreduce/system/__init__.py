@@ -1,0 +1,1 @@
+"""What this program needs of an operating system."""
