@@ -10,9 +10,8 @@ LEAST ?= 85
 ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
-    start e2e containerd-store browser notebook pictures installed faults simulate sanitize fuzz spark bench \
-    forecast mutation \
-    audit sbom lock clean
+    start e2e containerd-store browser notebook pictures installed faults simulate sanitize fuzz \
+    spark porting bench forecast mutation audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -89,6 +88,9 @@ installed: $(VENV)/ready $(VENV)/pyright  ## Install the wheel here and in Debia
 
 faults: $(VENV)/extension $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
+
+porting: $(VENV)/extension $(VENV)/porting  ## Run thirty jobs of mrjob, Hadoop and Spark, ported; compare the answers
+	$(BIN)/python -m pytest -n auto tests/porting $(ARGS)
 
 sanitize: $(VENV)/extension  ## Tests of the native extension under ASan and UBSan (gcc)
 	$(BIN)/python -m tests.sanitize $(ARGS)
@@ -198,6 +200,15 @@ $(VENV)/pyright: tests/installed/package-lock.json | $(VENV)/ready
 $(VENV)/bench: requirements/bench.txt | $(VENV)/ready
 	$(PYTHON) -m venv $(VENV)/bench-env
 	$(VENV)/bench-env/$(INSTALL) -r requirements/bench.txt
+	@touch $@
+
+# mrjob, and the wheels that the ports require: a folder of wheels serves both, without an index
+$(VENV)/porting: requirements/porting.txt | $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/porting-env
+	$(VENV)/porting-env/bin/pip download --quiet --disable-pip-version-check --require-hashes \
+	    --only-binary :all: --dest $(VENV)/porting-env/wheels -r requirements/porting.txt
+	$(VENV)/porting-env/$(INSTALL) --no-index --find-links $(VENV)/porting-env/wheels \
+	    -r requirements/porting.txt
 	@touch $@
 
 # the checkers of the infrastructure pin versions that conflict with ours too

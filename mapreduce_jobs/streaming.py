@@ -7,10 +7,11 @@ Input: lines of any bytes. The mapper reads the lines of one file of its split, 
 key, a tab and a value. The reducer reads the lines of its partition, sorted by the bytes of their
 keys as `LC_ALL=C sort` does, lines of one key in the order of the input. Output: key -> value of
 each line that it writes, as text, or as bytes where they are not UTF-8; the value of a line without
-a tab is null. Without a `reducer`, and with `reducer=NONE`, the result is what the mapper writes;
-`streaming_map` gives the same without a shuffle. A combiner is a part of the mapper:
-`mapper='... | LC_ALL=C sort | uniq -c'`. Scripts travel with a class of your own: `class
-Mine(Streaming)` with `files = ["map.sh"]`, in whose folder the commands then run.
+a tab is null. With `whole_lines=true` the key is null and the value is the line: then `--output
+FILE.txt` has the lines as the reducers wrote them. Without a `reducer`, and with `reducer=NONE`,
+the result is what the mapper writes; `streaming_map` gives the same without a shuffle. A combiner
+is a part of the mapper: `mapper='... | LC_ALL=C sort | uniq -c'`. Scripts travel with a class of
+your own: `class Mine(Streaming)` with `files = ["map.sh"]`, in whose folder the commands then run.
 
 Lines pass as they are: a line without a tab comes to the reducer without one. A carriage return
 before a line feed is part of the line end. `reporter:counter:GROUP,NAME,AMOUNT` on standard error

@@ -4,8 +4,8 @@
 
 Input: lines of any bytes. The mapper reads the lines of one file of its split, and writes lines: a
 key, a tab and a value. Output: key -> value of each line, as text, or as bytes where they are not
-UTF-8; the value of a line without a tab is null. The name of the file is in the variable
-`mapreduce_map_input_file`.
+UTF-8; the value of a line without a tab is null. With `whole_lines=true` the key is null and the
+value is the line. The name of the file is in the variable `mapreduce_map_input_file`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,6 +24,7 @@ class StreamingMap(Job):
 
     mapper: str
     key_fields: int = 1
+    whole_lines: bool = False
 
     # every byte is a character of it: lines pass as they are
     input_format = Text(encoding="latin-1")
@@ -73,6 +74,8 @@ class StreamingMap(Job):
 
     def _pairs(self, lines: Iterable[bytes]) -> Iterator[tuple[object, object]]:
         """Yield the key and the value of each line of a result."""
+        if self.whole_lines:
+            return ((None, _readable(line)) for line in lines)
         return (tuple(map(_readable, self._parted(line))) for line in lines)  # type: ignore[misc]
 
     def _parted(self, line: bytes) -> Line:

@@ -17,6 +17,7 @@ engine=(requirements/engine.in requirements/services.in)
 "${compile[@]}" requirements/moto.in -o requirements/moto.txt
 "${compile[@]}" requirements/infrastructure.in -o requirements/infrastructure.txt
 "${compile[@]}" requirements/bench.in -o requirements/bench.txt
+"${compile[@]}" requirements/porting.in -o requirements/porting.txt
 "${compile[@]}" requirements/docs.in -o requirements/docs.txt
 "${compile[@]}" requirements/sbom.in -o requirements/sbom.txt
 "${compile[@]}" requirements/mutation.in -c requirements/dev.txt -o requirements/mutation.txt

@@ -158,8 +158,19 @@ def import_job(root: Path, module: str, name: str, file: str = "") -> JobClass:
     candidates = chains or list(jobs.values())  # the jobs beside a chain are its steps
     if len(candidates) != 1:
         several = f"several jobs ({', '.join(sorted(jobs))}); name one: {file or module}:Class"
-        raise JobLoadError(f"{file or module} has {several if jobs else 'no subclass of Job'}")
+        raise JobLoadError(f"{file or module} has {several}" if jobs else _no_job(loaded, file))
     return candidates[0]
+
+
+def _no_job(loaded: ModuleType, file: str) -> str:
+    """Return that a module has no job; of a package also the files in it, one of which may."""
+    path = Path(loaded.__file__ or "")
+    if path.name != "__init__.py":
+        return f"{file or loaded.__name__} has no subclass of Job"
+    name = loaded.__name__.removesuffix(".__init__")
+    below = sorted(each.stem for each in path.parent.glob("[!_]*.py"))
+    which = f"; name the module that has one: --job {name}.{below[0]}" if below else ""
+    return f"the package {name} has no subclass of Job in its __init__.py{which}"
 
 
 def is_importing() -> bool:

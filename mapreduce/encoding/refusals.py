@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from io import IOBase
+
 CARRIED_KEYS = (
     "None, bool, int, float, Decimal, date, datetime, time, bytes, str, a tuple of these, a member "
     "of an Enum, a frozen dataclass or a named tuple"
@@ -23,7 +26,7 @@ _KEY_HINTS = {
 """What to write, and the types in whose place."""
 _VALUE_HINTS = {
     "sorted(value)": "set frozenset",
-    "list(value)": "generator map dict_values dict_keys dict_items",
+    "list(value)": "dict_values dict_keys dict_items",
     "str(value)": "uuid.UUID pathlib.PosixPath",
     "value.total_seconds()": "datetime.timedelta",
     "(value.numerator, value.denominator)": "fractions.Fraction",
@@ -75,5 +78,7 @@ def _way_out(value: object, word: str, hints: dict[str, str], bases: tuple[type,
         (hint for hint, names in hints.items() if type_name(value) in names.split()), ""
     ):
         return f"; write {hint}"
+    if isinstance(value, Iterator) and not isinstance(value, IOBase):  # e.g. the values of a key
+        return f"; write {'tuple' if word == 'key' else 'list'}({word})"
     base = next((base for base in bases if isinstance(value, base)), None)
     return f"; write {base.__name__}({word})" if base else ""

@@ -42,6 +42,10 @@ _DEPENDENCIES = frozenset(
 )
 """Packages that the engine calls. Any other installed package counts as the job's."""
 _MACHINERY = ("<frozen importlib", f"{sysconfig.get_path('stdlib')}{os.sep}importlib{os.sep}")
+_USED_AS_A_LIST = re.compile(
+    r"'(?:generator|itertools\.\w+|[\w.]*[Ii]terator)' (?:object )?"
+    r"(?:has no len\(\)|is not subscriptable|is not reversible)"
+)
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 Owner = Literal["author", "engine", "either"]
@@ -171,7 +175,7 @@ def _message(exc: BaseException, place: Place) -> str:
             "give it a default, as in next(values, None)"
         )
     said = f"{place.step} raised {type(exc).__name__}: {text_of(exc)}".removesuffix(": ")
-    return said + _way_out(exc, said)
+    return f"{said}{_way_out(exc, said)}{_of_values(exc, place)}"
 
 
 def _way_out(exc: BaseException, said: str) -> str:
@@ -187,6 +191,14 @@ def _way_out(exc: BaseException, said: str) -> str:
     if isinstance(exc, FileNotFoundError) and _UNPACKED.search(str(exc.filename)):
         return "; a file beside the job travels with it if `files` names it"
     return ""
+
+
+def _of_values(exc: BaseException, place: Place) -> str:
+    """Return what to write where a job takes the values of a key for a list, or ""."""
+    takes_values = place.step in ("reduce", "combine") and isinstance(exc, TypeError)
+    if not takes_values or not _USED_AS_A_LIST.search(text_of(exc)):
+        return ""
+    return "; `values` is an iterator, which is read once: write `values = list(values)` first"
 
 
 def text_of(exc: BaseException) -> str:

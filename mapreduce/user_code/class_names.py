@@ -50,6 +50,10 @@ _WRITE: Mapping[str, str] = {
     "`--job streaming --param mapper=... --param reducer=...`, which runs commands": "reducer_cmd",
     "`reduce(self, key, values)`, or an aggregation: `reduce = Sum()`": "reducer",
     "`reduce`, which yields each key once": "distinct",
+    "inputs with names: `self.input` in `map`, and `reduce`": (
+        "cogroup leftOuterJoin rightOuterJoin fullOuterJoin"
+    ),
+    "`reduce = TopK(10)`, or `TopK(10, smallest=True)`": "takeOrdered",
     "an `if` in `reduce`": "reducer_pre_filter",
     "`reduce = Sum()`, or `combine` and `reduce`": "reduceByKey",
     "`combine` and `reduce`, or an aggregation": "aggregateByKey combineByKey foldByKey",
@@ -65,7 +69,7 @@ _WRITE: Mapping[str, str] = {
     "`partition(self, key, partitions)` in the job's own class": "Partitioner",
     "`partition(self, key, partitions)`, or `total_order = True`": "PARTITIONER partitioner",
     "`partition` and `group_by`": "repartitionAndSortWithinPartitions",
-    "`total_order = True`": "sortByKey sortBy",
+    "`total_order = True`": "sortByKey sortBy orderBy",
     "`group_by = 1`": "setGroupingComparatorClass",
     "composite keys and `group_by`": "setSortComparatorClass",
     "a composite key and `group_by = 1`": "sort_values",
@@ -75,6 +79,7 @@ _WRITE: Mapping[str, str] = {
     "`input_format = Text()`, JsonLines(), Csv(), Parquet() or WholeFile()": (
         "INPUT_PROTOCOL HADOOP_INPUT_FORMAT input_protocol hadoop_input_format setInputFormatClass"
     ),
+    "`input_format = Text()` or WholeFile(), and --input": "textFile wholeTextFiles",
     "the ending of --output: .json, .jsonl, .csv, .tsv, .txt, .parquet or .arrows": (
         "OUTPUT_PROTOCOL HADOOP_OUTPUT_FORMAT output_protocol hadoop_output_format "
         "setOutputFormatClass"
@@ -97,7 +102,8 @@ _WRITE: Mapping[str, str] = {
     "`yield key, value`, `self.count(name)` and `self.status(text)`": "context",
     # the run
     "a class of its own: `class X(Chain)` with `def steps(self)`, which yields jobs": "steps mr",
-    "the command `run --job FILE`, which makes and runs the job": ("run_job make_runner run main"),
+    "the command `run --job FILE`, which makes and runs the job": "run_job run main",
+    '`from driver import run` and `run(TheJob, "input/")` in a program': "make_runner",
     "`mapreduce.testing.run(TheJob(), lines)`": "sandbox",
     "`reducers = 8`, `chunk_size`, `skip_bad_records` or `task_memory` in the class, or options of "
     "the command line": "JOBCONF jobconf",

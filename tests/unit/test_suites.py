@@ -25,3 +25,11 @@ def test_each_suite_is_a_target_with_a_line_in_the_table() -> None:
     """No suite of CI is unknown to make, or without a word on what it does."""
     assert set(_of_ci()) <= TARGETS
     assert set(_of_ci()) <= set(re.findall(r"^\| `make ([a-z0-9-]+)`", PAGE, re.MULTILINE))
+
+
+def test_every_folder_of_tests_is_run_by_ci() -> None:
+    """A folder of tests that no command names would never run."""
+    commands = (ROOT / "Makefile").read_text() + (ROOT / ".ci" / "run").read_text()
+    named = set(re.findall(r"tests[/.](\w+)", commands))
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
+    assert folders - named == {"policies"}, "policies is what other suites import"

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -178,6 +179,7 @@ def test_greatest_integer_key() -> None:
         (Text("a"), "author.Text"),
         (timedelta(1), r"use None, bool.*write key.total_seconds()"),
         (uuid.UUID(int=1), "write str(key)"),
+        (iter("ab"), "write tuple(key)"),
         (Decimal("NaN"), "NaN"),
         (Decimal("-Infinity"), "not a number"),
         (time(1, tzinfo=UTC), "write key.replace(tzinfo=None)"),
@@ -198,6 +200,23 @@ def test_refused_keys(key: Any, named: str) -> None:
     with pytest.raises(NotCarriable) as caught:
         encode_key(key)
     assert all(part in str(caught.value) for part in named.split(".*"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [chain([1]), (each for each in "a"), map(str, [1]), {1: 2}.values(), iter([1])],
+    ids=type,
+)
+def test_an_iterator_is_refused_with_the_word_to_write(value: Any) -> None:
+    """What is read once, as the values of a key are, is no value; a list of it is."""
+    with pytest.raises(NotCarriable, match=r"write list\(value\)$"):
+        encode_value(value)
+
+
+def test_an_open_file_is_refused_without_a_word_on_lists() -> None:
+    """A file is an iterator too, and its lines are hardly what was meant."""
+    with pytest.raises(NotCarriable, match=r"type _io\.StringIO cannot be carried.*tuple$"):
+        encode_value(io.StringIO("a"))
 
 
 @given(values)

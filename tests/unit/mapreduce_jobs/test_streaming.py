@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,23 @@ def test_the_definition_agrees_on_text() -> None:
     expected = [("a", None), ("b", "1"), ("b", "0")]
     assert expected == plain_answer(job, [("in", content)])
     assert expected == run(job, inputs=[PlainInput("in", content)], partitions=1).pairs
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_whole_lines_stay_as_they_were_written(partitions: int) -> None:
+    """With `whole_lines` the values are the lines of each reducer, one after the other in order."""
+    mapper, reducer = "sed 's/t/\\t/g'", "LC_ALL=C sort -r"
+    answer = run(
+        Streaming(mapper=mapper, reducer=reducer, whole_lines=True),
+        inputs=[PlainInput("in.txt", BOOK)],
+        splits=3,
+        partitions=partitions,
+    )
+    assert {key for key, _ in answer.pairs} == {None}
+    lines = [value for _, value in answer.pairs]
+    command = ["/bin/sh", "-c", f"{mapper} | {reducer}"]
+    done = subprocess.run(command, input=BOOK, capture_output=True, check=True)
+    wanted = done.stdout.decode().removesuffix("\n").split("\n")
+    assert sorted(lines) == sorted(wanted)
+    falls = sum(one < other for one, other in pairwise(lines))
+    assert lines == wanted if partitions == 1 else falls == partitions - 1

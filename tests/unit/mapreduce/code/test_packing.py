@@ -156,6 +156,26 @@ def test_not_found(text: str, named: str) -> None:
     assert named in str(caught.value)
 
 
+def test_a_package_without_a_job_names_a_module_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package is no job; the message has what can be given instead, if there is something."""
+    for name, more in (("one_with_jobs", ("job.py", "tokens.py", "_own.py")), ("one_alone", ())):
+        for each in ("__init__.py", *more):
+            file(tmp_path / name / each, "")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said = []
+    for name in ("one_with_jobs", "one_alone"):
+        with pytest.raises(JobLoadError) as caught:
+            find_job(name)
+        said.append(str(caught.value))
+    assert said == [
+        "the package one_with_jobs has no subclass of Job in its __init__.py; "
+        "name the module that has one: --job one_with_jobs.job",
+        "the package one_alone has no subclass of Job in its __init__.py",
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "named"),
     [

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,26 @@ def engine_calls() -> Iterator[None]:
             trace = trace.tb_next
         told = told_as(exc.with_traceback(trace), Place("map"))
         raise told from None
+
+
+@pytest.mark.parametrize("used", ["len(values)", "values[0]", "reversed(values)", "values[1:]"])
+@pytest.mark.parametrize(
+    "values", [chain([1], [2]), iter([1, 2]), (each for each in (1, 2))], ids=type
+)
+def test_values_that_are_taken_for_a_list(used: str, values: Iterator[int]) -> None:
+    """The message of `reduce` and `combine` says that `values` is an iterator; others do not."""
+    reduce = defined_in("/home/a/job.py", f"def f(key, values):\n    return {used}\n")
+    said = {
+        step: str(error_of(partial(reduce, "key", values), Place(step)))
+        for step in ("reduce", "combine", "map")
+    }
+    assert "write `values = list(values)` first" in said["reduce"]
+    assert "write `values = list(values)` first" in said["combine"]
+    assert "list(values)" not in said["map"]
+
+
+def test_another_error_in_reduce_says_nothing_of_values() -> None:
+    """An error about another object is shown as it is."""
+    reduce = defined_in("/home/a/job.py", "def f(key, values):\n    return len(3)\n")
+    error = error_of(partial(reduce, "key", [1]), Place("reduce"))
+    assert str(error) == "reduce raised TypeError: object of type 'int' has no len()"

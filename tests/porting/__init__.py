@@ -1,0 +1,1 @@
+"""Thirty jobs ported from mrjob, Hadoop, textbooks and Spark, against independent answers."""
