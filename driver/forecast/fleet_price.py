@@ -84,3 +84,12 @@ class Usage(Message):
     gib_s: float = 0.0
     usd: float = 0.0
     spot_saved_usd: float = 0.0
+
+    def times(self, factor: float) -> Usage:
+        """Return so many times as much."""
+        return Usage(
+            vcpu_s=self.vcpu_s * factor,
+            gib_s=self.gib_s * factor,
+            usd=self.usd * factor,
+            spot_saved_usd=self.spot_saved_usd * factor,
+        )

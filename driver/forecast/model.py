@@ -137,6 +137,8 @@ def raw_values(work: Work, figures: Figures, place: Place) -> dict[str, float]:
         )
     found["commit"] = COMMIT_S + COMMIT_PART_S * max(1, work.partitions)
     found["end_to_end"] = sum(found[name] for name in PARTS)
+    if place.fleet is not None:
+        found["vcpu_s"] = usage_for(place, found["end_to_end"]).vcpu_s
     if place.uses_s3:
         made = requests_of(work, figures, found["end_to_end"])
         found["requests"] = float(sum(_counts(made)))
@@ -183,7 +185,8 @@ def forecast_lines(
     """Return the range of each quantity.
 
     The time is the sum of its parts, which may all be low or all be high. What the tasks use and
-    cost follows from the range of the time; counts of tasks are certain.
+    cost follows from the range of the time, or from what earlier runs used; counts of tasks are
+    certain.
     """
     ranges: dict[str, Range] = {}
     for name, value in raw.items():
@@ -199,7 +202,8 @@ def forecast_lines(
         whole = Range(low=sum(part.low for part in parts), high=sum(part.high for part in parts))
         ranges["end_to_end"] = narrowed(whole, spreads.get("end_to_end", Spread()))
     if place.fleet is not None and "end_to_end" in ranges:
-        ranges |= _money_ranges(ranges["end_to_end"], place, requests)
+        usage = _usage_range(raw, spreads.get("vcpu_s"), ranges["end_to_end"], place)
+        ranges |= _money_ranges(usage, requests)
     return tuple(
         ForecastLine(name=name, unit=unit, expected=ranges[name])
         for name, unit in UNITS.items()
@@ -220,8 +224,22 @@ def narrowed(whole: Range, known: Spread) -> Range:
     return Range(low=middle / way, high=middle * way)
 
 
-def _money_ranges(time: Range, place: Place, requests: Requests) -> dict[str, Range]:
-    low, high = usage_for(place, time.low), usage_for(place, time.high)
+def _usage_range(
+    raw: Mapping[str, float], known: Spread | None, time: Range, place: Place
+) -> tuple[Usage, Usage]:
+    """Return what the fleet uses at the low and at the high end.
+
+    It is in use for a part of the time only: not before the driver has found it, nor while the
+    result is written out. Which part, earlier runs tell.
+    """
+    if known is None:
+        return usage_for(place, time.low), usage_for(place, time.high)
+    used = usage_for(place, raw["end_to_end"])
+    return used.times(known.low), used.times(known.high)
+
+
+def _money_ranges(usage: tuple[Usage, Usage], requests: Requests) -> dict[str, Range]:
+    low, high = usage
     made = requests_price(requests)
     ranges = {
         "vcpu_s": Range(low=low.vcpu_s, high=high.vcpu_s),

@@ -71,7 +71,7 @@ OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
 # functions of `keys` that return no object: a folder, or a part of a key
 OTHERS = {"chunks", "maps", "pairs", "results", "runs", "join", "step", "dead_letter", "lease"}
 OTHERS |= {"is_attempt", "run_of", "index"}
-OTHERS |= {"is_own", "run_of_result", "run_of_results"}
+OTHERS |= {"is_own", "run_of_result", "run_of_results", "is_part_of", "segments"}
 
 
 def _arn(url: str) -> str:

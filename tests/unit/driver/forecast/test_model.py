@@ -176,6 +176,19 @@ def test_the_price_follows_from_the_time() -> None:
     assert pytest.approx(minute) == usage_for(STACK, 1.0).usd
 
 
+def test_what_earlier_runs_used_tells_the_price() -> None:
+    """They used the fleet for 60 of 100 seconds: its price follows, whatever the time is."""
+    raw = {"end_to_end": 100.0, "vcpu_s": usage_for(STACK, 100.0).vcpu_s}
+    known = {"end_to_end": Spread(), "vcpu_s": Spread(low=0.5, middle=0.6, high=0.7)}
+    found = {line.name: line for line in forecast_lines(raw, known, STACK, Requests())}
+    whole = usage_for(STACK, 100.0)
+    tasks = found["usd_tasks"].expected
+    assert pytest.approx((0.5 * whole.usd, 0.7 * whole.usd)) == (tasks.low, tasks.high)
+    vcpu = found["vcpu_s"].expected
+    assert pytest.approx((0.5 * whole.vcpu_s, 0.7 * whole.vcpu_s)) == (vcpu.low, vcpu.high)
+    assert raw_values(WORK, FIGURES, STACK)["vcpu_s"] > 0
+
+
 def test_requests_are_those_of_the_formula() -> None:
     """Three maps and two reduces read and write a bucket."""
     raw = raw_values(WORK, FIGURES, STACK)
