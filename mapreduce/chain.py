@@ -127,6 +127,11 @@ class Chain(Parametrised):
             raise JobLoadError(
                 f"the chain {cls.__name__} has no `steps`; write `def steps(self)` that yields jobs"
             )
+        if not callable(cls.steps):
+            raise JobLoadError(
+                f"`steps` of {cls.__name__} is a {type(cls.steps).__name__}; "
+                "write `def steps(self)` that yields jobs"
+            )
         if inspect.iscoroutinefunction(cls.steps) or inspect.isasyncgenfunction(cls.steps):
             raise JobLoadError(
                 f"`steps` of {cls.__name__} may not be async; write `def steps(self)`"

@@ -198,9 +198,10 @@ module "monitoring" {
   source = "./modules/monitoring"
   count  = var.alarms || var.dashboard ? 1 : 0
 
-  name         = var.name
-  system       = local.system
-  cluster_name = module.cluster.cluster_name
+  name          = var.name
+  system        = local.system
+  where_to_look = "python -m driver logs"
+  cluster_name  = module.cluster.cluster_name
   services     = { for role, service in module.service : role => { service_name = service.service_name, log_group = service.log_group } }
   alarms       = var.alarms
   topic_arn    = var.alarm_topic_arn

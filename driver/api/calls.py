@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stdout
@@ -28,6 +29,7 @@ from driver.text import shown_repr
 from mapreduce.code import is_importing, own_modules_only_within
 from mapreduce.errors import RUNS_ON_IMPORT, JobLoadError, MapReduceError, UsageError
 
+_GOING = threading.Lock()
 TARGETS = ("auto", "local", "aws", "inline", "spark")
 
 
@@ -74,7 +76,16 @@ def run(
     try:
         if is_importing():
             raise JobLoadError(RUNS_ON_IMPORT)
-        return _run(job, inputs, target, store, parameters or {}, progress, options, found)
+        # the job's modules and packages, and standard output, are of the whole process
+        if not _GOING.acquire(blocking=False):
+            raise UsageError(
+                "another run() of this process goes on; call it after that one, or in a process "
+                "of its own"
+            )
+        try:
+            return _run(job, inputs, target, store, parameters or {}, progress, options, found)
+        finally:
+            _GOING.release()
     except (MapReduceError, KeyboardInterrupt) as exc:
         raise shortened(exc, found[0] if found else None) from None
 

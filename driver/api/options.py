@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
@@ -20,6 +21,16 @@ Path: TypeAlias = "str | os.PathLike[str]"
 Inputs: TypeAlias = "Path | Sequence[Path] | Mapping[str, Path | Sequence[Path]]"
 OTHER_ARGUMENTS = frozenset(("inputs", "job", "parameters", "keep_pairs", "over"))
 """Fields of `RunConfig` that `run` has as arguments, or sets itself."""
+
+
+OTHER_NAMES = {
+    "chunk_size": "chunk_bytes",
+    "task_memory": "task_memory_bytes",
+    "partitions": "reducers",
+    "stage_timeout": "stage_timeout_s",
+    "keep": "keep_s",
+}
+"""Names of the command's options, or of other programs, and ours."""
 
 
 class Options(TypedDict, total=False):
@@ -41,7 +52,7 @@ class Options(TypedDict, total=False):
     spark_master: str
     keep_s: float | None
     max_usd: float | None
-    requirements: os.PathLike[str] | None
+    requirements: Path | None
     refresh_packages: bool
 
 
@@ -58,12 +69,15 @@ def config_of(job: str, inputs: Inputs, options: Mapping[str, Any]) -> RunConfig
     given = dict(options)
     for name, value in options.items():
         if name not in known:
-            close = get_close_matches(name.lower(), known, 1)
+            named = OTHER_NAMES.get(name)
+            close = [named] if named else get_close_matches(name.lower(), known, 1)
             hint = f"write {close[0]}=..." if close else f"it has: {', '.join(known)}"
             raise UsageError(f"run() has no option {name!r}; {hint}")
         if name == "chaos" and isinstance(value, str):
             given[name] = parse_chaos(value, 0)
             continue
+        if name == "requirements" and isinstance(value, str):
+            value = pathlib.Path(value)
         try:
             given[name] = TypeAdapter(kinds[name]).validate_python(value, strict=True)
         except ValidationError as exc:

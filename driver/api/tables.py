@@ -55,7 +55,7 @@ def _read(result: Success, storage: Storage, reader: Any) -> Any:
             f"the result has {len(columns)} outputs ({', '.join(columns)}), each a table; use "
             f"pairs(), or: {COMMAND} result {result.run} --output FOLDER/"
         )
-    pairs = partial(read_result, urls, storage, keep_order=result.keep_order)
+    pairs = partial(read_result, urls, storage, keep_order=result.keep_order, typed=True)
     style = TableStyle("parquet", columns, in_key_order=not result.keep_order)
     with tempfile.TemporaryDirectory(prefix="mapreduce-table-") as folder:
         path = Path(folder) / "result.parquet"

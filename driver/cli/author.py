@@ -67,6 +67,8 @@ def check(
     input: Inputs = (),  # noqa: A002
     param: Texts = (),
     sample: str = "64KiB",
+    requirements: Path | None = None,
+    refresh_packages: Flag = False,
     json: Flag = False,
     fields: Fields = None,
 ) -> int:
@@ -85,6 +87,9 @@ def check(
         input: A file, folder, glob or URL, or NAME=one of these; may be given several times.
         param: A parameter of the job, as name=value; may be given several times.
         sample: How much of the input is used, e.g. 64KiB, cut at a line; Parquet stays whole.
+        requirements: A requirements file of pip: packages that the job imports, besides its
+            `requirements`.
+        refresh_packages: Have pip resolve the job's requirements again.
         json: Print one JSON document on standard output.
         fields: Print only these of its fields, with commas between.
     """
@@ -94,11 +99,12 @@ def check(
     from driver.targets.s3_access import user_bucket
     from mapreduce.code import find_job
     from mapreduce.storage import open_storage
-    from mapreduce.user_code.parameters import parse_parameters
+    from mapreduce.user_code.parameters import check_required, parse_parameters
 
     with no_output_of_jobs():
-        _, cls = find_job(job, READY_MADE, PackagesWanted().provide)
+        _, cls = find_job(job, READY_MADE, PackagesWanted(requirements, refresh_packages).provide)
         parameters = parse_parameters(cls, assignments("--param", param))
+        check_required(cls, parameters)
         limit, storage = size_bytes("--sample", sample), open_storage(open_bucket=user_bucket())
         found = sampled((*inputs, *input), cls, storage, limit)
         jobs = checked_jobs(cls(**parameters), found)

@@ -52,7 +52,9 @@ def write_output(
     columns = outputs if isinstance(outputs, dict) else style.columns
 
     def rows_in(parts: Sequence[str]) -> Iterable[Row]:
-        pairs = read_result(parts, runs.storage, keep_order=success.keep_order)
+        pairs = read_result(
+            parts, runs.storage, keep_order=success.keep_order, typed=style.is_typed
+        )
         return rows_of(pairs, columns)
 
     whole = partial(rows_in, urls)

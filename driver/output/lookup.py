@@ -36,10 +36,10 @@ def top_of(
 def pairs_of(
     urls: Sequence[str], storage: Storage, text: str, *, keep_order: bool = False
 ) -> Iterator[JsonPair]:
-    """Yield all pairs of a key; a part in key order is read up to the key only.
+    """Yield all pairs of a key, one part after another.
 
-    Where no key is a text or JSON value itself, as a date or a member of an Enum, the parts are
-    read whole, and the keys are found by what a result shows.
+    Each part is read to its end: a text may also be what a result shows of a key of another type,
+    as of a date or a member of an Enum, which has a place of its own in the order.
 
     Args:
         urls: the parts.
@@ -47,25 +47,10 @@ def pairs_of(
         text: the key, as plain text or as JSON; where both are keys, the pairs of both.
         keep_order: the parts are not in key order.
     """
-    found = False
-    for pair in _by_encoding(urls, storage, encoded_keys(text), keep_order=keep_order):
-        found = True
-        yield pair
-    if not found:
-        shown = shown_keys(text)
-        pairs = read_result(urls, storage, keep_order=keep_order)
-        yield from (pair for pair in pairs if _encode(pair[0]) in shown)
-
-
-def _by_encoding(
-    urls: Sequence[str], storage: Storage, wanted: frozenset[bytes], *, keep_order: bool
-) -> Iterator[JsonPair]:
-    last = max(wanted, default=b"")
+    wanted, shown = encoded_keys(text), shown_keys(text)
     for url in urls:
         for encoded, pair in read_keyed([url], storage, keep_order=keep_order):
-            if encoded > last and not keep_order:
-                break
-            if encoded in wanted:
+            if encoded in wanted or _encode(pair[0]) in shown:
                 yield pair
 
 

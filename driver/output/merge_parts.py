@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 
 from mapreduce.encoding import encode_key
-from mapreduce.formats.json_values import key_of_json, plain_key
+from mapreduce.formats.json_values import key_of_json, plain_key, typed_key
 from mapreduce.formats.output import JsonPair, read_pairs
 from mapreduce.storage import Storage
 from mapreduce.storage.base import BLOCK_BYTES
@@ -17,7 +17,7 @@ BLOCK_LEAST_BYTES = 256 << 10
 
 
 def read_result(
-    urls: Sequence[str], storage: Storage, *, keep_order: bool = False
+    urls: Sequence[str], storage: Storage, *, keep_order: bool = False, typed: bool = False
 ) -> Iterator[JsonPair]:
     """Yield all pairs of a result.
 
@@ -26,25 +26,28 @@ def read_result(
         storage: reads them.
         keep_order: one part after another, as they are; else the parts must be in key order each,
             and so are the pairs.
+        typed: dates, times and decimal numbers in keys as they are, and not as texts.
     """
-    return (pair for _, pair in read_keyed(urls, storage, keep_order=keep_order))
+    pairs = read_keyed(urls, storage, keep_order=keep_order, typed=typed)
+    return (pair for _, pair in pairs)
 
 
 def read_keyed(
-    urls: Sequence[str], storage: Storage, *, keep_order: bool = False
+    urls: Sequence[str], storage: Storage, *, keep_order: bool = False, typed: bool = False
 ) -> Iterator[tuple[bytes, JsonPair]]:
     """Yield each pair of `read_result` with its encoded key."""
     if keep_order:
         for url in urls:
-            yield from _keyed(read_pairs(_lines(url, storage, BLOCK_BYTES)))
+            yield from _keyed(read_pairs(_lines(url, storage, BLOCK_BYTES)), typed=typed)
         return
     size = min(BLOCK_BYTES, max(BLOCK_LEAST_BYTES, BLOCKS_BYTES // max(1, len(urls))))
-    keyed = [_keyed(read_pairs(_lines(url, storage, size))) for url in urls]
+    keyed = [_keyed(read_pairs(_lines(url, storage, size)), typed=typed) for url in urls]
     yield from heapq.merge(*keyed, key=lambda keyed: keyed[0])
 
 
-def _keyed(pairs: Iterator[JsonPair]) -> Iterator[tuple[bytes, JsonPair]]:
-    return ((encode_key(key_of_json(key)), (plain_key(key), value)) for key, value in pairs)
+def _keyed(pairs: Iterator[JsonPair], *, typed: bool) -> Iterator[tuple[bytes, JsonPair]]:
+    shown = typed_key if typed else plain_key
+    return ((encode_key(key_of_json(key)), (shown(key), value)) for key, value in pairs)
 
 
 def _lines(url: str, storage: Storage, block_bytes: int) -> Iterator[bytes]:

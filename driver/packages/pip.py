@@ -119,8 +119,9 @@ def _why(said: str, platform: Platform, pins: Sequence[str]) -> str:
         if pinned:
             return f"the job requires {name}, and the services bring {pinned[0]}; require that one"
         return (
-            f"there is no wheel of {name} for {platform.name}. Only wheels are used: a source "
-            "package would run code to be built. Require a version that has one, or build it: "
+            f"there is no wheel of {name} for {platform.name}: check the name. Only wheels are "
+            "used: a source package would run code to be built. Require a version that has one, "
+            "or build it: "
             f"python -m pip wheel {name} --wheel-dir wheels, and PIP_FIND_LINKS=wheels"
         )
     printed = [line for line in said.splitlines() if line.strip()]

@@ -13,9 +13,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
@@ -32,6 +34,7 @@ from mapreduce.packages.wheel import FILES_LIMIT, UNPACKED_LIMIT, check_digest, 
 from mapreduce.storage import Storage
 from mapreduce.wire import keys
 
+_FILE_URL = re.compile(r"file://(?:localhost)?(/[^#?\s]+)")
 _INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)", re.MULTILINE)
 
 
@@ -46,12 +49,14 @@ class Requirements:
         return bool(self.texts) or self.file is not None
 
     def lines(self) -> tuple[str, ...]:
-        """Return all that is required, with the content of the file and of those it includes.
+        """Return all that is required, with the content of the file and of those it includes, and
+        the digests of the files that are named: a wheel may be built again under its name.
 
         Raises:
             InputError: a file cannot be read.
         """
-        return (*self.texts, *(_content(self.file, frozenset()) if self.file else ()))
+        lines = (*self.texts, *(_content(self.file, frozenset()) if self.file else ()))
+        return (*lines, *_files_named(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +274,17 @@ def _key(lines: Sequence[str], platform: Platform) -> str:
     """Return the name of what requirements were resolved to on a platform."""
     parts = [lines, platform.name, platform.options, sorted(platform.provided.items())]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _files_named(lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        name = line.partition(";")[0].strip()
+        url = _FILE_URL.search(name)
+        path = Path(unquote(url[1]) if url else name)
+        with suppress(OSError):
+            if path.is_file():
+                with path.open("rb") as stream:
+                    yield f"{path.name} sha256={hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def _content(file: Path, seen: frozenset[Path]) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ from mapreduce.job import Job, reduce_of
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.user_code.class_check import without_map
-from mapreduce.user_code.parameters import parameters_as_json, parse_parameters
+from mapreduce.user_code.parameters import check_required, parameters_as_json, parse_parameters
 from mapreduce.version import VERSION
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
@@ -199,6 +199,7 @@ def prepare(
     config, said = with_settings(config, job)
     _check_target(config, target)
     parameters = given.added_to(parse_parameters(job, config.parameters), job)
+    check_required(job, parameters)
     stack, (runs, aws) = places.stack, places.opened
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     _check_store(places)

@@ -170,7 +170,10 @@ class Quantiles(Aggregation[list[list[Any]]]):
         return [self._at(share, pairs, sum(counts)) for share in self.quantiles]
 
     def plain(self, values: list[Any]) -> Any:
+        # of values that are equal as keys, as Decimal("1.0") and Decimal("1.00"), the first counts
+        first: dict[bytes, Any] = {}
         checked = [self._checked(value) for value in values]
+        checked = [first.setdefault(encode_key(value), value) for value in checked]
         try:
             inorder = sorted(checked, key=lambda value: (value, encode_key(value)))
         except TypeError:

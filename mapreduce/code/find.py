@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mapreduce.code.load import JobClass, classes_of, import_job
 from mapreduce.code.modules import Modules, imports_of, modules_of, needed_by, own_modules
+from mapreduce.code.only_packed import opened_beside
 from mapreduce.code.requirements import check_was_read, requirements_of
 from mapreduce.code.reserved import is_reserved
 from mapreduce.errors import JobLoadError
@@ -85,7 +86,8 @@ def find_job(
     required = requirements_of(path, JobSource(root, module, name, file=file).modules().files)
     provide(required)
     before = set(sys.modules)
-    cls = import_job(root, module, name, file)
+    with opened_beside(root) as opened:
+        cls = import_job(root, module, name, file)
     imported = tuple(sorted(set(sys.modules) - before - {module}))
     cls.check()
     classes = classes_of(sys.modules[cls.__module__]).values()
@@ -93,7 +95,19 @@ def find_job(
         check_was_read(each.__name__, each.requirements, required)
     wanted = {name for each in classes for name in each.files}
     files = tuple(_side_files(path.parent, sorted(wanted)))
+    _check_opened(opened, root, files)
     return JobSource(root, module, cls.__name__, files, file, imported), cls
+
+
+def _check_opened(opened: Iterable[Path], root: Path, files: Iterable[Path]) -> None:
+    """Refuse a job whose import has read a file beside it that does not travel."""
+    missing = sorted({path.resolve() for path in opened} - {path.resolve() for path in files})
+    if missing:
+        name = missing[0].relative_to(root.resolve())
+        raise JobLoadError(
+            f"the import of the job reads {name}, which does not travel with it: name it in "
+            "`files`, and open `self.path(name)` in `map_setup`"
+        )
 
 
 def _side_files(folder: Path, names: Iterable[str]) -> Iterator[Path]:

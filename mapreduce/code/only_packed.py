@@ -8,6 +8,7 @@ file. Here they are as absent as there, and the message says what to write.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,15 +37,53 @@ def only_packed(root: Path, files: Collection[Path]) -> Iterator[None]:
     _Packed.files = frozenset(path.resolve() for path in files)
     _Packed.names = frozenset(str(path) for path in {*files, *_Packed.files})
     sys.meta_path.insert(0, _Packed)
-    if not _Packed.hooked:  # a hook of Python's cannot be removed
-        sys.addaudithook(_look)
-        _Packed.hooked = True
+    _hook()
     _Packed.active = True
     try:
         yield
     finally:
         _Packed.active = False
         sys.meta_path.remove(_Packed)
+
+
+@contextmanager
+def opened_beside(root: Path) -> Iterator[set[Path]]:
+    """Note the files below a job's folder that its code opens while it is imported.
+
+    Its tasks import it elsewhere, where a file that does not travel is missing, or is another.
+    """
+    _Noted.root, _Noted.files = root.resolve(), set()
+    _hook()
+    _Noted.active = True
+    try:
+        yield _Noted.files
+    finally:
+        _Noted.active = False
+
+
+class _Noted:
+    """What `opened_beside` notes."""
+
+    active: ClassVar[bool] = False
+    root: ClassVar[Path] = Path()
+    files: ClassVar[set[Path]] = set()
+
+
+def _note(path: Path) -> None:
+    if not _is_below(path, _Noted.root) or not path.is_file():
+        return
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and not frame.f_code.co_filename.startswith(f"{PROGRAM_FOLDER}/"):
+        if _is_below(Path(frame.f_code.co_filename), _Noted.root):
+            _Noted.files.add(path)
+            return
+        frame = frame.f_back
+
+
+def _hook() -> None:
+    if not _Packed.hooked:  # a hook of Python's cannot be removed
+        sys.addaudithook(_look)
+        _Packed.hooked = True
 
 
 class _Packed:
@@ -82,8 +121,12 @@ class _Packed:
 
 def _is_own(path: Path) -> bool:
     """Return whether a path lies in the job's folder and not in an environment below it."""
+    return _is_below(path, _Packed.root)
+
+
+def _is_below(path: Path, root: Path) -> bool:
     return (
-        path.is_relative_to(_Packed.root)
+        path.is_relative_to(root)
         and not _INSTALLED & set(path.parts)
         and not path.is_relative_to(PROGRAM_FOLDER)
         and not is_of_packages(path)
@@ -92,12 +135,16 @@ def _is_own(path: Path) -> bool:
 
 def _look(event: str, arguments: tuple[Any, ...]) -> None:
     """Refuse that the job's code opens a file beside it that does not travel."""
-    if event != "open" or not _Packed.active:
+    if event != "open" or not (_Packed.active or _Noted.active):
         return
     name = arguments[0]
-    if not isinstance(name, str) or not name.startswith("/") or name.endswith(_SOURCES):
+    if not isinstance(name, str) or name.endswith(_SOURCES):
         return
-    path = Path(name)
+    # without a look at the disk: this hook sees every file that is opened
+    path = Path(os.path.abspath(name))  # noqa: PTH100
+    if _Noted.active:
+        _note(path)
+        return
     if not _is_own(path) or path in _Packed.files or not path.is_file():
         return
     if path.resolve() not in _Packed.files and _is_by_the_job(sys._getframe(1)):

@@ -62,7 +62,12 @@ def made(given: Named) -> Any:
     try:
         if given.kind == "enum":
             return cls(given.fields["value"])
-        return cls(**given.fields)
+        if given.kind == "namedtuple":
+            # not by the class's own __new__, which may change what it is given
+            return tuple.__new__(cls, [given.fields[name] for name in cls._fields])
+        return _dataclass(cls, given.fields)
+    except KeyError as exc:
+        raise NotCarriable(f"{given.name} has a field {exc} that is missing here") from exc
     except (TypeError, ValueError) as exc:
         raise NotCarriable(
             f"{given.name} cannot be made again from {dict(given.fields)!r}: {exc}"
@@ -97,7 +102,23 @@ def _fields_of(value: Any, *, key: bool) -> dict[str, Any]:
             f"the dataclass {cls.__qualname__} cannot be a key: its field `{ignored[0]}` is not "
             "compared (compare=False); yield a tuple of the fields that are"
         )
-    return {each.name: getattr(value, each.name) for each in all_fields}
+    fields = {each.name: getattr(value, each.name) for each in all_fields}
+    if hasattr(cls, "__post_init__"):
+        _dataclass(cls, fields)
+    return fields
+
+
+def _dataclass(cls: type, fields: Mapping[str, Any]) -> Any:
+    """Return an instance; raises `NotCarriable` when making it again changes a field."""
+    again = cls(**fields)
+    for name, item in fields.items():
+        if getattr(again, name) != item:
+            raise NotCarriable(
+                f"the dataclass {cls.__qualname__} cannot be carried: its `__post_init__` or "
+                f"`__init__` changes `{name}`, and would change it again in a reduce task; compute "
+                "it before, or yield a tuple"
+            )
+    return again
 
 
 def _name_of(cls: type) -> str:

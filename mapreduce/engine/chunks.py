@@ -11,6 +11,7 @@ from pathlib import Path
 from mapreduce.engine.context import TaskContext
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.readers import reader_of
+from mapreduce.input_formats import Text
 from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import digest_of_file
 from mapreduce.wire import keys
@@ -78,7 +79,8 @@ class _Copying:
 
     def copies(self, byte_range: ByteRange, path: Path) -> Iterator[ByteRange]:
         """Yield the byte ranges of the chunk files that hold the records of one byte range."""
-        if not byte_range.format.by_lines:
+        form = byte_range.format
+        if not form.by_lines or (isinstance(form, Text) and not form.is_plain):
             yield byte_range
             return
         batches = reader_of(byte_range.format, self.context.limits).batches(

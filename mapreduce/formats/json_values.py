@@ -80,11 +80,17 @@ def key_of_json(key: Any) -> Any:
     if isinstance(key, list):
         return tuple(key_of_json(item) for item in key)
     if isinstance(key, dict):
-        ((mark, content),) = key.items()
-        if mark in _MADE:
-            return _MADE[mark](content)
-        name, fields = content
-        return Named(mark, name, {field: key_of_json(item) for field, item in fields.items()})
+        try:
+            ((mark, content),) = key.items()
+            if mark in _MADE:
+                return _MADE[mark](content)
+            name, fields = content
+            made = {field: key_of_json(item) for field, item in fields.items()}
+        except (TypeError, AttributeError, ArithmeticError) as exc:
+            raise ValueError("it is not the JSON of a key") from exc
+        if mark not in ("enum", "dataclass", "namedtuple"):
+            raise ValueError(f"no key is an object of {mark!r}")
+        return Named(mark, name, made)
     return key
 
 
@@ -102,6 +108,24 @@ def plain_key(key: Any) -> Any:
     if mark in _MADE:
         return content
     return _plain_fields(mark, {name: plain_key(item) for name, item in content[1].items()})
+
+
+def typed_key(key: Any) -> Any:
+    """Return a `json_key` for a table whose columns have types: dates, times and decimal numbers as
+    they are, all else as `plain_key`.
+    """
+    if isinstance(key, list):
+        return [typed_key(item) for item in key]
+    if not isinstance(key, dict):
+        return key
+    ((mark, content),) = key.items()
+    if mark == "descending":
+        return typed_key(content)
+    if mark in _MADE and mark != "base64":
+        return _MADE[mark](content)
+    if mark in ("enum", "dataclass", "namedtuple"):
+        return _plain_fields(mark, {name: typed_key(item) for name, item in content[1].items()})
+    return plain_key(key)
 
 
 def _plain_fields(kind: str, fields: dict[str, Any]) -> Any:

@@ -31,7 +31,7 @@ _FOR_AUTHORS = tuple(
     str(_ROOT / "mapreduce" / name)
     for name in (
         *"aggregate.py aggregations batch.py job.py".split(),
-        *"user_code/parameters.py word_counts.py words.py".split(),
+        *"code/only_packed.py user_code/parameters.py word_counts.py words.py".split(),
     )
 )
 """Our modules that a job calls: their errors are about the author's call."""

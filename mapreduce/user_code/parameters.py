@@ -45,7 +45,7 @@ class Parametrised(Settings):
         for name, value in _PASSED.get().items():
             if name in known and name not in parameters:
                 setattr(made, name, _passed_on(cls, name, known[name], value))
-        _check_required(cls, vars(made))
+        check_required(cls, vars(made))
         return made
 
     def __init__(self, **parameters: Any) -> None:
@@ -105,14 +105,12 @@ def parse_parameters(cls: type[Parametrised], assignments: Mapping[str, str]) ->
     """Return parameter values, as JSON, from the texts of `--param name=value`.
 
     Raises:
-        ParameterError: an unknown name, a text that is not of the parameter's type, or a required
-            parameter without a value.
+        ParameterError: an unknown name, or a text that is not of the parameter's type.
     """
     known = cls.parameters()
     for name in assignments:
         if name not in known:
             raise ParameterError(_unknown_parameter(cls, name, known))
-    _check_required(cls, assignments)
     return {
         name: as_json(cls, name, known[name], _parsed(cls, name, known[name], text))
         for name, text in assignments.items()
@@ -274,7 +272,7 @@ def _passed_on(cls: type[Parametrised], name: str, kind: Any, value: Any) -> Any
         ) from None
 
 
-def _check_required(cls: type[Parametrised], given: Mapping[str, Any]) -> None:
+def check_required(cls: type[Parametrised], given: Mapping[str, Any]) -> None:
     """Refuse values in which a required parameter is missing; raises `ParameterError`."""
     known = cls.parameters()
     missing = [name for name in known if name not in given and not hasattr(cls, name)]

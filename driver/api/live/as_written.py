@@ -62,8 +62,18 @@ def _is_written(value: Any, node: ast.stmt, module: ModuleType) -> bool:
     cls = getattr(module, made[0], getattr(builtins, made[0], None))
     if not isinstance(cls, type):
         return cls is not None  # a name that is not in memory: the source is newer
-    options = {name: getattr(value, name, each) for name, each in made[1].items()}
-    return type(value) is cls and options == made[1]
+    if type(value) is not cls or made[1] is None:
+        return type(value) is cls
+    return _is_made_by(value, cls, made[1])
+
+
+def _is_made_by(value: Any, cls: type, options: dict[str, object]) -> bool:
+    """Return whether a call gives an equal object: it may hold its options in another form."""
+    try:
+        again = cls(**options)
+    except Exception:  # noqa: BLE001 - it needs more than its options, and may come from there
+        return True
+    return bool(value == again) or getattr(value, "__dict__", 0) == getattr(again, "__dict__", 1)
 
 
 def _line(function: FunctionType, node: ast.FunctionDef) -> int:

@@ -123,15 +123,19 @@ def literal_of(node: ast.stmt) -> tuple[object, bool]:
         return None, False
 
 
-def call_of(node: ast.stmt) -> tuple[str, dict[str, object]] | None:
-    """Return the name that an assignment's value calls, and the literals among its options."""
+def call_of(node: ast.stmt) -> tuple[str, dict[str, object] | None] | None:
+    """Return the name that an assignment's value calls, and its options, None unless all of them
+    are literals.
+    """
     value = getattr(node, "value", None)
     if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
         return None
-    options = {}
-    for each in value.keywords:
-        with suppress(ValueError, TypeError):
-            options[str(each.arg)] = ast.literal_eval(each.value)
+    if value.args:
+        return value.func.id, None
+    try:
+        options = {str(each.arg): ast.literal_eval(each.value) for each in value.keywords}
+    except (ValueError, TypeError):
+        return value.func.id, None
     return value.func.id, options
 
 

@@ -125,6 +125,8 @@ def _obey(
 
 def _import(spec: JobSpec, root: str, packages: str) -> tuple[Imported, JobClass | None]:
     guard_forks()
+    # a file of the user's current folder is no input, and no task elsewhere would find it
+    os.chdir(Path(root).parent.parent)
     if packages:
         hold(Path(packages))  # before the look at what is open: this one is meant
     before, watch = traces(), OutsideWatch()

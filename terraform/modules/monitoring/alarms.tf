@@ -10,7 +10,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   count = var.alarms ? 1 : 0
 
   alarm_name          = "${var.name}-errors"
-  alarm_description   = "A service of the ${var.system} stack ${var.name} logged an error of its own: python -m driver logs"
+  alarm_description   = "A service of the ${var.system} stack ${var.name} logged an error of its own${var.where_to_look == null ? "" : ": ${var.where_to_look}"}"
   namespace           = local.metric_namespace
   metric_name         = "Errors"
   statistic           = "Sum"

@@ -8,6 +8,12 @@ variable "system" {
   type        = string
 }
 
+variable "where_to_look" {
+  description = "What the alarm of errors tells to do. Null: nothing."
+  type        = string
+  default     = null
+}
+
 variable "cluster_name" {
   description = "Name of the cluster."
   type        = string
