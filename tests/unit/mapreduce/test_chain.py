@@ -251,3 +251,13 @@ def test_no_steps() -> None:
     """A chain without `steps` is refused with the remedy."""
     with pytest.raises(JobLoadError, match="has no `steps`"):
         type("Empty", (Chain,), {}).check()  # type: ignore[attr-defined]
+
+
+def test_steps_must_be_a_method() -> None:
+    """A list in its place is refused with the word to write."""
+
+    class Listed(Chain):
+        steps = [Count()]  # type: ignore[assignment]  # noqa: RUF012
+
+    with pytest.raises(JobLoadError, match=r"`steps` of Listed is a list; write `def steps"):
+        Listed.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -101,11 +102,19 @@ def test_the_top_pairs_are_those_with_the_greatest_values(
     assert sorted((value for _, value in pairs), reverse=True)[:limit] == [v for _, v in top]
 
 
-def test_a_part_is_read_up_to_the_key_only() -> None:
-    """Parts are in key order, so what follows the key is not read."""
-    parts = _parts([(f"{number:05d}", 1) for number in range(5000)], count=1)
-    assert [("00002", 1)] == list(pairs_of(list(parts.parts), parts.storage, "00002"))
-    assert parts.read < 1000
+def test_a_text_that_two_keys_show_finds_both() -> None:
+    """A date and a str of the same text stand apart in the order, and both are found."""
+    day = datetime.date(2026, 1, 1)
+    parts = _parts([(day, 3), ("2026-01-01", 6), ("x", 1)], count=1)
+    found = list(pairs_of(list(parts.parts), parts.storage, "2026-01-01"))
+    assert [("2026-01-01", 3), ("2026-01-01", 6)] == found
+
+
+@pytest.mark.parametrize("text", ['{"x":["a","b"]}', '{"decimal":"abc"}', '{"x":["a",{}]}', "{}"])
+def test_json_that_is_no_key_finds_nothing(text: str) -> None:
+    """An object of a command line may be anything."""
+    parts = _parts([("x", 1)], count=1)
+    assert [] == list(pairs_of(list(parts.parts), parts.storage, text))
 
 
 @pytest.mark.parametrize(

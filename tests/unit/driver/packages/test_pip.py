@@ -56,7 +56,7 @@ def test_pip_is_asked_for_wheels_only(tmp_path: Path, monkeypatch: pytest.Monkey
         (
             "ERROR: Could not find a version that satisfies the requirement odd==1 (from versions: "
             "none)\nERROR: No matching distribution found for odd==1\n",
-            "there is no wheel of odd==1 for cp311-linux-arm64. Only wheels are used",
+            "no wheel of odd==1 for cp311-linux-arm64: check the name. Only wheels are used",
         ),
         (
             "ERROR: No matching distribution found for pydantic==1.0 (from x)\n",

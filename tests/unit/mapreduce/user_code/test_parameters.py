@@ -16,7 +16,7 @@ from mapreduce import Chain, Count, Job
 from mapreduce.chain import Steps, steps_of
 from mapreduce.errors import ParameterError
 from mapreduce.testing import plain_answer, run
-from mapreduce.user_code.parameters import parameters_as_json, parse_parameters
+from mapreduce.user_code.parameters import check_required, parameters_as_json, parse_parameters
 
 
 class Matching(Job):
@@ -64,7 +64,7 @@ class Colour(enum.Enum):
 def test_a_required_parameter_is_asked_for() -> None:
     """Without it, the message has the option to write, before anything runs."""
     wanted = r"Matching needs --param pattern=\.\.\. \(`pattern: str` has no default"
-    for refused in (Matching, lambda: parse_parameters(Matching, {"most": "2"})):
+    for refused in (Matching, lambda: check_required(Matching, {"most": 2})):
         with pytest.raises(ParameterError, match=wanted):
             refused()
     assert {"pattern": "a", "most": 3} == Matching(pattern="a").parameter_values()

@@ -84,11 +84,13 @@ def test_submodules() -> None:
 
 def test_what_an_assignment_says() -> None:
     """A literal, and a call with its literal options, are read from an assignment."""
-    text = "class C:\n    a = -1\n    b: int = 2\n    c = F(x=1, y=z)\n    d: str\n    e = f.g()"
+    text = "class C:\n    a = -1\n    b: int = 2\n    c = F(x=1, y=(2,))\n    d: str\n    e = f.g()"
     body = attributes_of(ast.parse(text).body[0])  # type: ignore[arg-type]
     assert ["a", "b", "c", "d", "e"] == list(body)
     assert [(-1, True), (2, True), (None, False)] == [literal_of(body[name]) for name in "abc"]
-    assert ("F", {"x": 1}) == call_of(body["c"])
+    assert ("F", {"x": 1, "y": (2,)}) == call_of(body["c"])
+    computed = attributes_of(ast.parse("class C:\n    a = F(x=y)\n    b = F(1)").body[0])  # type: ignore[arg-type]
+    assert [("F", None)] * 2 == [call_of(computed[name]) for name in "ab"]
     assert [None, None] == [call_of(body[name]) for name in "de"]
     assert imports_future("from __future__ import annotations")
     assert not imports_future("from __future__ import division")
