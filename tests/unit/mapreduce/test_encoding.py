@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import io
 import math
 import uuid
@@ -340,6 +342,44 @@ def test_a_class_that_is_not_loaded_is_named() -> None:
     import_me = encode_value(Point(1, 2)).replace(b"tests.unit.mapreduce.any_keys:Point", b"x" * 35)
     with pytest.raises(NotCarriable, match="not loaded here"):
         decode_value(import_me)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cents:
+    """Counts in cents what it is given in dollars: made twice, it would do so twice."""
+
+    amount: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "amount", self.amount * 100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """Derives an attribute, and changes no field."""
+
+    amount: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "twice", 2 * self.amount)
+
+
+class Later(collections.namedtuple("Plain", "a b")):
+    """Adds one to what it is given."""
+
+    def __new__(cls, a: int, b: int) -> Later:
+        return super().__new__(cls, a + 1, b)
+
+
+def test_a_class_that_changes_its_fields_is_refused_or_kept() -> None:
+    """A value is the same when it is made again, or it is refused where it is yielded."""
+    with pytest.raises(NotCarriable, match="Cents cannot be carried: .* changes `amount`"):
+        encode_key(Cents(1.5))
+    with pytest.raises(NotCarriable, match="changes `amount`"):
+        made(Named("dataclass", f"{__name__}:Cents", {"amount": 150.0}))
+    again: Any = decode_value(encode_value(Checked(2.0)))
+    assert (2.0, 4.0) == (again.amount, again.twice)
+    assert (2, 2) == decode_value(encode_value(Later(1, 2)))
 
 
 def test_only_three_kinds_of_classes_are_made() -> None:

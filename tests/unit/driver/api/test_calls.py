@@ -217,3 +217,23 @@ def test_a_limit_is_held_before_the_run(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(calls, "plan_run", lambda _: (None, _Forecast))
     with pytest.raises(PriceRefused, match=r"at least \$2"):
         run("word_count", "roses.txt", target="inline", max_usd=1.0)
+
+
+def test_one_run_at_a_time(folder: Path, module: Write) -> None:
+    """The modules of a job are of the whole process: another run() is refused meanwhile."""
+    jobs = module("calls_9", JOB)
+    with calls._GOING, pytest.raises(UsageError, match="another run"):
+        run(jobs.Pairs, "roses.txt", target="inline", progress=False)
+    assert len(run(jobs.Pairs, "roses.txt", target="inline", progress=False))
+
+
+def test_a_required_parameter_can_be_given(folder: Path, module: Write) -> None:
+    """By the instance, or by name; without it the message asks for it."""
+    jobs = module("calls_10", JOB.replace("low: int = 1\n    reduce", "low: int\n    reduce"))
+    both = [
+        run(jobs.Pairs(low=2), "roses.txt", target="inline", progress=False),
+        run(jobs.Pairs, "roses.txt", target="inline", progress=False, parameters={"low": 2}),
+    ]
+    assert both[0].to_dict() == both[1].to_dict()
+    with pytest.raises(ParameterError, match="low"):
+        run(jobs.Pairs, "roses.txt", target="inline", progress=False)

@@ -168,3 +168,14 @@ def test_a_requirements_file_counts_with_all_it_includes(tmp_path: Path) -> None
     with pytest.raises(InputError, match="--requirements"):
         Requirements((), first).lines()
     assert not Requirements(())
+
+
+def test_a_wheel_that_is_built_again_is_another_requirement(tmp_path: Path) -> None:
+    """A file that is named, in a URL or a file of requirements, counts with its content."""
+    wheel, listed = tmp_path / "a b-1.0.whl", tmp_path / "requirements.txt"
+    listed.write_text(f"{wheel}\n")
+    ways = [Requirements((f"a @ {wheel.as_uri()}",)), Requirements((), listed)]
+    wheel.write_bytes(b"one")
+    before = [each.lines() for each in ways]
+    wheel.write_bytes(b"two")
+    assert all(now != then for now, then in zip([w.lines() for w in ways], before, strict=True))

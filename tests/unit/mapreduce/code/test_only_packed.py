@@ -85,6 +85,39 @@ def test_a_data_file_is_refused(job: Any) -> None:
         job.resource("table.txt")
 
 
+def test_a_relative_name_is_looked_at_too(
+    job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the job's folder, a name without a folder means a file beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(f"{job.__module__}.Path", lambda _: Path("any/name"))
+    with pytest.raises(FileNotFoundError, match="name it in `files`"):
+        job.opens("../only_data.txt")
+
+
+@pytest.mark.parametrize("way", ["Path(__file__).parent / 'side.txt'", "'side.txt'"])
+def test_an_import_that_reads_a_file_must_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The tasks import it elsewhere: there the file is missing, or another."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "side.txt").write_text("a")
+    text = (
+        "from pathlib import Path\nfrom mapreduce import Count, Job\n"
+        f"KNOWN = Path({way}).read_text()\n\n\nclass Reads(Job):\n    reduce = Count()\n\n"
+        "    def map(self, key, value):\n        yield KNOWN, 1\n"
+    )
+    (tmp_path / "only_reads.py").write_text(text)
+    with pytest.raises(JobLoadError, match=r"reads side\.txt, which does not travel"):
+        find_job(str(tmp_path / "only_reads.py"))
+    named = text.replace("reduce =", "files = ['side.txt']\n    reduce =")
+    (tmp_path / "only_names.py").write_text(named)
+    find_job(str(tmp_path / "only_names.py"))
+    for name in ("only_reads", "only_names"):
+        sys.modules.pop(name, None)
+
+
 def test_others_may_read_what_they_like(job: Any, tmp_path: Path) -> None:
     """This program reads its inputs and its store, wherever they lie; a missing file is missing."""
     assert "" == (tmp_path / "only_data.txt").read_text()

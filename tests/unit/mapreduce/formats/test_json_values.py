@@ -12,7 +12,7 @@ from hypothesis import given
 
 from mapreduce import Descending
 from mapreduce.encoding import Key, Value, encode_key
-from mapreduce.formats.json_values import json_key, jsonable, key_of_json, plain_key
+from mapreduce.formats.json_values import json_key, jsonable, key_of_json, plain_key, typed_key
 from tests.unit.mapreduce.any_keys import Colour, Name, Point, keys, values
 
 
@@ -53,3 +53,20 @@ def test_values_are_unchanged_by_json(value: Value) -> None:
 def test_what_is_shown(value: Any, shown: Any) -> None:
     """Dates are ISO 8601, Decimals texts, members their values, dataclasses objects."""
     assert shown == jsonable(value)
+
+
+def test_a_typed_key_keeps_what_a_column_has_a_type_for() -> None:
+    """Dates, times and decimal numbers are themselves, also inside others; all else is plain."""
+    key = (date(2026, 1, 2), Descending(Decimal("1.5")), b"x", Colour.RED, Point(1, time(2)))
+    found = typed_key(json_key(key))
+    plain = plain_key(json_key(key))
+    assert [date(2026, 1, 2), Decimal("1.5")] == found[:2]
+    assert plain[2:4] == found[2:4]
+    assert time(2) in found[4].values()
+
+
+@pytest.mark.parametrize("wrong", [{"x": ["a", "b"]}, {"decimal": "abc"}, {"x": ["a", {}]}, {}])
+def test_what_is_no_key_is_a_value_error(wrong: Any) -> None:
+    """JSON of a user's may be anything."""
+    with pytest.raises(ValueError):
+        key_of_json(wrong)

@@ -52,3 +52,21 @@ def test_what_is_computed_is_accepted(notebook: Notebook) -> None:
     notebook.gathered()
     notebook.cell(CELL + "    n = 1 + len('x')\n    for i in range(2): pass\n")
     notebook.gathered()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'input_format = Csv(encoding="latin-1")',
+        'input_format = Csv(header=["a", "b"])',
+        "reduce = Quantile(0.95)",
+        "reduce = Quantile(quantile=0.95)",
+    ],
+)
+def test_an_option_that_is_held_in_another_form_is_as_written(
+    notebook: Notebook, text: str
+) -> None:
+    """The name of an encoding, a list and a number may be kept as another object."""
+    notebook.cell("from mapreduce import Quantile")
+    notebook.cell(CELL.replace('input_format = Csv(delimiter=";")', text))
+    notebook.gathered()
