@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from driver.cli.export import WriteBlocks, answers_aside, check_stdout, write_export
 from driver.cli.options import (
@@ -160,9 +160,15 @@ def answer_summary(report: Report, more: Sequence[str], *, urls: bool = False) -
 
 def _watched(prepared: Prepared, started: float) -> tuple[Report, list[str]]:
     """Carry out a run and show its progress; return its report, and what was noted after it."""
+    import asyncio
+
     from driver.report.console import RunView
     from driver.targets.watched import watched
 
-    with no_output_of_jobs():  # again: prints must not disturb the progress bars
-        report, later = watched(prepared, RunView(console()), started)
+    def drive(run: Coroutine[Any, Any, Report]) -> Report:
+        # again, now that the bars are there: prints must not disturb them
+        with no_output_of_jobs():
+            return asyncio.run(run)
+
+    report, later = watched(prepared, RunView(console()), started, drive)
     return report, [f"note      {note}" for note in later]

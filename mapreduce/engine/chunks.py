@@ -89,15 +89,23 @@ class _Copying:
         edge = self.fetched
         batch = next(batches, None)
         end = byte_range.source_offset
+        head = byte_range.body if byte_range.compression else 0
+        if batch is not None and batch.data == b"" and batch.length:
+            # the header of CSV, which the byte ranges carry: line feeds take its place
+            head = batch.length
+            self.read += head
+            batch = next(batches, None)
+            if batch is None:
+                yield byte_range  # nothing else lies in it
+                return
         while batch is not None:
-            if batch.data == b"":  # the header of CSV, which the byte ranges carry
-                self.read += batch.length
-                batch = next(batches, None)
-                continue
-            first, edge = batch.offset, edge + self.compressed_bytes
+            first, edge = batch.offset - head, edge + self.compressed_bytes
             with path.open("wb") as file:
+                file.write(b"\n" * head)
+                head = 0
                 while batch is not None:
-                    end = batch.offset + file.write(batch.data or b"")
+                    assert batch.data is not None, "only records that are bytes are copied"
+                    end = batch.offset + file.write(batch.data)
                     self.read += batch.length
                     batch = next(batches, None)
                     # cut by compressed bytes: the unpacked length is unknown until the end
