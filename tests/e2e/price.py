@@ -17,7 +17,8 @@ WAITING_S = 24.0
 CHUNKS = ("--chunks", "12")
 LEARNED = 3
 """Runs to learn from, after which a range is narrow."""
-MOST_OFF = 0.1
+MOST_OFF = 0.25
+"""How far the price may be off: the machine of the emulator is as noisy as those around it."""
 REFUSED, PAUSED = 4, 5
 # list prices of us-east-1, dollars an hour: a vCPU, a GiB, an address; Spot costs 30 %
 VCPU, GIB, ADDRESS, SPOT = 0.04048, 0.004445, 0.005, 0.3

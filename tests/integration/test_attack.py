@@ -338,9 +338,12 @@ def test_a_failed_fork_stops_neither_the_service_nor_the_other_slot(tmp_path: Pa
         ]
         threads[0].start()
         mapper.wait_for(busy=1)
-        time.sleep(0.3)
-        fails.touch()
         (fork_server,) = psutil.Process(mapper.process.pid).children()
+        until = time.monotonic() + 30  # the busy worker's template of the job has forked the task
+        while max(len(each.children(recursive=True)) for each in fork_server.children()) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        fails.touch()
         idle = next(worker for worker in fork_server.children() if not worker.children())
         idle.kill()
         threads[1].start()
