@@ -202,10 +202,10 @@ module "monitoring" {
   system        = local.system
   where_to_look = "python -m driver logs"
   cluster_name  = module.cluster.cluster_name
-  services     = { for role, service in module.service : role => { service_name = service.service_name, log_group = service.log_group } }
-  alarms       = var.alarms
-  topic_arn    = var.alarm_topic_arn
-  dashboard    = var.dashboard
+  services      = { for role, service in module.service : role => { service_name = service.service_name, log_group = service.log_group } }
+  alarms        = var.alarms
+  topic_arn     = var.alarm_topic_arn
+  dashboard     = var.dashboard
 }
 
 # --- Warnings -------------------------------------------------------------------------------------
