@@ -90,7 +90,8 @@ class _Copying:
         batch = next(batches, None)
         end = byte_range.source_offset
         head = byte_range.body if byte_range.compression else 0
-        if batch is not None and batch.data == b"" and batch.length:
+        has_head = byte_range.body or not byte_range.compression
+        if batch is not None and batch.data == b"" and batch.length and has_head:
             # the header of CSV, which the byte ranges carry: line feeds take its place
             head = batch.length
             self.read += head
