@@ -26,8 +26,8 @@ locals {
   # Objects of the stack's bucket: the folders that a role reads, and the names that it writes
   # (mapreduce/wire/keys.py spells the keys). Only the driver commits: tasks write objects that are
   # named after their attempt, so a job cannot replace a committed result. A writer may read what it
-  # writes, to check whether a PUT whose answer was lost has succeeded; and whoever reads must be
-  # told when an object is missing, so that the task that wrote it runs again. A step of a chain
+  # writes, to check whether a PUT whose answer was lost has succeeded; and a reader learns when an
+  # object is missing, so that the task that wrote it runs again. A step of a chain
   # reads the pairs of the previous step; an earlier result may be input; a map-only job's result
   # comes from the mappers; reducers keep merged states for later runs.
   access = {

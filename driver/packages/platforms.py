@@ -29,7 +29,7 @@ _OLD_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A Python and machine, as pip is asked for its wheels.
+    """A Python and machine, in the terms in which pip chooses wheels.
 
     Attributes:
         name: e.g. `cp311-linux-x86_64`.

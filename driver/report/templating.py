@@ -98,7 +98,7 @@ def _compiled() -> BytecodeCache | None:
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
-        # what lies there is run: nobody else may have put it there
+        # what lies there is run, so no other user may write there
         if found.st_uid == os.getuid() and not found.st_mode & 0o022:
             return Kept(str(folder))
     return None

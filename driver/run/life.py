@@ -101,7 +101,7 @@ class Life:
     def _write(self) -> None:
         """Write a segment, if anything has happened.
 
-        One that has failed is written again as it was: somebody may have read it.
+        A segment whose write has failed is written again as it was: a reader may have seen it.
         """
         if self._unsure is not None:
             self._write_segment(self._unsure)

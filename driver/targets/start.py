@@ -76,7 +76,7 @@ async def carry_out(
 
 
 async def _planned(prepared: Prepared, uploading: Progress) -> RunPlan:
-    """Write the plan; whoever ends the run meanwhile ends the upload too, and leaves no plan."""
+    """Write the plan; an end of the run meanwhile ends the upload too, and leaves no plan."""
     ended = threading.Event()
 
     def going() -> None:

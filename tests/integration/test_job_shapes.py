@@ -274,7 +274,7 @@ class Letters(Chain):
 
 @pytest.mark.parametrize("target", ["local", "inline"])
 def test_several_aggregations_and_settings_of_steps(driver: Driver, target: str) -> None:
-    """Each step has its own number of parts; a required parameter is asked for; all verifies."""
+    """Each step has its own number of parts; a required parameter must be given; all verifies."""
     (driver.folder / "letters.py").write_text(SETTINGS)
     (driver.folder / "in.txt").write_text("a bee be a bean\nabc ab\n")
     alone = ("run", "in.txt", "--job", "letters.py:Lengths", "--target", target, "--json")

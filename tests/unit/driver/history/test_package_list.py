@@ -69,7 +69,7 @@ def test_what_no_run_uses_is_deleted_after_a_day(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_plan_keeps_all_packages(tmp_path: Path) -> None:
-    """Nobody knows what that run needs."""
+    """What that run needs is unknown."""
     kept, _ = _store(tmp_path)
     (run,) = kept.runs()
     kept.write(run, "plan.json", b"{")

@@ -1,4 +1,4 @@
-"""What pip is asked for, and what its errors become."""
+"""The requests to pip, and our errors for its own."""
 
 from __future__ import annotations
 

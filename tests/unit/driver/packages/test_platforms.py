@@ -1,4 +1,4 @@
-"""The platforms of the images and of this process, as pip is asked for their wheels."""
+"""The platforms of the images and of this process, in the terms in which pip chooses wheels."""
 
 from __future__ import annotations
 

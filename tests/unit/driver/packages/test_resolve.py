@@ -109,7 +109,7 @@ def test_a_damaged_wheel_of_the_store_is_replaced_on_request(
 def test_versions_of_the_other_platform_are_tried_first(
     tmp_path: Path, calls: list[Sequence[str]]
 ) -> None:
-    """Pip is asked for the same versions, and without them where that fails."""
+    """Pip gets the same versions as pins, and none where it fails with them."""
     _, user = _places(tmp_path)
     resolved(Requirements(("one",)), HERE, [user], like={"one": "1.0", "pydantic": "9"})
     resolved(Requirements(("two",)), HERE, [user], like={"impossible": "9"})
