@@ -15,7 +15,8 @@ from driver.plan.target import WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.program.command_name import COMMAND
 from driver.targets.planning import with_plan
-from driver.targets.prepare import Prepared, open_runs, packed_code, prepare
+from driver.targets.prepare import Prepared, open_runs, prepare
+from driver.targets.written_plan import packed_code
 from driver.text import plural, shown
 from mapreduce.errors import InputError
 from mapreduce.formats.table_files import FileFormat

@@ -33,7 +33,8 @@ from driver.history.why_not_reused import differences, nearest
 from driver.plan.tasks import RunPlan, map_tasks, messages_of, reduce_tasks, split_task
 from driver.plan.upload import uploaded_already
 from driver.targets.accounting import place_in, place_of
-from driver.targets.prepare import Prepared, packed_code, plan_of, uploads_inputs
+from driver.targets.prepare import Prepared
+from driver.targets.written_plan import packed_code, plan_of, uploads_inputs
 from driver.text import plural
 from driver.transport.endpoint import Role
 from mapreduce.engine import TaskContext

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +21,6 @@ from driver.packages.of_job import (
     check_compiled,
     digest_of_packages,
     foreign_modules,
-    keep_packages,
 )
 from driver.plan import cut
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
@@ -31,26 +29,25 @@ from driver.plan.origins import Origin
 from driver.plan.settings import asked_settings, others_text, with_settings
 from driver.plan.target import Target, WantedTarget
 from driver.plan.tasks import RunPlan
-from driver.plan.upload import Progress, upload_inputs
-from driver.program.command_name import COMMAND
+from driver.targets.option_checks import (
+    check_buckets,
+    check_options,
+    check_regions,
+    check_target,
+)
 from driver.targets.s3_access import check_services_keys, user_bucket
-from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
-from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of, pack
-from mapreduce.errors import FleetError, InputError, ObjectExists, UsageError
-from mapreduce.formats.table import frozen_columns
+from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of
+from mapreduce.errors import FleetError, UsageError
 from mapreduce.formats.values import MOST_BYTES, value_ranges
 from mapreduce.input_formats import Values
 from mapreduce.job import Job, reduce_of
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
-from mapreduce.user_code.class_check import without_map
 from mapreduce.user_code.parameters import check_required, parameters_as_json, parse_parameters
-from mapreduce.version import VERSION
-from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED, Build, this_build
-from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
+from mapreduce.wire.messages import InputObject, SplitRule
 
 if TYPE_CHECKING:
     from driver.cloud.aws import Aws
@@ -59,9 +56,6 @@ if TYPE_CHECKING:
 INLINE_AT_LEAST = 2
 """Splits and partitions of an inline run: with one of each, code that relies on having all of the
 data would never fail."""
-INPUT_FOLDERS = (keys.INPUT, keys.REDUCE)
-"""The folders of the stack's bucket that splitter and mapper may read as input; a test compares
-them with the policies of their roles."""
 SLOW_UPLINK_S = 300.0
 """Seconds of one request: it may send 64 MiB at once, from a laptop with 2 Mbit/s."""
 
@@ -190,25 +184,25 @@ def prepare(
         UsageError: an option's value is wrong, or options contradict each other.
         FleetError: the stack, or AWS, cannot be reached.
     """
-    _check_target(config, target)
+    check_target(config, target)
     places = _Places(target, store)
     wanted = _wanted(config, places)
     source, job = find_job(config.job, READY_MADE, wanted.provide)
     check_name(source.file)
     asked = asked_settings(config)
     config, said = with_settings(config, job)
-    _check_target(config, target)
+    check_target(config, target)
     parameters = given.added_to(parse_parameters(job, config.parameters), job)
     check_required(job, parameters)
     stack, (runs, aws) = places.stack, places.opened
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     _check_store(places)
-    _check_regions(config, stack, aws)
+    check_regions(config, stack, aws)
     found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
     found = _outside(output, job, found, runs) if output else found
     inputs = _formatted(found.objects, job, config)
-    _check_options(config, job, stack)
-    unsure = _check_buckets(inputs, stack, aws) if stack else ()
+    check_options(config, job, stack)
+    unsure = check_buckets(inputs, stack, aws) if stack else ()
     if _tasks_are_here(config, where):
         check_services_keys([runs.store, *(given.url for given in inputs)])
     rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
@@ -287,24 +281,6 @@ def _outside(output: Output, job: JobClass, found: FoundInputs, runs: RunStore) 
     return output.checked(found, runs)
 
 
-def _check_target(config: RunConfig, target: WantedTarget) -> None:
-    """Check that the target can do what the options ask for; raises `UsageError`."""
-    if config.chaos is not None and target in ("inline", "spark"):
-        raise UsageError(
-            f"--chaos injects faults into services, and --target {target} has none; "
-            "use --target local"
-        )
-    if target == "spark":
-        from driver.spark.session import check_installed  # imported only for a run on Spark
-
-        check_installed()
-        if config.skip_bad_records:
-            raise UsageError(
-                "--skip-bad-records: a run on Spark stops at the first bad record; "
-                "use --target local"
-            )
-
-
 async def mappers_there(prepared: Prepared) -> int | None:
     """Return how many mappers of the stack answer now; None where each run starts its mappers."""
     if prepared.stack is None or prepared.aws is None:
@@ -312,113 +288,6 @@ async def mappers_there(prepared: Prepared) -> int | None:
     from driver.cloud.ecs import EcsFleet  # imports boto3, which is slow
 
     return len(await EcsFleet(prepared.stack, prepared.aws).endpoints("map"))
-
-
-def packed_code(prepared: Prepared) -> tuple[str, bytes]:
-    """Return the digest of the job's code, and its pack; raises `InputError`."""
-    try:
-        return pack(prepared.source, prepared.modules)
-    except UnicodeEncodeError as exc:
-        name = shown(exc.object)
-        raise InputError(
-            f"the name of the file {name}, which the job imports, is not UTF-8; rename the file"
-        ) from exc
-
-
-def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> RunPlan:
-    """Return the plan of a run without its id.
-
-    Args:
-        prepared: the run.
-        code: the digest of the job's code.
-        inputs: its inputs, where the tasks read them.
-    """
-    config = prepared.config
-    return RunPlan(
-        run="run",
-        created=time.time(),
-        target=prepared.target,
-        store=prepared.runs.store,
-        job=JobSpec(
-            code=code,
-            packages=digest_of_packages(prepared.packages),
-            module=prepared.source.module,
-            file=prepared.source.file,
-            name=prepared.source.name,
-            parameters=prepared.parameters,
-        ),
-        inputs=inputs,
-        cut=prepared.cut,
-        partitions=prepared.partitions,
-        mode=config.mode,
-        top=config.top,
-        total_order=config.sort or (issubclass(prepared.job, Job) and prepared.job.total_order),
-        columns=frozen_columns(prepared.job.columns) if issubclass(prepared.job, Job) else (),
-        keep_order=issubclass(prepared.job, Job) and prepared.job.keep_order,
-        chain=not issubclass(prepared.job, Job),
-        build=prepared.build,
-        code=prepared.identity,
-        modules=prepared.modules.names(),
-        left_out=prepared.left_out,
-        job_folder=storable(str(prepared.source.root), BLOCK_LIMIT),
-        command=storable(prepared.command, BLOCK_LIMIT),
-        keep_pairs=prepared.config.keep_pairs and issubclass(prepared.job, Job),
-        origins=prepared.origins,
-        asked=prepared.asked,
-        version=VERSION,
-    )
-
-
-Going = Callable[[], None]
-"""Raises `RunStopped` once the run has been ended."""
-
-
-def _going() -> None:
-    """Nothing ends the run."""
-
-
-def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -> RunPlan:
-    """Write the job's code, in AWS the local inputs, and the plan under its id, or a new one.
-
-    Args:
-        prepared: the run.
-        uploading: receives the progress of each input's upload.
-        going: raises once the run has been ended; asked all the time, and before the plan is there.
-    """
-    runs = prepared.runs
-    digest, data = packed_code(prepared)
-    _keep_code(runs.storage, keys.code(runs.store, digest), data)
-    if prepared.packages is not None:
-        keep_packages(prepared.packages, runs)
-    inputs = prepared.inputs
-    if uploads_inputs(prepared):
-
-        def sent(name: str, done: int, size: int) -> None:
-            going()
-            uploading(name, done, size)
-
-        inputs = upload_inputs(inputs, runs.storage, runs.store, sent)
-    plan = plan_of(prepared, digest, inputs)
-    going()
-    if prepared.planned is None:
-        return runs.begin(plan)
-    plan = plan.model_copy(update={"run": prepared.planned.run})
-    try:
-        runs.storage.create(keys.run_file(runs.store, plan.run, "begun"), b"")
-    except ObjectExists as exc:
-        raise UsageError(
-            f"another driver has just begun to carry out the plan {plan.run}; "
-            f"watch it: {COMMAND} attach {plan.run}"
-        ) from exc
-    runs.write(plan.run, "plan.json", plan)
-    return plan
-
-
-def uploads_inputs(prepared: Prepared) -> bool:
-    """Return whether local inputs are copied to the store, because the tasks run elsewhere."""
-    return prepared.target == "aws" or (
-        prepared.target == "spark" and prepared.runs.store.startswith("s3://")
-    )
 
 
 def _wanted(config: RunConfig, places: _Places) -> PackagesWanted:
@@ -526,97 +395,6 @@ def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) 
     return config.reducers or max(least, cut.reducer_count(total_bytes, combines=combines))
 
 
-def _check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> None:
-    """Check the options that depend on the job or the stack, and that the job can read its inputs.
-
-    Raises:
-        UsageError: an option's value is wrong.
-        JobLoadError: the job has no `map`.
-    """
-    if issubclass(job, Job) and job.map is Job.map:
-        raise without_map(job)
-    _check_sort(config, job)
-    _check_keep(config, stack)
-    _check_limit(config, stack)
-
-
-def _check_regions(config: RunConfig, stack: Stack | None, aws: Aws | None) -> None:
-    if stack is None or aws is None:
-        return
-    from driver.cloud.input_buckets import check_regions  # imports boto3, which is slow
-
-    check_regions(config.inputs, stack, aws)
-
-
-def _check_sort(config: RunConfig, job: JobClass) -> None:
-    if not issubclass(job, Job):
-        if config.sort:
-            raise UsageError(
-                "--sort: each step of a chain says itself what is sorted; "
-                "set `total_order` in a step's job"
-            )
-        return
-    if (config.sort or job.total_order) and (
-        reduce_of(job) is None or job.partition is not Job.partition
-    ):
-        what = "has its own `partition`"
-        if reduce_of(job) is None:
-            what = "has no `reduce`, and so no keys to sort by"
-        raise UsageError(f"{job.__name__} {what}; its result cannot be in total order")
-
-
-def _check_keep(config: RunConfig, stack: Stack | None) -> None:
-    """Check that a guard stops the tasks that --keep leaves; raises `UsageError`."""
-    if config.keep_s is None:
-        return
-    if stack is None:
-        raise UsageError("--keep: only a run in AWS leaves tasks; leave the option out")
-    if stack.guard is None:
-        raise UsageError(
-            "--keep: the stack has no idle guard to stop the tasks later; "
-            "set idle_stop_minutes and run ./deploy.sh, or leave the option out"
-        )
-
-
-def _check_limit(config: RunConfig, stack: Stack | None) -> None:
-    """Check that --max-usd has something to count; raises `UsageError`."""
-    if config.max_usd is not None and stack is None:
-        raise UsageError(
-            "--max-usd: a run on this machine has no price; leave the option out, "
-            "or use --target aws"
-        )
-
-
-def _check_buckets(inputs: tuple[InputObject, ...], stack: Stack, aws: Aws | None) -> list[str]:
-    """Check that the roles of splitter and mapper may read the inputs; return what is not certain.
-
-    Raises:
-        UsageError: they may not.
-    """
-    own = tuple(f"{stack.store}/{folder}/" for folder in INPUT_FOLDERS)
-    for given in inputs:
-        bucket, _, key = given.url.removeprefix("s3://").partition("/")
-        if not given.url.startswith("s3://") or bucket in stack.extra_input_buckets:
-            continue
-        if bucket != stack.bucket:
-            raise UsageError(
-                f"the services may not read {given.url}; "
-                f"add {bucket!r} to extra_input_buckets and run "
-                f"./deploy.sh, or copy the input below {own[0]}"
-            )
-        if not given.url.startswith(own):
-            raise UsageError(
-                f"the services may not read {given.url}: of the stack's bucket they read input/, "
-                f"and results in reduce/; copy the input, for example: aws s3 cp {given.url} "
-                f"{own[0]}{key}"
-            )
-    if aws is None:
-        return []
-    from driver.cloud.input_buckets import check_encryption
-
-    return check_encryption((given.url for given in inputs), stack, aws)
-
-
 def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:
     """Return how many map tasks will run at the same time."""
     if target == "spark":
@@ -627,12 +405,3 @@ def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:
         return config.mappers or os.cpu_count() or 1
     mapper = stack.services["mapper"]
     return max(1, config.mappers or mapper.desired_count) * mapper.slots
-
-
-def _keep_code(storage: Storage, url: str, data: bytes) -> None:
-    """Write a job's code unless the same bytes are there: a damaged copy fails every later run."""
-    try:
-        storage.create(url, data)
-    except ObjectExists:
-        if storage.read(url) != data:
-            storage.write(url, data)

@@ -23,7 +23,8 @@ from driver.run.pipeline import run_job
 from driver.run.records import Recording
 from driver.run.stages import FleetBackend
 from driver.targets.accounting import account_of, remember
-from driver.targets.prepare import Prepared, write_plan
+from driver.targets.prepare import Prepared
+from driver.targets.written_plan import write_plan
 from mapreduce.chain import Chain
 from mapreduce.errors import MapReduceError, RunStopped
 

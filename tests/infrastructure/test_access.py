@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from driver.cloud.stack import Stack
-from driver.targets.prepare import _check_buckets
+from driver.targets.option_checks import check_buckets
 from mapreduce.errors import UsageError
 from mapreduce.wire import keys
 from mapreduce.wire.messages import InputObject
@@ -177,7 +177,7 @@ def test_what_the_driver_takes_as_input_can_be_read(policies: dict[str, Policy],
     stack = Stack.model_validate(STACK_VALUES | changed)
     given = InputObject(url=url, etag="e", size=1, name="a")
     try:
-        _check_buckets((given,), stack, None)
+        check_buckets((given,), stack, None)
     except UsageError as exc:
         assert "aws s3 cp" in str(exc) or "./deploy.sh" in str(exc)
         return

@@ -26,7 +26,8 @@ from driver.run.chain import ChainRun, run_chain
 from driver.run.pipeline import run_job
 from driver.spark.backend import SparkBackend
 from driver.spark.session import Spark, check_installed, map_slots
-from driver.targets.prepare import prepare, write_plan
+from driver.targets.prepare import prepare
+from driver.targets.written_plan import write_plan
 from mapreduce import Chain, Job
 from mapreduce.check.reference import PlainInput, plain_answer, plain_run
 from mapreduce.code import instance

@@ -211,9 +211,9 @@ def test_a_limit_is_held_before_the_run(folder: Path, monkeypatch: pytest.Monkey
         class money:
             together = Range(low=2.0, high=3.0)
 
-    from driver.targets import prepare
+    from driver.targets import option_checks
 
-    monkeypatch.setattr(prepare, "_check_limit", lambda *_: None)
+    monkeypatch.setattr(option_checks, "_check_limit", lambda *_: None)
     monkeypatch.setattr(calls, "plan_run", lambda _: (None, _Forecast))
     with pytest.raises(PriceRefused, match=r"at least \$2"):
         run("word_count", "roses.txt", target="inline", max_usd=1.0)

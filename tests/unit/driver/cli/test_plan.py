@@ -20,7 +20,7 @@ from driver.forecast.receipt import Range
 from driver.forecast.sampling import sample
 from driver.forecast.sampling.task import measured
 from driver.plan.config import RunConfig
-from driver.targets import prepare as preparing
+from driver.targets import written_plan
 from driver.targets.prepare import Prepared, prepare
 from mapreduce.errors import PriceRefused, UsageError
 from tests.unit.driver.cli.conftest import Command
@@ -182,13 +182,13 @@ def test_two_drivers_do_not_carry_out_one_plan(
     planned = command("plan", str(text), "--target", "inline", "--json").document["run"]
     folder = Path(".mapreduce/runs", planned)
     before = sorted(folder.iterdir())
-    packed = preparing.packed_code
+    packed = written_plan.packed_code
 
     def begun_meanwhile(prepared: Any) -> Any:
         (folder / "begun").write_bytes(b"")
         return packed(prepared)
 
-    monkeypatch.setattr(preparing, "packed_code", begun_meanwhile)
+    monkeypatch.setattr(written_plan, "packed_code", begun_meanwhile)
     said = command("run", "--plan", planned)
     assert (2, True) == (said.code, "another driver has just begun" in said.err)
     assert sorted([*before, folder / "begun"]) == sorted(folder.iterdir())

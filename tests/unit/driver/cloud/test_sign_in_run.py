@@ -16,7 +16,8 @@ from driver.plan.config import RunConfig
 from driver.plan.events import Event, EventLog
 from driver.run.pipeline import run_job
 from driver.run.stages import FleetBackend
-from driver.targets.prepare import prepare, write_plan
+from driver.targets.prepare import prepare
+from driver.targets.written_plan import write_plan
 from driver.transport.inline import InlineFleet, InlineTransport
 from mapreduce.code import instance
 from mapreduce.engine import TaskContext

@@ -13,7 +13,8 @@ from driver.cloud.ecs import EcsFleet
 from driver.cloud.stack import Stack
 from driver.plan.config import RunConfig
 from driver.targets import prepare as module
-from driver.targets.prepare import Prepared, mappers_there, open_runs, prepare, write_plan
+from driver.targets.prepare import Prepared, mappers_there, open_runs, prepare
+from driver.targets.written_plan import write_plan
 from driver.transport.endpoint import Endpoint
 from mapreduce.engine.split import plan_splits
 from mapreduce.errors import FleetError, InputError, JobLoadError, RunStopped, UsageError
