@@ -45,6 +45,8 @@ class RetryPolicy:
         least_failures: failures that a stage of any size may have before that.
         skip_bad_records: how many records that cannot be mapped may be set aside in a stage.
         stage_timeout_s: how long a stage may take; None for no limit.
+        tells_pauses: whether a pause of this process is an event. Where its tasks run in it, a long
+            task looks like one.
     """
 
     attempts: int = 4
@@ -63,6 +65,7 @@ class RetryPolicy:
     least_failures: int = 30
     skip_bad_records: int = 0
     stage_timeout_s: float | None = None
+    tells_pauses: bool = True
 
 
 @dataclass(frozen=True, slots=True)

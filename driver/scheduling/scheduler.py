@@ -88,7 +88,8 @@ class StageRun:
         self._said_fresh = False
         self._started = clock.now()
         self._tell = StageEvents(stage, emit, clock)
-        self._pulse = Pulse(clock.now, clock.wall, self._tell.away)
+        away = self._tell.away if policy.tells_pauses else _untold
+        self._pulse = Pulse(clock.now, clock.wall, away)
         self._endpoints = Endpoints(policy)
         self._failures = Failures(
             self._tasks, self._endpoints, policy, self._tell, clock, self._pulse, jitter
@@ -315,3 +316,7 @@ class StageRun:
         for attempt in self._attempts:
             attempt.cancel()
         await asyncio.gather(*self._attempts, return_exceptions=True)
+
+
+def _untold(_seconds: float) -> None:
+    """Tell nothing of a pause."""

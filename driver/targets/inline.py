@@ -37,7 +37,9 @@ async def inline_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Ba
         )
         # a debugger may stop the only process for any time: no time-out of silence, and no retry
         skipped = prepared.config.skip_bad_records or 0
-        policy = RetryPolicy(attempts=1, once_attempts=1, skip_bad_records=skipped)
+        policy = RetryPolicy(
+            attempts=1, once_attempts=1, skip_bad_records=skipped, tells_pauses=False
+        )
         files = members_of(prepared.source, prepared.modules).values()
         with only_packed(prepared.source.root, tuple(files)):
             yield FleetBackend(prepared.runs, InlineFleet(), InlineTransport(context), policy)

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import takewhile
 from types import MappingProxyType
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import Any, ClassVar, Self, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from mapreduce.errors import JobLoadError, ParameterError
 from mapreduce.user_code.settings import SETTINGS, Settings
+
+Given = TypeVar("Given")
 
 _ASKED_OF_CLASSES = frozenset(("check", "parameters", "parameter_values"))
 """Methods that checking a class needs, so a class that hides one is refused when it is defined."""
@@ -107,14 +109,7 @@ def parse_parameters(cls: type[Parametrised], assignments: Mapping[str, str]) ->
     Raises:
         ParameterError: an unknown name, or a text that is not of the parameter's type.
     """
-    known = cls.parameters()
-    for name in assignments:
-        if name not in known:
-            raise ParameterError(_unknown_parameter(cls, name, known))
-    return {
-        name: as_json(cls, name, known[name], _parsed(cls, name, known[name], text))
-        for name, text in assignments.items()
-    }
+    return _as_json(cls, assignments, _parsed)
 
 
 def parameters_as_json(cls: type[Parametrised], values: Mapping[str, object]) -> dict[str, Any]:
@@ -123,13 +118,21 @@ def parameters_as_json(cls: type[Parametrised], values: Mapping[str, object]) ->
     Raises:
         ParameterError: an unknown name, or a value that is not of the parameter's type.
     """
+    return _as_json(cls, values, _converted)
+
+
+def _as_json(
+    cls: type[Parametrised],
+    given: Mapping[str, Given],
+    read: Callable[[type[Parametrised], str, Any, Given], Any],
+) -> dict[str, Any]:
     known = cls.parameters()
-    for name in values:
+    for name in given:
         if name not in known:
             raise ParameterError(_unknown_parameter(cls, name, known))
     return {
-        name: as_json(cls, name, known[name], _converted(cls, name, known[name], value))
-        for name, value in values.items()
+        name: as_json(cls, name, known[name], read(cls, name, known[name], value))
+        for name, value in given.items()
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -140,7 +141,7 @@ def test_too_many_bad_records_end_the_run_at_once() -> None:
     ],
 )
 def test_a_task_is_given_up_with_the_reason(
-    kinds: list[str], limits: dict[str, int], why: str
+    kinds: list[str], limits: dict[str, Any], why: str
 ) -> None:
     """The reason of giving up has the failures, and their number if there are several."""
     assert GiveUp(why) == after_failure(_failures(*kinds), RetryPolicy(**limits), jitter=0.5)
