@@ -6,7 +6,9 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -622,3 +624,20 @@ def test_a_limit_that_is_not_reached_changes_nothing() -> None:
     outcomes, _ = _run(map_specs([1] * 7), FakeFleet(A), FakeTransport(), allowance=allowance)
     assert 7 == len(outcomes) == len(allowance.asked)
     assert any(longest is not None for _, longest in allowance.asked)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_task_in_this_process_looks_like_a_pause(tells: bool) -> None:
+    """Ten seconds without a tick are told as a pause, unless tasks run in this process."""
+    time = [0.0]
+
+    class Blocking(FakeTransport):
+        async def run(self, *given: Any, **options: Any) -> AsyncGenerator[AnyEvent, None]:
+            time[0] += 10.0
+            async for event in super().run(*given, **options):
+                yield event
+
+    clock, policy = Clock(lambda: time[0], lambda: time[0]), replace(QUICK, tells_pauses=tells)
+    outcomes, seen = _run(map_specs([1]), FakeFleet(A), Blocking(), policy, clock)
+    assert 1 == len(outcomes)
+    assert tells == any(isinstance(event, events.DriverAway) for event in seen)
