@@ -19,10 +19,10 @@ help:  ## This list
 run: $(VENV)/extension $(INPUT)  ## Count the words of INPUT=... (default: a generated text)
 	$(BIN)/python -m driver run --input "$(INPUT)" $(ARGS)
 
-test: $(VENV)/extension $(VENV)/emulator $(VENV)/moto  ## Unit and contract tests, the simulation, and basic runs
+test: $(VENV)/extension $(VENV)/examples $(VENV)/emulator $(VENV)/moto  ## Unit and contract tests, the simulation, and basic runs
 	$(BIN)/python -m pytest -n auto $(TESTS) $(ARGS)
 
-coverage: $(VENV)/extension  ## The unit tests alone reach LEAST % of the statements of each package
+coverage: $(VENV)/extension $(VENV)/examples  ## The unit tests alone reach LEAST % of the statements of each package
 	$(BIN)/python -m pytest -n auto tests/unit --cov --cov-report= $(ARGS)
 	@for package in mapreduce driver services; do \
 		$(BIN)/python -m coverage report --include="$$package/*" --fail-under=$(LEAST) --format=total >/dev/null \
@@ -33,7 +33,7 @@ coverage: $(VENV)/extension  ## The unit tests alone reach LEAST % of the statem
 integration: $(VENV)/extension $(VENV)/emulator $(VENV)/moto  ## Tests of whole runs, with real services
 	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
 
-check: $(VENV)/extension $(VENV)/infrastructure $(VENV)/emulator $(VENV)/sbom  ## Lint, format, types, imports, docs, infrastructure
+check: $(VENV)/extension $(VENV)/examples $(VENV)/infrastructure $(VENV)/emulator $(VENV)/sbom  ## Lint, format, types, imports, docs, infrastructure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -68,7 +68,7 @@ stop: $(VENV)/ready  ## Stop all tasks; stored data stays, and the next run star
 start: $(VENV)/ready  ## Start the tasks, for several runs in a row (ARGS="--mappers 20")
 	$(BIN)/python -m driver stack start $(ARGS)
 
-e2e: $(VENV)/extension $(VENV)/emulator $(VENV)/sbom  ## Deploy, run, scale, break and destroy on an AWS emulator
+e2e: $(VENV)/extension $(VENV)/examples $(VENV)/emulator $(VENV)/sbom  ## Deploy, run, scale, break and destroy on an AWS emulator
 	$(BIN)/python -m tests.e2e $(ARGS)
 
 containerd-store: $(VENV)/ready  ## Push from Docker's containerd store to immutable tags (root, Debian)
@@ -145,6 +145,11 @@ $(VENV)/ready: requirements/dev.txt
 	@echo "making the environment $(VENV): pip downloads and installs about 200 MB, which takes a minute"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/$(INSTALL) -r requirements/dev.txt
+	@touch $@
+
+# what the examples need more than MapReduce, in the same environment
+$(VENV)/examples: requirements/examples.txt | $(VENV)/ready
+	$(VENV)/$(INSTALL) -r requirements/examples.txt
 	@touch $@
 
 # the S3 emulator pins versions that conflict with ours, so it has a separate environment

@@ -1,0 +1,1 @@
+"""Other systems on the same Terraform modules and service shell, each whole in its folder."""
