@@ -173,6 +173,36 @@ run "several_containers_share_a_task_and_have_a_port_each" {
   }
 }
 
+run "several_services_may_run_one_image" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    command = ["worker", "--quiet"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["worker", "--quiet"]
+    error_message = "The command says which of them a task is."
+  }
+}
+
+run "without_a_command_the_image_decides" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  assert {
+    condition     = !contains(keys(jsondecode(aws_ecs_task_definition.this.container_definitions)[0]), "command")
+    error_message = "A command of no words would replace the image's."
+  }
+}
+
 run "a_deploy_replaces_tasks_or_doubles_them" {
   command = plan
 
