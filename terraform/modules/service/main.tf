@@ -7,8 +7,8 @@ locals {
     var.containers_per_task == 1 ? var.role : "${var.role}-${number + 1}" => var.port == null ? null : var.port + number
   }
 
-  # What follows the image's entry point; without a command there is no such key.
-  command = { for words in [var.command] : "command" => words if words != null }
+  # Left out, and not null, so that the image's own command stays.
+  command = { for name, words in { command = var.command } : name => words if words != null }
 
   # Ports that may be called, on each container.
   ports = [for port in values(local.containers) : port if port != null]

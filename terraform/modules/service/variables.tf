@@ -26,7 +26,7 @@ variable "image" {
 }
 
 variable "command" {
-  description = "Arguments of the image's entry point, for an image that several services run. Null: those of the image."
+  description = "Arguments of the image's entry point. Null: those of the image."
   type        = list(string)
   default     = null
 }
