@@ -1,10 +1,4 @@
-"""`python -m examples.albums`: run the album service on this machine, or work with a deployed one.
-
-  (none)   run tasks on this machine until Ctrl-C
-  serve    run one task with the settings ALBUMS_..., as a container does
-  urls     print the address of each task of the deployed stack
-  load     send requests all the time, and count those that are lost
-"""
+"""`python -m examples.albums`: run the album service here, or work with a deployed one."""
 
 from __future__ import annotations
 
@@ -40,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m examples.albums",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Without a command: run the album service on this machine until Ctrl-C.",
     )
     parser.add_argument("--tasks", type=int, default=1, help="processes, each with its own port")
     parser.add_argument(

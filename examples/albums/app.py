@@ -117,7 +117,7 @@ class _Albums:
             added = await asyncio.gather(
                 *(self._in_thread(self._store.listed, info) for info in infos)
             )
-        albums = SEEDS | {album.id: album for album in added if album and album.id not in SEEDS}
+        albums = {**SEEDS} | {album.id: album for album in added if album and album.id not in SEEDS}
         return _answer(HTTPStatus.OK, [album.fields() for album in albums.values()])
 
     async def get(self, album_id: str) -> Response:
@@ -214,9 +214,7 @@ def _methods(request: Request) -> list[str]:
     )
 
 
-def _answer(
-    status: HTTPStatus, value: object, headers: dict[str, str] | None = None
-) -> Response:
+def _answer(status: HTTPStatus, value: object, headers: dict[str, str] | None = None) -> Response:
     return Response(in_json(value), status, headers, media_type="application/json")
 
 

@@ -38,7 +38,9 @@ def run_tasks(tasks: int, port: int, store: Path | None) -> None:
         sockets = [_listening(settings, port + number if port else 0) for number in range(tasks)]
         for each in sockets:
             _say(f"http://127.0.0.1:{each.getsockname()[1]}/albums")
-        _say(f"added albums are in {folder}" + ("" if store else " until the end") + "; Ctrl-C ends")
+        _say(
+            f"added albums are in {folder}" + ("" if store else " until the end") + "; Ctrl-C ends"
+        )
         members = [
             Member(f"albums-{number}", (each.fileno(),), partial(_become, settings, each))
             for number, each in enumerate(sockets)
