@@ -83,7 +83,10 @@ def _urls(terraform: Path | None) -> int:
 
     found = look_up(deployed(terraform or TERRAFORM))()
     if not found:
-        sys.stderr.write("no task runs; start some: terraform apply -var album_count=1\n")
+        sys.stderr.write(
+            "no task runs; start one: "
+            "terraform -chdir=examples/albums/terraform apply -var album_count=1\n"
+        )
         return 1
     sys.stdout.writelines(f"{address}/albums\n" for address in found)
     return 0

@@ -85,7 +85,7 @@ def look_up(stack: Deployed) -> Callable[[], Sequence[str]]:
     def look() -> list[str]:
         try:
             tasks = list(_running(ecs, stack.cluster, service.service_name))
-            found = _public(ec2, tasks)
+            found = _addresses(ec2, tasks)
         except (BotoCoreError, ClientError, Boto3Error) as exc:
             raise FleetError(
                 f"AWS does not tell the addresses of cluster {stack.cluster} in {stack.region}: "
@@ -107,23 +107,35 @@ def _running(ecs: Any, cluster: str, service: str) -> Iterator[TaskTypeDef]:
         yield from (task for task in answer["tasks"] if task.get("lastStatus") == "RUNNING")
 
 
-def _public(ec2: Any, tasks: Sequence[TaskTypeDef]) -> list[str]:
-    """Return the tasks' public addresses, sorted."""
-    interfaces = [
-        detail["value"]
-        for task in tasks
-        for attachment in task.get("attachments", [])
-        for detail in attachment.get("details", [])
-        if detail.get("name") == "networkInterfaceId"
-    ]
-    found: list[str] = []
+def _addresses(ec2: Any, tasks: Sequence[TaskTypeDef]) -> list[str]:
+    """Return the tasks' addresses, sorted: the public one where there is one, else the private."""
+    private = {_detail(task, "networkInterfaceId"): _private(task) for task in tasks}
+    interfaces = [name for name in private if name]
+    public: dict[str, str] = {}
     for at in range(0, len(interfaces), AT_ONCE):
         # a filter: named as ids, one interface that is gone would fail the whole request
         asked = {"Name": "network-interface-id", "Values": interfaces[at : at + AT_ONCE]}
-        answer = ec2.describe_network_interfaces(Filters=[asked])
-        found += [
-            address
-            for interface in answer["NetworkInterfaces"]
-            if (address := interface.get("Association", {}).get("PublicIp"))
-        ]
-    return sorted(found)
+        for interface in ec2.describe_network_interfaces(Filters=[asked])["NetworkInterfaces"]:
+            if address := interface.get("Association", {}).get("PublicIp"):
+                public[interface["NetworkInterfaceId"]] = address
+    found = [public.get(name or "") or address for name, address in private.items()]
+    return sorted(address for address in found if address)
+
+
+def _private(task: TaskTypeDef) -> str | None:
+    networks = (
+        interface.get("privateIpv4Address")
+        for container in task.get("containers", [])
+        for interface in container.get("networkInterfaces", [])
+    )
+    return next(networks, None) or _detail(task, "privateIPv4Address")
+
+
+def _detail(task: TaskTypeDef, name: str) -> str | None:
+    """Return a detail of the task's network interface."""
+    details = (
+        detail
+        for attachment in task.get("attachments", [])
+        for detail in attachment.get("details", [])
+    )
+    return next((detail.get("value") for detail in details if detail.get("name") == name), None)

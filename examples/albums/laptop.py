@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def run_tasks(tasks: int, port: int, store: Path | None) -> None:
     """
     if not 1 <= tasks <= MOST_TASKS:
         raise UsageError(f"--tasks {tasks}: run 1 to {MOST_TASKS} tasks on one machine")
+    if port and not 1 <= port <= 65536 - tasks:
+        raise UsageError(f"--port {port}: choose 1 to {65536 - tasks}, or 0 for any free ones")
     folder = store or Path(tempfile.mkdtemp(prefix="albums-"))
     try:
         _prepare(folder)
@@ -51,14 +54,10 @@ def run_tasks(tasks: int, port: int, store: Path | None) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _become(settings: AlbumSettings, listening: socket.socket, lifeline: int) -> None:
-    run(settings, listening, lifeline)
-
-
 def _listening(settings: AlbumSettings, port: int) -> socket.socket:
     try:
         return listen(settings.model_copy(update={"port": port}))
-    except (OSError, OverflowError) as exc:
+    except OSError as exc:
         raise UsageError(
             f"port {port} of {settings.host} cannot be used ({exc}); choose others with --port, "
             "or --port 0 for any free ones"
