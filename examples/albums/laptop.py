@@ -38,17 +38,21 @@ def run_tasks(tasks: int, port: int, store: Path | None) -> None:
     try:
         _prepare(folder)
         settings = AlbumSettings(store=f"file://{folder.resolve()}", log_level="WARNING")
-        sockets = [_listening(settings, port + number if port else 0) for number in range(tasks)]
-        for each in sockets:
-            _say(f"http://127.0.0.1:{each.getsockname()[1]}/albums")
-        _say(
-            f"added albums are in {folder}" + ("" if store else " until the end") + "; Ctrl-C ends"
-        )
-        members = [
-            Member(f"albums-{number}", (each.fileno(),), partial(_become, settings, each))
-            for number, each in enumerate(sockets)
-        ]
-        Supervisor(members, until=None).run()
+        with ExitStack() as opened:
+            sockets = [
+                opened.enter_context(_listening(settings, port + number if port else 0))
+                for number in range(tasks)
+            ]
+            for each in sockets:
+                _say(f"http://127.0.0.1:{each.getsockname()[1]}/albums")
+            until = "" if store else " until the end"
+            _say(f"added albums are in {folder}{until}; Ctrl-C ends")
+            # the sockets stay open here, so a request waits while its task is started again
+            members = [
+                Member(f"albums-{number}", (each.fileno(),), partial(run, settings, each))
+                for number, each in enumerate(sockets)
+            ]
+            Supervisor(members, until=None).run()
     finally:
         if store is None:
             shutil.rmtree(folder, ignore_errors=True)
