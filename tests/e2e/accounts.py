@@ -7,7 +7,7 @@ Each is another stack in the same account, from another checkout, beside the one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from tests.e2e import remains, runs
 from tests.e2e.emulator import Emulator
 from tests.e2e.log import Log, Note, StepFailed
+from tests.e2e.proof import Prepare
 from tests.e2e.stack import DeployedStack
 
 LAB, LAB_ROLE = "mapreduce-lab", "LabRole"
@@ -33,8 +34,6 @@ ALLOWED = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
 }
-Prepare = Callable[[str, Mapping[str, object]], DeployedStack]
-"""Returns a stack in a checkout of its own, from a name and more variables of Terraform."""
 
 
 @dataclass(frozen=True, slots=True)
