@@ -31,7 +31,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main(argv: list[str] | None = None) -> int:
     """Read the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
-    parser.add_argument("--system", choices=NAMES, default=NAMES[0], help="what is deployed")
+    parser.add_argument("--system", choices=NAMES, default="mapreduce", help="what is deployed")
     parser.add_argument(
         "--input", type=Path, nargs="+", default=[], help="texts for MapReduce, in UTF-8"
     )

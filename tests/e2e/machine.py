@@ -141,7 +141,7 @@ def _dockerd(shell: Shell, temporary: Path) -> Iterator[Running]:
     bridge = bridge_choice(psutil.net_if_addrs())
     if bridge is None:
         raise CannotRun("this machine uses all networks from which Docker takes its bridge's")
-    runtime = sealing.write_runtime(temporary / "sealing-runtime")
+    runtime = sealing.write_runtime(temporary / "sealing-runtime", str(bridge.ip))
     with shell.having(HTTP_PROXY=DEAD_PROXY, HTTPS_PROXY=DEAD_PROXY, NO_PROXY="127.0.0.1").start(
         "dockerd",
         *("--config-file", temporary / "daemon.json"),

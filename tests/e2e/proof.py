@@ -16,14 +16,15 @@ ends with `destroyed`, and has its own steps between them. In the emulator these
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e import policies, remains
+from tests.e2e import policies, remains, stack
 from tests.e2e.emulator import Emulator
 from tests.e2e.log import Log, Note, StepFailed
-from tests.e2e.stack import DeployedStack
+from tests.e2e.stack import Box, DeployedStack
 from tests.requirement import everything_is_required, fault_of_a_skip
 
 Prepare = Callable[[str, Mapping[str, object]], DeployedStack]
@@ -37,6 +38,16 @@ status = open("/proc/1/status").read()
 print(re.search(r"Uid:\\t(\\d+)", status)[1], re.search(r"CapBnd:\\t0*(\\w+)", status)[1])
 {allowed}
 open("/x", "w")
+"""
+RESOLVE = """
+import socket
+try:
+    found = socket.getaddrinfo({name!r}, None, type=socket.SOCK_STREAM)
+except socket.gaierror as exc:
+    if exc.errno != socket.EAI_NONAME:
+        raise
+    found = []
+print(*(address for *_, (address, _) in found))
 """
 
 
@@ -122,6 +133,18 @@ def destroyed(log: Log, proof: Proof, role: str) -> None:
         if left:
             raise StepFailed("\n".join(left))
         note(f"no container, no {', no '.join(remains.QUESTIONS)}")
+
+
+def resolved_in(
+    made: DeployedStack, box: Box, name: str, limit_s: float = stack.SETTLE_S
+) -> set[str]:
+    """Return the addresses of a name in a container, or none if it does not resolve until then."""
+    until = time.monotonic() + limit_s
+    while True:
+        found = made.python_in(box, RESOLVE.format(name=name)).out.split()
+        if found or time.monotonic() > until:
+            return set(found)
+        time.sleep(1)
 
 
 def not_looked_at(note: Note) -> None:

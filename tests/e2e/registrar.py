@@ -1,7 +1,7 @@
 """Register the tasks of ECS services in Cloud Map, as ECS does: the emulator's ECS registers none.
 
-On Fargate a task has one address. In the emulator each container has its own, so each becomes an
-instance; all name the task's first port, as ECS does.
+On Fargate a task has one address. In the emulator each container has its own, which only Docker
+tells, so each becomes an instance; all name the task's first port, as ECS does.
 
 Health is Docker's: the image's HEALTHCHECK stands for the task definition's health check, which the
 emulator does not run. An instance is healthy once all containers of its task are.
@@ -167,17 +167,21 @@ class Registrar:
         wanted: dict[Key, Instance] = {}
         ecs = self.client("ecs")
         for cluster in ecs.list_clusters()["clusterArns"]:
-            services = _services(ecs, cluster)
-            if not any(service.get("serviceRegistries") for service in services):
-                continue
-            tasks = _tasks(ecs, cluster)
-            containers = [each for each in self._containers() if each.id in self.addresses]
-            for arn in {task["taskDefinitionArn"] for task in tasks} - self.ports.keys():
-                self.ports[arn] = _first_port(ecs, arn)
-            name = cluster.rpartition("/")[2]
-            wanted |= instances_of(name, services, tasks, self.ports, containers, self.addresses)
+            with _deleted_meanwhile():
+                wanted |= self._wanted(ecs, cluster)
         self._tell(changes(wanted, self.known))
         self.known = wanted
+
+    def _wanted(self, ecs: Any, cluster: str) -> dict[Key, Instance]:
+        services = _services(ecs, cluster)
+        if not any(service.get("serviceRegistries") for service in services):
+            return {}
+        tasks = _tasks(ecs, cluster)
+        containers = [each for each in self._containers() if each.id in self.addresses]
+        for arn in {task["taskDefinitionArn"] for task in tasks} - self.ports.keys():
+            self.ports[arn] = _first_port(ecs, arn)
+        name = cluster.rpartition("/")[2]
+        return instances_of(name, services, tasks, self.ports, containers, self.addresses)
 
     def _containers(self) -> list[Container]:
         """Return the containers that run, and learn the addresses of new ones."""
@@ -301,7 +305,7 @@ def _attributes(
 
 @contextmanager
 def _deleted_meanwhile() -> Iterator[None]:
-    """Pass over an answer that the service or instance is gone."""
+    """Pass over an answer that the cluster, service or instance is gone."""
     try:
         yield
     except ClientError as exc:

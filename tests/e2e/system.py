@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
-NAMES = ("mapreduce", "albums", "parameter_server", "serving")
+NAMES = sorted(
+    file.stem for file in Path(__file__).parent.glob("systems/*.py") if file.stem != "__init__"
+)
 SUFFIX = "-e2e"
 
 
