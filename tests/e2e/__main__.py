@@ -72,7 +72,10 @@ def _story(name: str, log: Log, shell: Shell, ends: ExitStack, inputs: list[Path
             )
     with log.step("machine: Terraform") as note:
         terraform, where = terraform_cli.with_provider(
-            engine.shell, checkout / system.folder, temporary
+            engine.shell,
+            checkout / system.folder,
+            temporary,
+            lock=checkout / "terraform" / terraform_cli.LOCK,
         )
         note(where)
     with log.step("machine: base images") as note:

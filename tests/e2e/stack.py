@@ -218,13 +218,10 @@ def prepare(
         variables: more variables of Terraform, by name.
     """
     own = {"AWS_ENDPOINT_URL_S3": s3} if s3 else {}
-    made = DeployedStack(
-        root,
-        engine,
-        replace(emulator.shell(shell), folder=root).having(MAPREDUCE_BUILD_OPTIONS=options),
-        system,
-        name or system.stack,
+    commands = replace(emulator.shell(shell), folder=root).having(
+        MAPREDUCE_BUILD_OPTIONS=options, MAPREDUCE_TERRAFORM=str(root / system.folder)
     )
+    made = DeployedStack(root, engine, commands, system, name or system.stack)
     for module, text in OVERRIDES.items():
         (root / "terraform" / "modules" / module / "emulator_override.tf").write_text(text)
     settings = {
