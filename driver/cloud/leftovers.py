@@ -195,6 +195,8 @@ def _priced_as(arn: str, aws: Aws) -> str:
         return ""
     if ":namespace/" in arn:
         return "route53" if _has_zone(aws, arn.rpartition("/")[2]) else ""
+    if ":loadbalancer/" in arn:
+        return "load balancer"
     return "dashboard" if ":dashboard/" in arn else _service_of(arn)
 
 
@@ -280,6 +282,15 @@ _QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
     ("logs", ""): _log_group,
     ("ssm", "parameter"): _parameter,
     ("cloudwatch", ""): _alarm,
+    ("elasticloadbalancing", "loadbalancer"): lambda aws, arn, _: bool(
+        aws.balancing.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+    ),
+    ("elasticloadbalancing", "listener"): lambda aws, arn, _: bool(
+        aws.balancing.describe_listeners(ListenerArns=[arn])["Listeners"]
+    ),
+    ("elasticloadbalancing", "targetgroup"): lambda aws, arn, _: bool(
+        aws.balancing.describe_target_groups(TargetGroupArns=[arn])["TargetGroups"]
+    ),
     ("scheduler", "schedule-group"): lambda aws, _, name: (
         aws.scheduler.get_schedule_group(Name=name)["State"] != "DELETING"
     ),

@@ -47,6 +47,7 @@ class ServiceSource(_Described):
             other services, and not alone.
         numbered: up to how many ECS services there are, each with a part of the tasks: ROLE,
             ROLE-1, ROLE-2.
+        needs: a variable without which there are no tasks.
         url: of a task for people, with {address} and {port}; printed after a deployment.
     """
 
@@ -58,6 +59,7 @@ class ServiceSource(_Described):
     spot_variable: str = ""
     beside: dict[str, int] = {}
     numbered: int = Field(1, ge=1)
+    needs: str = ""
     url: str = ""
 
 
@@ -149,6 +151,8 @@ def _tasks(role: str, service: ServiceSource, chosen: Mapping[str, object]) -> T
     cpu_variable = service.cpu_variable or f"{word}_cpu"
     count = _number(chosen, count_variable, service.count)
     if not all(_number(chosen, *pair) for pair in service.beside.items()):
+        count = 0
+    if service.needs and not chosen.get(service.needs):
         count = 0
     share = _number(chosen, service.spot_variable, 0) if service.spot_variable else 0
     return Tasks(

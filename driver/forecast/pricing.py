@@ -106,12 +106,15 @@ def resource_day(kind: str) -> str:
     """Return what a leftover resource costs a day, in words.
 
     Args:
-        kind: the service part of its ARN; of a hosted zone, and of a dashboard, the word for it.
+        kind: the service part of its ARN; of a hosted zone, a dashboard and a load balancer, the
+            word for it.
     """
     if kind == "route53":
         return f"${ZONE_MONTH / 30:.3f}"
     if kind == "dashboard":
         return f"${DASHBOARD_MONTH / 30:.3f}"
+    if kind == "load balancer":
+        return f"${LOAD_BALANCER_HOUR * 24:.2f}"
     if kind == "cloudwatch":
         return f"${ALARM_METRIC_MONTH / 30:.4f} for each metric of the alarm"
     if kind in STORAGE_GIB_MONTH:

@@ -34,6 +34,7 @@ class Needs:
         alarms: alarms or a dashboard.
         nightly_stop: a schedule that stops the services.
         budget: a budget.
+        load_balancer: an Application Load Balancer.
         actions: further actions that it needs.
     """
 
@@ -54,6 +55,7 @@ class Needs:
     alarms: bool = False
     nightly_stop: bool = False
     budget: bool = False
+    load_balancer: bool = False
     actions: tuple[str, ...] = ()
 
     @property
@@ -98,6 +100,7 @@ def needs_of(settings: DeploySettings, system: System) -> Needs:
         and bool(chosen.get("alarms") or chosen.get("dashboard")),
         nightly_stop="nightly_stop" in system.modules and bool(chosen.get("nightly_stop")),
         budget="budget" in system.modules and bool(chosen.get("monthly_budget_usd")),
+        load_balancer="load_balancer" in system.modules and bool(chosen.get("load_balancer")),
         actions=tuple(
             action
             for extra in system.rights

@@ -152,6 +152,17 @@ SCHEDULE = Rights(
         *("CreateSchedule", "GetSchedule", "DeleteSchedule", "ListTagsForResource"),
     ),
 )
+LOAD_BALANCER = Rights(
+    ANY,
+    _of(
+        "elasticloadbalancing",
+        *("CreateLoadBalancer", "DescribeLoadBalancers", "DeleteLoadBalancer", "AddTags"),
+        *("ModifyLoadBalancerAttributes", "DescribeLoadBalancerAttributes", "DescribeTags"),
+        *("CreateTargetGroup", "DescribeTargetGroups", "DeleteTargetGroup"),
+        *("ModifyTargetGroupAttributes", "DescribeTargetGroupAttributes"),
+        *("CreateListener", "DescribeListeners", "DeleteListener"),
+    ),
+)
 BUDGET = Rights(ANY, _of("budgets", "ModifyBudget", "ViewBudget"))
 ALWAYS = (
     IMAGES,
@@ -187,6 +198,8 @@ def rights_for(needs: Needs) -> Iterator[Rights]:
         yield SCHEDULE
     if needs.budget:
         yield BUDGET
+    if needs.load_balancer:
+        yield LOAD_BALANCER
     if needs.actions:
         yield Rights(ANY, needs.actions)
 

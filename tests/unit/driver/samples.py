@@ -101,3 +101,22 @@ STACK_VALUES: dict[str, object] = {
         "log_group": "/ecs/mapreduce/guard",
     },
 }
+
+ALBUMS_VALUES: dict[str, object] = {
+    "region": "eu-central-1",
+    "name": "albums",
+    "system": "albums",
+    "bucket": "albums-1-eu-central-1",
+    "cluster": "albums",
+    "service_discovery": "none",
+    "assign_public_ip": True,
+    "architecture": "X86_64",
+    "repository_urls": {"albums": "1.dkr.ecr/albums/albums"},
+    "image_tag": "abc",
+    "services": {
+        "albums": _service("albums", 256, 2) | {"memory": 512},
+        "worker": _service("worker", 1024, 1) | {"port": None},
+    },
+    "an_output_of_its_own": 1,
+}
+"""A stack of another system, with two services."""

@@ -255,6 +255,7 @@ def test_orphans_are_deregistered(aws: Aws, stubs: dict[str, Stubber]) -> None:
 
 CLOUD_MAP = "arn:aws:servicediscovery:eu-central-1:1"
 EC2 = "arn:aws:ec2:eu-central-1:1"
+BALANCING = "arn:aws:elasticloadbalancing:eu-central-1:1"
 REPOSITORY = "arn:aws:ecr:eu-central-1:1:repository/books/mapper"
 GROUP = "arn:aws:logs:eu-central-1:1:log-group:/ecs/books:*"
 PARAMETER = "arn:aws:ssm:eu-central-1:1:parameter/books/signing-key"
@@ -307,6 +308,27 @@ BUDGET = f"arn:aws:budgets::{'1' * 12}:budget/books-monthly"
             "describe_repositories",
             {"repositories": [{"repositoryName": "books/mapper"}]},
             "RepositoryNotFoundException",
+        ),
+        (
+            f"{BALANCING}:loadbalancer/app/books/1",
+            "balancing",
+            "describe_load_balancers",
+            {"LoadBalancers": [{}]},
+            "LoadBalancerNotFound",
+        ),
+        (
+            f"{BALANCING}:listener/app/books/1/2",
+            "balancing",
+            "describe_listeners",
+            {"Listeners": [{}]},
+            "ListenerNotFound",
+        ),
+        (
+            f"{BALANCING}:targetgroup/books/1",
+            "balancing",
+            "describe_target_groups",
+            {"TargetGroups": [{}]},
+            "TargetGroupNotFound",
         ),
         ("arn:aws:s3:::books", "s3", "head_bucket", {}, "404"),
         (
