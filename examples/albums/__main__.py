@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mapreduce.errors import MapReduceError, UsageError
@@ -40,16 +43,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=int, default=8080, help="of the first task; 0: any free ones"
     )
-    parser.add_argument("--store", type=Path, help="folder that keeps the added albums")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="folder that keeps the added albums"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="run one task, as a container does")
     urls = commands.add_parser("urls", help="print the address of each task of the deployed stack")
     load = commands.add_parser("load", help="send requests, and count those that are lost")
     for each in (urls, load):
-        each.add_argument("--terraform", type=Path, help="folder of the deployed root module")
-    load.add_argument("--urls", nargs="+", help="addresses; without them, those of the stack")
+        each.add_argument(
+            "--terraform", type=Path, metavar="DIR", help="folder of the deployed root module"
+        )
+    load.add_argument(
+        "--urls", nargs="+", metavar="URL", help="addresses; without them, those of the stack"
+    )
     load.add_argument("--requests", type=int, default=2000, help="at least so many")
-    load.add_argument("--seconds", type=float, default=0, help="and at least for so long")
+    load.add_argument(
+        "--seconds", type=float, default=0, help="and at least for so long; Ctrl-C ends it before"
+    )
     load.add_argument("--clients", type=int, default=8, help="requests at a time")
     return parser
 
@@ -104,14 +115,33 @@ def _load(given: argparse.Namespace) -> int:
     if min(given.requests, given.clients) < 1:
         raise UsageError("--requests and --clients are at least 1")
     began = time.monotonic()
-    total = load(
-        look,
-        lambda begun: begun < given.requests or time.monotonic() - began < given.seconds,
-        clients=given.clients,
-    )
+    with _told_to_end() as ended:
+        total = load(
+            look,
+            lambda begun: (
+                not ended.is_set()
+                and (begun < given.requests or time.monotonic() - began < given.seconds)
+            ),
+            clients=given.clients,
+        )
     took = time.monotonic() - began
     sys.stdout.write(f"{total}; {total.requests / took:.0f} a second\n")
     return 0 if total.is_good else 1
+
+
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set, so that the counts so far are printed."""
+    ended = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: ended.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":
