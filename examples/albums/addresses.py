@@ -41,7 +41,7 @@ class Deployed(BaseModel):
     region: str
     cluster: str
     services: Mapping[str, Service]
-    load_balancer_url: str | None
+    load_balancer_url: str | None = None  # Terraform leaves an output that is null out
 
 
 def deployed(folder: Path = TERRAFORM) -> Deployed:

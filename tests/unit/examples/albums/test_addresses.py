@@ -142,9 +142,12 @@ def _terraform(
 
 
 def test_the_stack_is_read_from_terraforms_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs that the addresses do not need are ignored."""
-    _terraform(monkeypatch, {name: {"value": value} for name, value in OUTPUTS.items()})
+    """Outputs that the addresses do not need are ignored; Terraform leaves out those that are null."""
+    given = {name: {"value": value} for name, value in OUTPUTS.items() if value is not None}
+    _terraform(monkeypatch, given)
     assert deployed(Path("/root")) == STACK
+    _terraform(monkeypatch, given | {"load_balancer_url": {"value": "http://lb"}})
+    assert deployed(Path("/root")).load_balancer_url == "http://lb"
 
 
 @pytest.mark.parametrize("outputs", [{}, {"region": {"value": "eu-central-1"}}])
