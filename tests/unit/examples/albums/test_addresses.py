@@ -142,7 +142,7 @@ def _terraform(
 
 
 def test_the_stack_is_read_from_terraforms_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs that the addresses do not need are ignored; Terraform leaves out those that are null."""
+    """Outputs that no address needs are ignored; Terraform leaves out those that are null."""
     given = {name: {"value": value} for name, value in OUTPUTS.items() if value is not None}
     _terraform(monkeypatch, given)
     assert deployed(Path("/root")) == STACK
