@@ -105,7 +105,7 @@ class Network:
     @cached_property
     def mean(self) -> Vector:
         """Return the mean of each pixel over the training rows."""
-        return self.training.pixels.mean(axis=0)
+        return np.asarray(self.training.pixels.mean(axis=0))
 
     def init(self, seed: int) -> Vector:
         """Return uniform weights within sqrt(6 / (inputs + outputs)) of 0, and no bias.
