@@ -33,14 +33,21 @@ class Client:
         return RunStatus.model_validate_json(reply.status)
 
     def begin(self, spec: RunSpec, patience_s: float = PATIENCE_S) -> str:
-        """Begin a run, once the server answers; return the run's name.
+        """Begin a run, or find the same one in progress; return its name.
 
         Raises:
-            UsageError: the server refuses the run.
+            UsageError: the server refuses the run, or has another in progress.
             FleetError: it does not answer.
         """
+        end_s = time.monotonic() + patience_s
+        while (found := self._patiently(patience_s)).state == "starting":
+            if time.monotonic() > end_s:
+                raise FleetError(found.problem or "the server does not find its store")
+            time.sleep(POLL_S)
+        if found.state in ("waiting", "training", "writing") and found.spec == spec:
+            return found.run  # an earlier command has begun it
+        # sent once: the server may have begun the run although no answer came
         request = ps.TrainRequest(spec=spec.model_dump_json())
-        self._patiently(self.status, patience_s)  # Train is sent once: it may not be repeated
         return self._peer.call(request, ps.TrainReply, CALL_S).run
 
     def follow(
@@ -60,7 +67,7 @@ class Client:
             FleetError: the server does not answer, or has another run.
         """
         while True:
-            status = self._patiently(self.status, patience_s)
+            status = self._patiently(patience_s)
             if status.run == run:
                 tell(status)
             elif status.run:
@@ -79,11 +86,11 @@ class Client:
         """Close the connection."""
         self._peer.close()
 
-    def _patiently(self, call: Callable[[], RunStatus], patience_s: float) -> RunStatus:
+    def _patiently(self, patience_s: float) -> RunStatus:
         end_s = time.monotonic() + patience_s
         while True:
             try:
-                return call()
+                return self.status()
             except TaskLost as exc:
                 if time.monotonic() > end_s:
                     raise FleetError(

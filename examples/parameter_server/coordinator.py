@@ -137,7 +137,10 @@ class Coordinator:
                 "--servers"
             )
         if self._progress.is_busy:
-            raise UsageError(f"run {self._progress.run} is in progress; wait for its end")
+            raise UsageError(
+                f"run {self._progress.run or 'of before'} is in progress; wait for its end: "
+                "python -m examples.parameter_server status"
+            )
         run = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{token_hex(3)}"
         await self._training.submit(run, spec)
         return ps.TrainReply(run=run)

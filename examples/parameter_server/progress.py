@@ -31,7 +31,7 @@ class Progress:
     @property
     def is_busy(self) -> bool:
         """Whether there is a run that has not ended."""
-        return self.state in ("waiting", "training", "writing")
+        return self.state in ("starting", "waiting", "training", "writing")
 
     @property
     def run(self) -> str:

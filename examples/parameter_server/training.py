@@ -110,6 +110,8 @@ class Training:
             self._progress.clear("store")
             if found:
                 self._progress.begin(*found)
+            else:
+                self._progress.change("idle")
             return found
 
     async def _carry_out(self, run: str, spec: RunSpec) -> None:

@@ -45,7 +45,7 @@ from services.shell.supervisor import own_lifeline
 CALL_S = 20.0
 WAIT_S = 5.0
 """A lease is waited for so long in one call."""
-IDLE_S = 1.0
+IDLE_S = 0.3
 """Between two questions for a run when there is none."""
 SHORT_PAUSE_S, LONG_PAUSE_S = 0.05, 2.0
 SAY_EVERY_S = 10.0
