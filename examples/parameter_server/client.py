@@ -76,9 +76,7 @@ class Client:
                 return status
             time.sleep(POLL_S)
 
-    def train(
-        self, spec: RunSpec, tell: Callable[[RunStatus], None] = lambda _: None
-    ) -> RunStatus:
+    def train(self, spec: RunSpec, tell: Callable[[RunStatus], None] = lambda _: None) -> RunStatus:
         """Begin a run and follow it to its end."""
         return self.follow(self.begin(spec), tell)
 

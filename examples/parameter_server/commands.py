@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -24,7 +25,7 @@ _TOLD: Final = ("run", "state", "sha256", "evaluation", "version", "generation",
 def main(arguments: Sequence[str]) -> int:
     """Run a command; return its exit code."""
     if arguments and arguments[0] in ("bench", "export"):
-        return _of_lab(arguments[0], arguments[1:])
+        return _other(arguments[0], arguments[1:])
     parsed = _parser().parse_args(arguments)
     try:
         if parsed.command == "server":
@@ -46,12 +47,10 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def _of_lab(command: str, arguments: Sequence[str]) -> int:
+def _other(command: str, arguments: Sequence[str]) -> int:
+    # imported at first use: the images have neither
+    run: Callable[[Sequence[str]], int] = import_module(f"examples.parameter_server.{command}").main
     try:
-        if command == "bench":
-            from examples.parameter_server.bench import main as run
-        else:
-            from examples.parameter_server.export import main as run
         return run(arguments)
     except MapReduceError as exc:
         _say(f"error: {exc}")

@@ -170,7 +170,7 @@ class LocalFleet:
         return self._started(member.command, member.environment)
 
     def _reserved(self) -> int:
-        """Return a free port that stays ours: bound, not listened to, and shared with the server."""
+        """Return a free port that stays ours: bound, and left to the server to listen at."""
         reserved = self._ends.enter_context(socket.socket())
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(("127.0.0.1", 0))

@@ -86,7 +86,11 @@ class TrainingMetrics:
         since_s = now_s - self._told_at_s
         if since_s < EVERY_S and not last:
             return
-        values = {"Clock": clock, "Staleness": self._most_stale, "Workers": workers}
+        values: dict[str, float] = {
+            "Clock": clock,
+            "Staleness": self._most_stale,
+            "Workers": workers,
+        }
         if loss is not None:
             values["Loss"] = loss
         if self._told_at_s and clock >= self._told_clock:

@@ -1,4 +1,4 @@
-"""Pin what the last bits of a gradient depend on, beside its numbers: OpenBLAS's threads and kernel.
+"""Pin what the last bits of a gradient depend on: OpenBLAS's threads and kernel.
 
 Call `pin` before NumPy is imported.
 """

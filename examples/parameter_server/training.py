@@ -137,7 +137,7 @@ class Training:
                 try:
                     current = await self._servers.restore(run, number, spec, cut)
                 except OutputLost as exc:
-                    log.error("a cut is lost; taking the one before", error=str(exc))
+                    log.warning("a cut is lost; taking the one before", error=str(exc))
                     continue
                 except MapReduceError as exc:
                     if self._progress.trouble("server", str(exc)):

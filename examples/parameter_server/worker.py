@@ -179,9 +179,7 @@ class Assignment:
             self._address(request, lease)
             fill(request, payload.part(start, end))
             requests.append(request)
-        verdicts = [
-            reply.verdict for reply in self._all(self._peers[1:], requests, ps.PushReply)
-        ]
+        verdicts = [reply.verdict for reply in self._all(self._peers[1:], requests, ps.PushReply)]
         return next((each for each in verdicts if each not in (APPLIED, DUPLICATE)), "")
 
     def _commit(

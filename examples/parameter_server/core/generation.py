@@ -1,4 +1,4 @@
-"""One generation of a run at server 0: leases out, gradients in, the account of both. No network."""
+"""One generation of a run at server 0: leases out, gradients in, the account of both."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from google.protobuf.message_factory import GetMessageClass
 from examples.parameter_server.wire import ps_pb2 as ps
 from mapreduce.errors import (
     MapReduceError,
-    Retry,
     OutputLost,
+    Retry,
     StorageError,
     TaskLost,
     Unauthorized,
@@ -104,9 +104,7 @@ def parsed(kind: type[Message], body: bytes) -> Message:
 
 def code_of(exc: Exception) -> grpc.StatusCode:
     """Return the status code of an answer that is an error."""
-    return next(
-        (code for kind, code in _CODES if isinstance(exc, kind)), grpc.StatusCode.INTERNAL
-    )
+    return next((code for kind, code in _CODES if isinstance(exc, kind)), grpc.StatusCode.INTERNAL)
 
 
 def error_of(exc: grpc.RpcError, address: str, method: str) -> MapReduceError:

@@ -1,4 +1,4 @@
-"""A server as its callers see it: calls that are signed, encrypted, limited in time, one error tree.
+"""A server as its callers see it: calls that are signed, encrypted and limited in time.
 
 The address is resolved anew after every failure: a server that was replaced has another.
 """
@@ -56,7 +56,7 @@ class Peer:
                 self.address, _credentials(self._key), _channel_options()
             )
         metadata = signed(self._key, method.path, body, time.time())
-        call = self._channel.unary_unary(method.path)
+        call: Any = self._channel.unary_unary(method.path)
         return call.future(body, timeout=timeout_s, metadata=metadata)
 
     def answer(self, pending: Any, request: Message, reply: type[R]) -> R:
@@ -98,9 +98,8 @@ class AsyncPeer:
             )
         metadata = signed(self._key, method.path, body, time.time())
         try:
-            answer = await self._channel.unary_unary(method.path)(
-                body, timeout=timeout_s, metadata=metadata
-            )
+            call: Any = self._channel.unary_unary(method.path)
+            answer = await call(body, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as exc:
             await self.close()
             raise error_of(exc, self.address, method.name) from exc
