@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 
 def ranges(parameters: int, servers: int) -> tuple[tuple[int, int], ...]:
     """Return each server's range [start, end); their lengths differ by one at most.
@@ -12,4 +14,4 @@ def ranges(parameters: int, servers: int) -> tuple[tuple[int, int], ...]:
     """
     length, longer = divmod(parameters, servers)
     starts = [number * length + min(number, longer) for number in range(servers + 1)]
-    return tuple(zip(starts[:-1], starts[1:], strict=True))
+    return tuple(pairwise(starts))

@@ -64,6 +64,11 @@ class Shard:
         self.cuts: dict[int, Cut] = {cut.version: cut}
 
     @property
+    def is_done(self) -> bool:
+        """Whether all clocks of the run are applied."""
+        return self.version >= self._spec.clocks
+
+    @property
     def is_finite(self) -> bool:
         """Whether training has not diverged."""
         return bool(np.isfinite(self.theta).all())

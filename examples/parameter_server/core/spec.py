@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-State = Literal["idle", "waiting", "training", "writing", "done", "failed"]
-"""What a run does: waits for workers, trains, writes its last cut; or there is none (idle)."""
+State = Literal["starting", "idle", "waiting", "training", "writing", "done", "failed"]
+"""What a run does: waits for workers, trains, writes its last cut. Before there is one, server 0
+looks for one that it has left (starting), or has none (idle).
+"""
 
 
 class RunSpec(BaseModel):
@@ -66,7 +68,7 @@ class RunStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    state: State = "idle"
+    state: State = "starting"
     run: str = ""
     spec: RunSpec | None = None
     generation: int = 0

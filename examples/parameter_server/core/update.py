@@ -17,7 +17,7 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """SGD with momentum: `velocity = momentum * velocity + gradient`, `theta -= rate * velocity`."""
+    """SGD with momentum: velocity = momentum * velocity + gradient, theta -= rate * velocity."""
 
     rate: float
     momentum: float

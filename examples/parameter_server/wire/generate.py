@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,4 +27,3 @@ def generate(output: Path) -> None:
 
 if __name__ == "__main__":
     generate(ROOT)
-    sys.exit(0)
