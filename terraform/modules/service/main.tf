@@ -7,6 +7,9 @@ locals {
     var.containers_per_task == 1 ? var.role : "${var.role}-${number + 1}" => var.port == null ? null : var.port + number
   }
 
+  # Left out, and not null, so that the image's own command stays.
+  command = { for name, words in { command = var.command } : name => words if words != null }
+
   # Ports that may be called, on each container.
   ports = [for port in values(local.containers) : port if port != null]
 
@@ -64,7 +67,7 @@ resource "aws_ecs_task_definition" "this" {
     }
   }
 
-  container_definitions = jsonencode([for container, port in local.containers : {
+  container_definitions = jsonencode([for container, port in local.containers : merge(local.command, {
     name      = container
     image     = var.image
     essential = true
@@ -118,7 +121,7 @@ resource "aws_ecs_task_definition" "this" {
         max-buffer-size = "8m"
       }
     }
-  }])
+  })])
 }
 
 resource "aws_service_discovery_service" "this" {

@@ -25,6 +25,12 @@ variable "image" {
   type        = string
 }
 
+variable "command" {
+  description = "Arguments of the image's entry point. Null: those of the image."
+  type        = list(string)
+  default     = null
+}
+
 variable "architecture" {
   description = "CPU architecture: X86_64 or ARM64."
   type        = string
