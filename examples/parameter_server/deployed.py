@@ -121,6 +121,23 @@ def signing_key(stack: Stack, session: Any = None) -> str:
     return str(found["Parameter"]["Value"])
 
 
+def credentials() -> Any:
+    """Return this machine's credentials for the object store: SSO, profile, role or keys.
+
+    Raises:
+        FleetError: there are none.
+    """
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    session = boto3.Session()
+    try:
+        if session.get_credentials() is None:
+            raise FleetError("there are no AWS credentials; run: aws configure, or aws sso login")
+    except BotoCoreError as exc:
+        raise FleetError(f"the AWS credentials cannot be read: {exc}") from exc
+    return Boto3CredentialProvider(session)
+
+
 def _runs(task: Mapping[str, Any]) -> bool:
     return bool(task.get("lastStatus") == "RUNNING")
 

@@ -49,8 +49,7 @@ class Exported:
 def main(arguments: Sequence[str]) -> int:
     """Export the model of a run that is done; print where it is as JSON."""
     parsed = _parser().parse_args(arguments)
-    store = parsed.store if "://" in parsed.store else f"file://{Path(parsed.store).resolve()}"
-    storage = open_storage()
+    storage, store = _opened(parsed.store)
     outcome, theta = trained(storage, store, parsed.run)
     network = model_named(outcome.spec.model)
     if not isinstance(network, Network):
@@ -86,10 +85,25 @@ def trained(storage: Storage, store: str, run: str | None) -> tuple[Outcome, Vec
     raise UsageError(f"{store} has {which}; train with --store, and give the same --store here")
 
 
+def _opened(store: str | None) -> tuple[Storage, str]:
+    """Return the storage, and the URL of the store: that of the deployed stack if None."""
+    if store and not store.startswith("s3://"):
+        return open_storage(), f"file://{Path(store.removeprefix('file://')).resolve()}"
+    # imported at first use: a laptop's training does without AWS
+    from examples.parameter_server.deployed import credentials, deployed
+
+    if store:
+        return open_storage(credentials=credentials()), store
+    stack = deployed()
+    return open_storage(credentials=credentials(), region=stack.region), f"s3://{stack.bucket}"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m examples.parameter_server export")
     parser.add_argument(
-        "--store", required=True, help="folder or s3://bucket that the run was trained with"
+        "--store",
+        help="folder or s3://bucket that the run was trained with (default: the bucket of the "
+        "deployed stack)",
     )
     parser.add_argument("--run", help="name of the run (default: the newest that is done)")
     parser.add_argument("--name", default="digits", help="name of the model (default digits)")
