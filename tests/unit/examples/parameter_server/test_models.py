@@ -96,7 +96,7 @@ def _loop(model: Network, clocks: int) -> Vector:
             for each in range(2)
         ]
         velocity = 0.5 * velocity + (parts[0] + parts[1]) / 2
-        theta = theta - 0.3 * velocity
+        theta = theta - 0.2 * velocity
     return theta
 
 
