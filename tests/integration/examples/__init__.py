@@ -1,0 +1,1 @@
+"""The other systems, as real processes."""
