@@ -65,7 +65,7 @@ class LocalFleet:
     ) -> None:
         self.key = new_key()
         self._count = workers
-        self._worker_command = worker_command
+        self.worker_command = worker_command
         self._expected = workers if expected_workers is None else expected_workers
         self._ends = ExitStack()
         self._lock = threading.RLock()
@@ -115,7 +115,7 @@ class LocalFleet:
         """Start workers, or ask some to leave, until there are so many."""
         with self._lock:
             while len(self.workers) < workers:
-                self.workers.append(self._started(self._worker_command, {}))
+                self.workers.append(self._started(self.worker_command, {}))
             leaving = [self.workers.pop() for _ in range(len(self.workers) - workers)]
         for member in leaving:
             member.process.send_signal(signal.SIGTERM)

@@ -66,8 +66,13 @@ class Holder:
         return ps.RestoreReply(ahead=ahead)
 
     async def fetch(self, request: ps.FetchRequest) -> ps.FetchReply:
-        """Return the parameters of the range, if the worker does not have them."""
+        """Return the parameters of the range: the version wanted, or any that the worker lacks."""
         shard = self._current(request.generation)
+        if request.HasField("version"):
+            theta = shard.at(request.version)
+            if theta is None:
+                return ps.FetchReply(version=shard.version)
+            return ps.FetchReply(version=request.version, updates=-1, values=packed(theta))
         values = None if request.updates == shard.updates else packed(shard.theta)
         return ps.FetchReply(version=shard.version, updates=shard.updates, values=values)
 

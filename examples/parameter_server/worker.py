@@ -65,13 +65,11 @@ class Parameters:
 
     Attributes:
         version: clocks that every range contains.
-        newest: clocks that a range contains.
         updates: of each range, to ask for newer ones.
         ranges: the numbers.
     """
 
     version: int
-    newest: int
     updates: tuple[int, ...]
     ranges: tuple[Vector, ...]
 
@@ -151,33 +149,38 @@ class Assignment:
         Without staleness the parameters of a clock are fetched once.
         """
         held = self._parameters
-        if self._spec.staleness == 0 and held and held.version == held.newest == clock:
+        exact = self._spec.staleness == 0
+        if exact and held and held.version == clock:
             return held
         requests = [
             ps.FetchRequest(
-                generation=self._generation, updates=held.updates[shard] if held else -1
+                generation=self._generation,
+                updates=held.updates[shard] if held else -1,
+                version=clock if exact else None,
             )
             for shard in range(len(self._peers))
         ]
         replies = self._all(self._peers, requests, ps.FetchReply)
+        if any(not is_fresh(clock, reply.version, self._spec.staleness) for reply in replies):
+            return None
         found = tuple(
             vector(reply.values) if reply.HasField("values") or held is None else held.ranges[shard]
             for shard, reply in enumerate(replies)
         )
-        versions = [reply.version for reply in replies]
-        self._parameters = held = Parameters(
-            min(versions), max(versions), tuple(reply.updates for reply in replies), found
+        self._parameters = Parameters(
+            min(reply.version for reply in replies),
+            tuple(reply.updates for reply in replies),
+            found,
         )
-        fresh = is_fresh(clock, held.version, self._spec.staleness)
-        return held if fresh and is_fresh(clock, held.newest, self._spec.staleness) else None
+        return self._parameters
 
     def _push_to_others(self, lease: ps.LeaseReply, version: int, payload: Payload) -> str:
         """Push to all servers but server 0; return why one refuses, or ""."""
         requests = []
         for start, end in self._ranges[1:]:
             request = ps.PushRequest(version=version)
-            self._address(request, lease)
             fill(request, payload.part(start, end))
+            self._address(request, lease)
             requests.append(request)
         verdicts = [reply.verdict for reply in self._all(self._peers[1:], requests, ps.PushReply)]
         return next((each for each in verdicts if each not in (APPLIED, DUPLICATE)), "")

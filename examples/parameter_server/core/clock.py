@@ -21,12 +21,14 @@ def may_begin(clock: int, version: int, staleness: int | None) -> bool:
 def is_fresh(clock: int, version: int, staleness: int | None) -> bool:
     """Return whether a gradient may be added: its parameters lacked no more than the bound allows.
 
-    Parameters that already contain the gradient's own clock are refused too: the clock can end only
-    with this gradient, so they were read while another worker's copy of it was on its way.
+    In BSP, parameters that contain the gradient's own clock are refused too. Under a bound above 0
+    they may: a range that contains the clock has the gradient already, from another copy.
 
     Args:
         clock: of the gradient.
         version: clocks that were applied in the parameters it was computed from.
         staleness: the run's bound.
     """
-    return staleness is None or clock - staleness <= version <= clock
+    if staleness is None:
+        return True
+    return version == clock if staleness == 0 else clock - version <= staleness

@@ -200,5 +200,6 @@ class Leases:
             and lease.worker != worker
             and lease.number in self._copies.get(lease.task, ())
             and len(self._copies[lease.task]) < COPIES
+            and not self._is_done(lease.task)
         ]
         return min(slow, default=None)

@@ -57,6 +57,7 @@ class Shard:
             self._seen[clock].add(micro_batch)
         self._velocity = cut.velocity
         self._wanted: set[int] = set()
+        self._before: Vector | None = None
         self.theta = cut.theta
         self.version = cut.version
         self.updates = 0
@@ -81,6 +82,16 @@ class Shard:
         return tuple(
             sorted((clock, each) for clock, numbers in self._seen.items() for each in numbers)
         )
+
+    def at(self, version: int) -> Vector | None:
+        """Return the parameters of the present version or the one before; None for others.
+
+        A range may have all gradients of a clock before server 0 has: a worker that died between
+        its pushes left one there. Whoever computes that one for server 0 needs the same parameters.
+        """
+        if version == self.version:
+            return self.theta
+        return self._before if version == self.version - 1 else None
 
     def want_cut(self, version: int) -> None:
         """Make a cut at this version too, beside each `checkpoint_every` clocks."""
@@ -124,6 +135,7 @@ class Shard:
         while len(self._seen[self.version]) == self._spec.micro_batches:
             del self._seen[self.version]
             held = self._held.pop(self.version, None)
+            self._before = self.theta
             if held is not None:
                 self._step(self._rule, ordered_mean([held[number] for number in sorted(held)]))
                 self.applied += self._spec.micro_batches

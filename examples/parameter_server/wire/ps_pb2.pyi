@@ -69,12 +69,14 @@ class LeaseReply(_message.Message):
     def __init__(self, micro_batch: _Optional[_Union[MicroBatch, _Mapping]] = ..., lease: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class FetchRequest(_message.Message):
-    __slots__ = ("generation", "updates")
+    __slots__ = ("generation", "updates", "version")
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     UPDATES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     generation: Generation
     updates: int
-    def __init__(self, generation: _Optional[_Union[Generation, _Mapping]] = ..., updates: _Optional[int] = ...) -> None: ...
+    version: int
+    def __init__(self, generation: _Optional[_Union[Generation, _Mapping]] = ..., updates: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
 
 class FetchReply(_message.Message):
     __slots__ = ("version", "updates", "values")

@@ -150,11 +150,18 @@ class _World:
         """Lease, fetch and compute."""
         lease = self.generation.grant(self.random.choice("abcd"), self.now_s)
         if lease is not None:
-            version = min(shard.version for shard in self.shards)
-            theta = np.concatenate([shard.theta for shard in self.shards])
-            torn = version != max(shard.version for shard in self.shards)
-            gradient = _gradient(theta, *lease.task)
-            self.held.append((lease, -1 if torn else version, gradient))
+            if self.spec.staleness == 0:
+                version = lease.clock
+                ranges_ = [shard.at(version) for shard in self.shards]
+            else:
+                version = min(shard.version for shard in self.shards)
+                ranges_ = [shard.theta for shard in self.shards]
+            found = [each for each in ranges_ if each is not None]
+            if len(found) < len(self.shards):
+                self.commit(lease, ledger.STALE)
+                return
+            gradient = _gradient(np.concatenate(found), *lease.task)
+            self.held.append((lease, version, gradient))
 
     def push(self) -> None:
         """Push to some servers, perhaps not to all, in the order that a worker keeps."""
@@ -198,6 +205,29 @@ def test_any_interleaving_gives_the_plain_loops_bits(seed: int, servers: int) ->
     theta = np.concatenate([shard.theta for shard in world.shards])
     assert _plain().tobytes() == theta.tobytes()
     assert {24} == {shard.applied for shard in world.shards}
+
+
+@pytest.mark.parametrize("servers", [2, 3])
+@pytest.mark.parametrize("seed", range(8))
+def test_workers_that_die_between_pushes_cost_nothing_but_time(seed: int, servers: int) -> None:
+    """A gradient that some ranges have and server 0 has not is computed again, from the same
+    parameters, though those ranges have moved on.
+    """
+    world = _World(seed, SPEC, servers)
+    for _ in range(3000):
+        world.now_s += 0.5
+        if world.random.random() < 0.5:
+            world.lease()
+        elif world.random.random() < 0.5 and world.held:
+            lease, version, gradient = world.held.pop()
+            for shard, (start, end) in [*zip(world.shards, ranges(SIZE, servers), strict=True)][1:]:
+                shard.push(*lease.task, version, Payload(end - start, gradient[start:end]))
+        else:
+            world.push()
+        world.generation.leases.expire(world.now_s)
+    assert world.generation.leases.is_done
+    theta = np.concatenate([shard.theta for shard in world.shards])
+    assert _plain().tobytes() == theta.tobytes()
 
 
 @pytest.mark.parametrize("staleness", [0, 2, None])

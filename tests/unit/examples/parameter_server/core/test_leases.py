@@ -85,6 +85,20 @@ def test_an_idle_worker_repeats_a_slow_micro_batch() -> None:
     assert leases.grant("third", 9.0) is None
 
 
+def test_a_finished_micro_batch_is_not_repeated() -> None:
+    """The lease that lost stays open, and no backup of it goes out."""
+    leases = Leases(SPEC)
+    quick, slow = _granted(leases, "quick"), _granted(leases, "slow")
+    leases.finish(quick, 1.0)
+    backup = _granted(leases, "quick", 3.0)
+    assert leases.finish(backup, 4.0)
+    first, second = _granted(leases, "quick", 4.0), _granted(leases, "quick", 4.0)
+    assert (1, 1) == (first.clock, second.clock)
+    assert leases.find(slow.number) == slow
+    leases.finish(first, 5.0)
+    assert leases.grant("quick", 5.5) is None
+
+
 def test_backups_can_be_switched_off() -> None:
     """Without backups an idle worker waits."""
     leases = Leases(SPEC.model_copy(update={"backups": False}))

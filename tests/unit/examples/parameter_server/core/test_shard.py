@@ -10,9 +10,7 @@ from examples.parameter_server.core import ledger
 from examples.parameter_server.core.shard import APPLIED, KEPT_CUTS, Cut, Shard, in_all
 from examples.parameter_server.core.spec import RunSpec
 
-SPEC = RunSpec(
-    clocks=50, micro_batches=3, learning_rate=1.0, momentum=0.0, checkpoint_every=2
-)
+SPEC = RunSpec(clocks=50, micro_batches=3, learning_rate=1.0, momentum=0.0, checkpoint_every=2)
 SIZE = 2
 
 
@@ -88,6 +86,16 @@ def test_refused(
     assert verdict == shard.push(clock, micro_batch, version, payload)
     assert APPLIED == shard.push(2, 0, 2, _dense(0.0, 0.0))
     assert before == shard.theta.tobytes()
+
+
+def test_the_parameters_of_before_are_kept() -> None:
+    """A range gives its present and its last parameters, and no others."""
+    shard = _shard()
+    _fill(shard, 0)
+    _fill(shard, 1)
+    found = [shard.at(version) for version in (2, 1, 0, 3)]
+    assert [-6.0, -3.0] == [each[0] for each in found[:2] if each is not None]
+    assert [None, None] == found[2:]
 
 
 def test_a_duplicate_is_not_added_twice() -> None:
