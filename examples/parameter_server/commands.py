@@ -192,8 +192,9 @@ def _client(parsed: argparse.Namespace) -> Any:
         from examples.parameter_server.deployed import deployed, server_address, signing_key
 
         stack = deployed()
-        address = address or server_address(stack)
         key = key or signing_key(stack)
+        if not address:
+            return Client(server_address(stack), key, lambda: server_address(stack))
     return Client(address, key)
 
 
