@@ -82,7 +82,7 @@ def test_leased_is_applied_and_refused(events: list[tuple[int, str]]) -> None:
         _ = ledger.apply(number) if kind == "apply" else ledger.refuse(number, DUPLICATE)
     ledger.close()
     counts = ledger.counts
-    first = {number: kind for number, kind in reversed(events)}
+    first = dict(reversed(events))
     assert counts.leased == counts.applied + sum(counts.refused.values())
     assert sum(kind == "apply" for kind in first.values()) == counts.applied
     check(counts, counts.applied)
