@@ -14,16 +14,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from driver.cloud.terraform import system_folders
 from tests.e2e import terraform_cli
 from tests.e2e.processes import Shell
-from tests.infrastructure.variants import FOLDER, Account, emulated_account
+from tests.infrastructure.variants import EXAMPLES, Account, emulated_account
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = {
-    system_folders()[file.stem]: file for file in sorted((FOLDER / "examples").glob("*.tfvars"))
-}
-"""The variables of each example that has types of resources of its own, by its root."""
 TABLE = Path(__file__).with_name("provider_calls.json")
 CHANGED = ["-var=monthly_budget_usd=30", "-var=nightly_stop=cron(0 23 * * ? *)"]
 STOPPED = [f"-var={role}_count=0" for role in ("splitter", "mapper", "reducer")]
@@ -49,12 +44,12 @@ def record(folder: Path) -> dict[str, list[str]]:
     logged = shell.having(TF_LOG="JSON", TF_LOG_PATH=str(log))
     with emulated_account(logged) as account:
         _live(account)
-        for root, variables in EXAMPLES.items():
+        for variant, root in EXAMPLES.items():
             other = replace(account.shell, folder=_prepared(root, folder).folder)
             other.run("terraform", "init", "-input=false", "-no-color")
             for command in ("apply", "plan", "destroy"):
                 sure = () if command == "plan" else ("-auto-approve",)
-                other.run("terraform", command, *sure, "-input=false", f"-var-file={variables}")
+                other.run("terraform", command, *sure, "-input=false", *account.arguments(variant))
     found: dict[str, set[str]] = {}
     for kind, call in _calls(log):
         found.setdefault(kind, set()).add(call)
