@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from examples.parameter_server.chart import Line, svg
 from examples.parameter_server.core.spec import RunSpec, RunStatus
-from mapreduce.errors import FleetError, UsageError
+from mapreduce.errors import FleetError, TaskLost, UsageError
 
 WORKERS: Final = (1, 2, 4, 8, 16)
 STALENESS: Final = (0, 3, 10, None)
@@ -132,10 +132,17 @@ def _rate_of(client: Trainer, spec: RunSpec) -> float:
 
 def _wait_for(client: Trainer, workers: int) -> None:
     end_s = time.monotonic() + START_S
-    while client.status().workers != workers:
+    while _workers(client) != workers:
         if time.monotonic() > end_s:
             raise FleetError(f"{workers} workers are not there after {START_S:g} s")
         time.sleep(0.1)
+
+
+def _workers(client: Trainer) -> int:
+    try:
+        return client.status().workers
+    except TaskLost:
+        return -1  # the server is starting
 
 
 def rate(samples: Samples, total: int) -> float:

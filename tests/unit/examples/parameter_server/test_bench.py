@@ -8,7 +8,7 @@ import pytest
 
 from examples.parameter_server import bench
 from examples.parameter_server.core.spec import Counts, RunSpec, RunStatus
-from mapreduce.errors import FleetError, UsageError
+from mapreduce.errors import FleetError, TaskLost, UsageError
 
 RATES: dict[tuple[int, int | None], float] = {
     (1, 0): 5.0,
@@ -74,6 +74,7 @@ class _Fleet:
 
     def __init__(self, seconds: Iterator[float], state: str = "done") -> None:
         self.scaled: list[int] = []
+        self.is_up = False
         self.specs: list[RunSpec] = []
         self._seconds, self._state = seconds, state
 
@@ -85,6 +86,9 @@ class _Fleet:
         self.scaled.append(workers)
 
     def status(self) -> RunStatus:
+        if not self.is_up:  # the first question comes before the server answers
+            self.is_up = True
+            raise TaskLost("no answer")
         return RunStatus(workers=self.scaled[-1])
 
     def train(self, spec: RunSpec, tell: Callable[[RunStatus], None]) -> RunStatus:
@@ -98,6 +102,7 @@ def test_one_fleet_carries_out_the_matrix(monkeypatch: pytest.MonkeyPatch) -> No
     """It grows from run to run; each run has a micro-batch a worker, and no backups."""
     seconds = (at / 10 for at in range(10_000))
     monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("time.sleep", lambda _: None)
     fleet = _Fleet(seconds)
     said: list[str] = []
     rates = bench.measure(fleet, (4, 1), (0, None), 10, 0.02, said.append)
@@ -112,8 +117,9 @@ def test_one_fleet_carries_out_the_matrix(monkeypatch: pytest.MonkeyPatch) -> No
     assert 4 == len(said)
 
 
-def test_a_failed_run_ends_the_benchmark() -> None:
+def test_a_failed_run_ends_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the run's own reason."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(FleetError, match="why"):
         bench.measure(_Fleet(iter(()), "failed"), (1,), (0,), 10, 0.02, print)
 
