@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from examples.parameter_server.core.spec import RunSpec, RunStatus
 from examples.parameter_server.wire import ps_pb2 as ps
@@ -22,10 +23,14 @@ class Client:
     Args:
         address: host:port.
         key: the signing key.
+        find: returns the address anew while the server does not answer: a task that was replaced
+            has another. None: it stays.
     """
 
-    def __init__(self, address: str, key: str) -> None:
+    def __init__(self, address: str, key: str, find: Callable[[], str] | None = None) -> None:
         self._peer = Peer(address, key)
+        self._key = key
+        self._find = find
 
     def status(self) -> RunStatus:
         """Return the status of the present or the last run; errors as of `Peer.call`."""
@@ -95,4 +100,14 @@ class Client:
                         f"{exc}; is the server up? its log says more, and the command goes on when "
                         "you repeat it"
                     ) from exc
+                self._look_again()
             time.sleep(POLL_S)
+
+    def _look_again(self) -> None:
+        if self._find is None:
+            return
+        with suppress(FleetError):  # no task runs at the moment
+            address = self._find()
+            if address != self._peer.address:
+                self._peer.close()
+                self._peer = Peer(address, self._key)

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,9 +15,8 @@ from types import FrameType
 from typing import Any, Final
 
 from examples.parameter_server.core.spec import RunSpec, RunStatus
-from mapreduce.errors import FleetError, MapReduceError, UsageError
+from mapreduce.errors import MapReduceError, UsageError
 
-TERRAFORM: Final = Path(__file__).resolve().parent / "terraform"
 _TOLD: Final = ("run", "state", "sha256", "evaluation", "version", "generation", "counts")
 
 
@@ -113,7 +111,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--address",
-        help="host:port of server 0; else PARAMETER_SERVER_ADDRESS, else Terraform's outputs",
+        help="host:port of server 0 (default: PARAMETER_SERVER_ADDRESS, or the deployed stack's)",
     )
 
 
@@ -188,30 +186,16 @@ def _client(parsed: argparse.Namespace) -> Any:
     from examples.parameter_server.client import Client
 
     key = os.environ.get("PS_SIGNING_KEY", "")
-    if not key:
-        raise UsageError(
-            "PS_SIGNING_KEY is not set: the server accepts signed calls alone; ./deploy.sh "
-            "--system parameter-server prints where the key is"
-        )
     address = parsed.address or os.environ.get("PARAMETER_SERVER_ADDRESS", "").partition(",")[0]
-    return Client(address or _deployed_address(), key)
+    if not (address and key):
+        # imported at first use: no image has the AWS client
+        from examples.parameter_server.deployed import deployed, server_address, signing_key
 
-
-def _deployed_address() -> str:
-    """Return server 0's address from Terraform's outputs.
-
-    Raises:
-        FleetError: there is no stack, or its outputs name no address.
-    """
-    command = ("terraform", f"-chdir={TERRAFORM}", "output", "-json")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        return str(json.loads(done.stdout)["server_address"]["value"])
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as exc:
-        raise FleetError(
-            "Terraform's outputs name no server; give --address HOST:PORT, or deploy with "
-            "./deploy.sh --system parameter-server"
-        ) from exc
+        stack = deployed()
+        key = key or signing_key(stack)
+        if not address:
+            return Client(server_address(stack), key, lambda: server_address(stack))
+    return Client(address, key)
 
 
 class _Progress:

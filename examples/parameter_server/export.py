@@ -8,18 +8,22 @@ A version is one model for ever: another model needs another version.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from examples.parameter_server.checkpoint import Outcome, Runs, fingerprint
 from examples.parameter_server.data import CLASSES, PIXELS
-from examples.parameter_server.models import SCALE, Network, Vector, dense_layers
-from mapreduce.errors import ObjectExists, UsageError
-from mapreduce.storage import Storage
+from examples.parameter_server.models import SCALE, Network, Vector, dense_layers, model_named
+from mapreduce.errors import ObjectExists, OutputLost, UsageError
+from mapreduce.storage import Storage, open_storage
 from mapreduce.version import VERSION
 
 INPUT, PROBABILITIES, DIGIT = "pixels", "probabilities", "digit"
@@ -40,6 +44,71 @@ class Exported:
     url: str
     sha256: str
     size_bytes: int
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Export the model of a run that is done; print where it is as JSON."""
+    parsed = _parser().parse_args(arguments)
+    storage, store = _opened(parsed.store)
+    outcome, theta = trained(storage, store, parsed.run)
+    network = model_named(outcome.spec.model)
+    if not isinstance(network, Network):
+        raise UsageError(f"a model {outcome.spec.model!r} answers nothing; export another run")
+    made = write_model(storage, store, parsed.name, parsed.version, network, theta)
+    print(json.dumps({"run": outcome.run, **asdict(made), **outcome.evaluation}, indent=2))
+    return 0
+
+
+def trained(storage: Storage, store: str, run: str | None) -> tuple[Outcome, Vector]:
+    """Return how a run has ended, and its parameters.
+
+    Args:
+        storage: the objects.
+        store: URL of the store.
+        run: the run's name; None for the newest that is done.
+
+    Raises:
+        UsageError: there is no such run, or it is not done.
+        OutputLost: the parameters are not those that the run has ended with.
+    """
+    runs = Runs(storage, store)
+    names = [run] if run else sorted(storage.folders(f"{store.rstrip('/')}/training/"))[::-1]
+    for name in names:
+        outcome = runs.outcome(name)
+        if outcome is None or outcome.problem:
+            continue
+        theta = runs.parameters(outcome.parts)
+        if fingerprint(theta) != outcome.sha256:
+            raise OutputLost(f"the parameters of run {name} are not those that it has ended with")
+        return outcome, theta
+    which = f"no run {run} that is done" if run else "no run that is done"
+    raise UsageError(f"{store} has {which}; train with --store, and give the same --store here")
+
+
+def _opened(store: str | None) -> tuple[Storage, str]:
+    """Return the storage, and the URL of the store: that of the deployed stack if None."""
+    if store and not store.startswith("s3://"):
+        return open_storage(), f"file://{Path(store.removeprefix('file://')).resolve()}"
+    # imported at first use: a laptop's training does without AWS
+    from examples.parameter_server.deployed import credentials, deployed
+
+    if store:
+        return open_storage(credentials=credentials()), store
+    stack = deployed()
+    return open_storage(credentials=credentials(), region=stack.region), f"s3://{stack.bucket}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m examples.parameter_server export")
+    parser.add_argument(
+        "--store",
+        help="folder or s3://bucket that the run was trained with (default: the bucket of the "
+        "deployed stack)",
+    )
+    parser.add_argument("--run", help="name of the run (default: the newest that is done)")
+    parser.add_argument("--name", default="digits", help="name of the model (default digits)")
+    parser.add_argument("--version", default="1", help="version of the model (default 1)")
+    return parser
 
 
 def onnx_bytes(network: Network, theta: Vector) -> bytes:

@@ -234,11 +234,22 @@ MODELS: Final[Mapping[str, Callable[[], Model]]] = {
 
 
 def model_named(name: str) -> Model:
-    """Return a model.
+    """Return a model: of a name in `MODELS`, or waiting:SECONDS for steps of that length.
 
     Raises:
         UsageError: there is no model of that name.
     """
+    kind, colon, seconds = name.partition(":")
+    if colon and kind == "waiting":
+        try:
+            step_s = float(seconds)
+        except ValueError:
+            step_s = -1.0
+        if 0.0 <= step_s <= 60.0:
+            return Waiting(step_s)
     if name not in MODELS:
-        raise UsageError(f"there is no model {name!r}; choose one of {', '.join(MODELS)}")
+        raise UsageError(
+            f"there is no model {name!r}; choose one of {', '.join(MODELS)}, or waiting:SECONDS "
+            "with up to 60 seconds"
+        )
     return MODELS[name]()

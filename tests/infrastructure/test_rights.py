@@ -110,6 +110,7 @@ def _arns(name: str) -> dict[tuple[str, str], str]:
     region, account = PLACES["region"], PLACES["account"]
     here = f"{region}:{account}"
     bucket = f"arn:aws:s3:::{name}-{account}-{region}"
+    balancer = f"arn:aws:elasticloadbalancing:{here}"
     return {
         ("s3", "bucket"): bucket,
         ("s3", "object"): f"{bucket}/runs/run-1/plan.json",
@@ -125,6 +126,9 @@ def _arns(name: str) -> dict[tuple[str, str], str]:
         ("scheduler", "schedule-group"): f"arn:aws:scheduler:{here}:schedule-group/{name}",
         ("scheduler", "schedule"): f"arn:aws:scheduler:{here}:schedule/{name}/stop-mapper",
         ("budgets", "budget"): f"arn:aws:budgets::{account}:budget/{name}-monthly",
+        ("elasticloadbalancing", "loadbalancer/app/"): f"{balancer}:loadbalancer/app/{name}/0123",
+        ("elasticloadbalancing", "listener/app"): f"{balancer}:listener/app/{name}/0123/4567",
+        ("elasticloadbalancing", "targetgroup"): f"{balancer}:targetgroup/{name}/0123",
         ("iam", "role"): f"arn:aws:iam::{account}:role/teams/data/{name}-{region}-mapper",
     }
 
@@ -234,7 +238,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_recorded_calls_are_those_of_every_resource() -> None:
     """Every type of resource in Terraform has its calls in the table, and the table no other."""
-    text = "".join(file.read_text() for file in (ROOT / "terraform" / "modules").rglob("*.tf"))
+    files = [*(ROOT / "terraform").rglob("*.tf"), *(ROOT / "examples").glob("*/terraform/*.tf")]
+    text = "".join(file.read_text() for file in files)
     kinds = set(re.findall(r'^resource "(\w+)"', text, re.MULTILINE))
     data = set(re.findall(r'^data "(\w+)"', text, re.MULTILINE))
     assert kinds <= _recorded().keys(), "run: .venv/bin/python -m tests.infrastructure.record"
@@ -252,7 +257,7 @@ def test_who_deploys_may_make_every_call_of_terraform() -> None:
 def test_the_driver_makes_calls() -> None:
     """The search finds calls of known modules, so that an empty list proves nothing wrong."""
     found = set(_driver_calls())
-    assert ("cloud/ecs.py", "ecs:ListTasks") in found
+    assert ("cloud/addresses.py", "ecs:ListTasks") in found
     assert ("cloud/ecs.py", "ssm:GetParameter") in found
     assert ("cloud/leftovers.py", "tagging:GetResources") in found
 

@@ -25,9 +25,9 @@ class RunSpec(BaseModel):
     micro_batches: int = Field(
         default=16, ge=1, le=4096, description="leases of a clock, and so the most useful workers"
     )
-    batch_rows: int = Field(default=32, ge=1, description="rows of a micro-batch")
-    learning_rate: float = Field(default=0.1, gt=0, allow_inf_nan=False)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
+    batch_rows: int = Field(default=16, ge=1, description="rows of a micro-batch")
+    learning_rate: float = Field(default=0.2, gt=0, allow_inf_nan=False)
+    momentum: float = Field(default=0.5, ge=0, lt=1)
     staleness: int | None = Field(
         default=0, ge=0, description="0: BSP; n: SSP, n clocks ahead at most; None: ASP"
     )

@@ -190,6 +190,19 @@ resource "aws_ecs_service" "this" {
     }
   }
 
+  dynamic "load_balancer" {
+    for_each = var.target_group_arns
+
+    content {
+      target_group_arn = load_balancer.value
+      container_name   = keys(local.containers)[0]
+      container_port   = var.port
+    }
+  }
+
+  # A task that starts does not answer the load balancer yet, and must not be replaced for that.
+  health_check_grace_period_seconds = length(var.target_group_arns) > 0 ? 60 : null
+
   deployment_minimum_healthy_percent = var.deployment_percent.minimum
   deployment_maximum_percent         = var.deployment_percent.maximum
 

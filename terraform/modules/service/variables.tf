@@ -175,6 +175,12 @@ variable "allowed_cidrs" {
   default     = []
 }
 
+variable "target_group_arns" {
+  description = "Groups of a load balancer in which ECS registers the first container of each task."
+  type        = list(string)
+  default     = []
+}
+
 variable "client" {
   description = "Who calls the service, for the descriptions of its rules."
   type        = string

@@ -1,1 +1,1 @@
-"""Tests of the example systems."""
+"""The other systems."""

@@ -10,10 +10,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from examples.parameter_server.checkpoint import Outcome, Runs, fingerprint
+from examples.parameter_server.core.shard import Cut
+from examples.parameter_server.core.spec import Counts, RunSpec
 from examples.parameter_server.data import load, micro_batch_rows
-from examples.parameter_server.export import onnx_bytes, write_model
+from examples.parameter_server.export import main, onnx_bytes, write_model
 from examples.parameter_server.models import Network, Vector, model_named
-from mapreduce.errors import UsageError
+from mapreduce.errors import OutputLost, UsageError
 from mapreduce.storage import open_storage
 
 
@@ -100,3 +103,57 @@ def test_a_model_that_is_not_finite_is_not_exported() -> None:
     model = _network("softmax")
     with pytest.raises(UsageError, match="train it again"):
         onnx_bytes(model, model.init(0) * np.nan)
+
+
+def _done(folder: Path, run: str, theta: Vector, model: str = "softmax") -> Path:
+    """Write a run that is done, in two parts; return the file of the second."""
+    runs, half = Runs(open_storage(), f"file://{folder}"), len(theta) // 2
+    spec = RunSpec(model=model, servers=2)
+    runs.create(run, spec)
+    parts = tuple(
+        runs.write_part(run, 1, shard, Cut(300, each, np.zeros_like(each)))
+        for shard, each in enumerate((theta[:half], theta[half:]))
+    )
+    runs.end(
+        Outcome(
+            run=run,
+            spec=spec,
+            version=300,
+            counts=Counts(leased=1, applied=1),
+            sha256=fingerprint(theta),
+            evaluation={"accuracy": 0.5},
+            parts=parts,
+        )
+    )
+    return Path(parts[1].url.removeprefix("file://"))
+
+
+def test_export_takes_the_newest_run_that_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its parts are put together; a run that goes on, and one that is older, are passed over."""
+    model = _network("softmax")
+    _done(tmp_path, "2026-1", model.init(1))
+    _done(tmp_path, "2026-2", model.init(2))
+    Runs(open_storage(), f"file://{tmp_path}").create("2026-3", RunSpec())
+    assert 0 == main(["--store", str(tmp_path), "--name", "d", "--version", "7"])
+    told = json.loads(capsys.readouterr().out)
+    sha256 = hashlib.sha256(onnx_bytes(model, model.init(2))).hexdigest()
+    assert ("2026-2", sha256, 0.5) == (told["run"], told["sha256"], told["accuracy"])
+    assert (tmp_path / f"models/d/7/{sha256}.onnx").is_file()
+
+
+def test_export_refuses_what_is_not_whole(tmp_path: Path) -> None:
+    """No run, a run that is not done, a part that has changed, a model that answers nothing."""
+    with pytest.raises(UsageError, match="no run that is done"):
+        main(["--store", str(tmp_path)])
+    Runs(open_storage(), f"file://{tmp_path}").create("2026-1", RunSpec())
+    with pytest.raises(UsageError, match="no run 2026-1 that is done"):
+        main(["--store", str(tmp_path), "--run", "2026-1"])
+    part = _done(tmp_path, "2026-2", _network("softmax").init(0))
+    part.write_bytes(bytes(part.stat().st_size))
+    with pytest.raises(OutputLost, match="has changed"):
+        main(["--store", str(tmp_path)])
+    _done(tmp_path, "2026-3", model_named("waiting").init(0), "waiting")
+    with pytest.raises(UsageError, match="answers nothing"):
+        main(["--store", str(tmp_path)])

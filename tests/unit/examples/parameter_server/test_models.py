@@ -88,15 +88,15 @@ def test_the_start_has_the_same_bits_everywhere() -> None:
 
 
 def _loop(model: Network, clocks: int) -> Vector:
-    """Train with the whole model in one process: momentum, two micro-batches of 128 rows."""
+    """Train with the defaults of a run, in one process and the plain way."""
     theta, velocity = model.init(1), np.zeros(model.parameters)
     for clock in range(clocks):
         parts = [
             model.gradient(theta, micro_batch_rows(1, clock, each, 128, model.training_rows))[1]
             for each in range(2)
         ]
-        velocity = 0.9 * velocity + (parts[0] + parts[1]) / 2
-        theta = theta - 0.05 * velocity
+        velocity = 0.5 * velocity + (parts[0] + parts[1]) / 2
+        theta = theta - 0.2 * velocity
     return theta
 
 
@@ -137,3 +137,11 @@ def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
     """The message lists the names."""
     with pytest.raises(UsageError, match=", ".join(MODELS)):
         model_named("resnet")
+
+
+def test_the_length_of_a_waiting_step_can_be_named() -> None:
+    """waiting:0.2 sleeps for 0.2 s; what is no number of seconds is refused."""
+    assert Waiting(0.2) == model_named("waiting:0.2")
+    for name in ("waiting:", "waiting:-1", "waiting:nan", "waiting:61", "mlp:2"):
+        with pytest.raises(UsageError, match="waiting:SECONDS"):
+            model_named(name)
