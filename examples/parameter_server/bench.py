@@ -118,7 +118,7 @@ def measure(
                 backups=False,
             )
             rates[count, bound] = _rate_of(client, spec)
-            say(f"{count} workers, {mode(bound)}: {rates[count, bound]:.1f} gradients/s")
+            say(f"{_counted(count)}, {mode(bound)}: {rates[count, bound]:.1f} gradients/s")
     return rates
 
 
@@ -134,8 +134,12 @@ def _wait_for(client: Trainer, workers: int) -> None:
     end_s = time.monotonic() + START_S
     while _workers(client) != workers:
         if time.monotonic() > end_s:
-            raise FleetError(f"{workers} workers are not there after {START_S:g} s")
+            raise FleetError(f"{_counted(workers)} not there after {START_S:g} s")
         time.sleep(0.1)
+
+
+def _counted(workers: int) -> str:
+    return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 def _workers(client: Trainer) -> int:

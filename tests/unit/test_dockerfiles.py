@@ -15,7 +15,12 @@ from tests.unit.driver.samples import mapreduce
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GALLERY = "public.ecr.aws/docker/library"
-EXAMPLES = {"examples/__init__.py", "examples/*/requirements.txt", "examples/**/*.py"}
+EXAMPLES = {
+    "examples/__init__.py",
+    "examples/*/requirements.txt",
+    "examples/**/*.py",
+    "examples/data/digits.csv.gz",
+}
 SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 
 
@@ -154,7 +159,7 @@ def _copied(instructions: list[tuple[str, str]]) -> set[str]:
 
 def test_the_build_context_equals_the_tags_sources() -> None:
     """The build context, the copied files of all images and the tag's sources are the same; of the
-    examples the context has code and pins.
+    examples the context has code, pins and data.
     """
     system = mapreduce()
     copied = {source for role in system.images for source in _copied(_instructions(role))}
