@@ -41,7 +41,7 @@ def test_each_certificate_has_its_own_key() -> None:
 
 @pytest.mark.parametrize("kind", ["ed25519", "p256"])
 def test_a_certificate_may_have_another_kind_of_key(kind: KeyKind, tmp_path: Path) -> None:
-    """gRPC's TLS library takes no Ed25519 key; the authority proves a P-256 key as well."""
+    """BoringSSL, in gRPC, takes no Ed25519 key; the authority proves a P-256 key as well."""
     issued = issue(KEY, "mapper", kind)
     public = x509.load_pem_x509_certificate(issued.certificate).public_key()
     assert isinstance(public, Ed25519PublicKey if kind == "ed25519" else EllipticCurvePublicKey)
