@@ -45,6 +45,7 @@ class Server:
 
     def __init__(self, settings: ServerSettings, state: State) -> None:
         self._settings = settings
+        self._state = state
         storage = open_storage(Grants(writable=(settings.store,)))
         runs = Runs(storage, settings.store)
         self.metrics = TrainingMetrics()
@@ -81,13 +82,22 @@ class Server:
         address = f"{self._settings.server_host}:{self._settings.server_port}"
         await endpoint.start(address)
         log.info("answering calls", address=address, shard=self._settings.shard)
-        work = asyncio.create_task(self._training.work()) if self._training else None
+        work = asyncio.create_task(self._work()) if self._training else None
         try:
             yield
         finally:
             await endpoint.stop(GRACE_S)
             if work is not None:
                 work.cancel()
+
+    async def _work(self) -> None:
+        assert self._training is not None, "server 0 trains"
+        try:
+            await self._training.work()
+        except Exception:
+            # the next process goes on from the last cut
+            log.exception("training failed in a way that this program does not expect")
+            self._state.stop()
 
     def _handlers(self) -> Mapping[str, Handler]:
         handlers: dict[str, Handler] = {

@@ -168,6 +168,8 @@ class Training:
                     if await self._is_lost(current):
                         return "lost"
                 if current.leases.is_done:
+                    if cutting is not None:
+                        await cutting
                     return "done"
                 if current.version >= cut_due and (cutting is None or cutting.done()):
                     cutting = asyncio.create_task(
@@ -179,7 +181,7 @@ class Training:
                 await self._changed.wait(TICK_S)
         finally:
             if cutting is not None:
-                await cutting
+                cutting.cancel()
 
     async def _left(self, current: Generation) -> bool:
         """Return whether there is a cut of all that was begun, so that the process may end."""

@@ -20,7 +20,6 @@ from typing import NoReturn, TypeVar
 
 import numpy as np
 import structlog
-from google.protobuf.message import Message
 
 from examples.parameter_server.compress import Compression, Payload, encode
 from examples.parameter_server.core.clock import is_fresh
@@ -34,7 +33,7 @@ from examples.parameter_server.models import Model, model_named
 from examples.parameter_server.settings import Settings
 from examples.parameter_server.wire import ps_pb2 as ps
 from examples.parameter_server.wire.calls import OldGeneration
-from examples.parameter_server.wire.client import Peer
+from examples.parameter_server.wire.client import Message, Peer
 from examples.parameter_server.wire.tensors import fill, vector
 from mapreduce.errors import MapReduceError, TaskLost, UsageError
 from services.shell.logs import configure_logs

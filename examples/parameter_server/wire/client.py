@@ -21,10 +21,15 @@ from examples.parameter_server.wire.calls import (
     parsed,
     signed,
 )
+from mapreduce.errors import TaskLost, Unauthorized
 from mapreduce.wire.certificates import authority, host_name
+
+__all__ = ["AsyncPeer", "Message", "Peer"]
 
 R = TypeVar("R", bound=Message)
 CONNECT_MS = 500
+NO_CONNECTION = (TaskLost, Unauthorized)
+"""After these errors the next call connects anew."""
 
 
 class Peer:
@@ -65,7 +70,8 @@ class Peer:
             body = cast(bytes, pending.result())
         except grpc.RpcError as exc:
             error = error_of(exc, self.address, _method_of(request).name)
-            self.close()
+            if isinstance(error, NO_CONNECTION):
+                self.close()
             raise error from exc
         return cast(R, parsed(reply, body))
 
@@ -76,8 +82,16 @@ class Peer:
             self._channel = None
 
 
+class _Connection:
+    """A channel, and how many calls are under way on it: a channel that closes cancels them."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.calls = 0
+
+
 class AsyncPeer:
-    """A server, for an event loop.
+    """A server, for an event loop; several calls may be under way.
 
     Args:
         address: host:port.
@@ -87,29 +101,37 @@ class AsyncPeer:
     def __init__(self, address: str, key: str) -> None:
         self.address = address
         self._key = key
-        self._channel: grpc.aio.Channel | None = None
+        self._connection: _Connection | None = None
 
     async def call(self, request: Message, reply: type[R], timeout_s: float) -> R:
         """Return the server's answer; errors as of `Peer.call`."""
         method, body = _method_of(request), request.SerializeToString()
-        if self._channel is None:
-            self._channel = grpc.aio.secure_channel(
-                self.address, _credentials(self._key), _channel_options()
+        if self._connection is None:
+            self._connection = _Connection(
+                grpc.aio.secure_channel(self.address, _credentials(self._key), _channel_options())
             )
+        connection = self._connection
+        connection.calls += 1
         metadata = signed(self._key, method.path, body, time.time())
         try:
-            call: Any = self._channel.unary_unary(method.path)
+            call: Any = connection.channel.unary_unary(method.path)
             answer = await call(body, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as exc:
-            await self.close()
-            raise error_of(exc, self.address, method.name) from exc
+            error = error_of(exc, self.address, method.name)
+            if isinstance(error, NO_CONNECTION) and self._connection is connection:
+                self._connection = None
+            raise error from exc
+        finally:
+            connection.calls -= 1
+            if not connection.calls and self._connection is not connection:
+                await connection.channel.close()
         return cast(R, parsed(reply, cast(bytes, answer)))
 
     async def close(self) -> None:
-        """Close the connection; the next call opens another."""
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            await channel.close()
+        """Close the connection, with the calls under way; the next call opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.channel.close()
 
 
 def _method_of(request: Message) -> Method:

@@ -198,7 +198,7 @@ def _strangers(world: World) -> int:
             (ps.RestoreRequest(), ps.RestoreReply),
         ):
             try:
-                peer.call(request, reply, 5.0)  # type: ignore[arg-type]
+                peer.call(request, reply, 5.0)
             except Unauthorized:
                 strangers += 1
             else:
@@ -219,7 +219,7 @@ def _forged(world: World) -> int:
             (ps.CheckpointRequest(generation=nothing, wait_s=1), ps.CheckpointReply),
         ):
             try:
-                peer.call(request, reply, 5.0)  # type: ignore[arg-type]
+                peer.call(request, reply, 5.0)
             except (FleetError, MapReduceError):
                 refused += 1
             else:

@@ -240,7 +240,10 @@ def test_every_gradient_is_in_every_range_once(seed: int, staleness: int | None)
         if world.generation.leases.is_done:
             break
         world.now_s += 0.3
-        _ = world.lease() if world.random.random() < 0.5 else world.push()
+        if world.random.random() < 0.5:
+            world.lease()
+        else:
+            world.push()
         world.generation.leases.expire(world.now_s)
     world.generation.ledger.close()
     check(world.generation.ledger.counts, 24)
