@@ -105,7 +105,7 @@ def test_a_model_that_is_not_finite_is_not_exported() -> None:
         onnx_bytes(model, model.init(0) * np.nan)
 
 
-def _done(folder: Path, run: str, theta: Vector, model: str = "softmax") -> Path:
+def _done(folder: Path, run: str, theta: Vector, model: str = "softmax", sha256: str = "") -> Path:
     """Write a run that is done, in two parts; return the file of the second."""
     runs, half = Runs(open_storage(), f"file://{folder}"), len(theta) // 2
     spec = RunSpec(model=model, servers=2)
@@ -120,7 +120,7 @@ def _done(folder: Path, run: str, theta: Vector, model: str = "softmax") -> Path
             spec=spec,
             version=300,
             counts=Counts(leased=1, applied=1),
-            sha256=fingerprint(theta),
+            sha256=sha256 or fingerprint(theta),
             evaluation={"accuracy": 0.5},
             parts=parts,
         )
@@ -153,6 +153,9 @@ def test_export_refuses_what_is_not_whole(tmp_path: Path) -> None:
     part = _done(tmp_path, "2026-2", _network("softmax").init(0))
     part.write_bytes(bytes(part.stat().st_size))
     with pytest.raises(OutputLost, match="has changed"):
+        main(["--store", str(tmp_path)])
+    _done(tmp_path, "2026-2b", _network("softmax").init(0), sha256="0" * 64)
+    with pytest.raises(OutputLost, match="are not those"):
         main(["--store", str(tmp_path)])
     _done(tmp_path, "2026-3", model_named("waiting").init(0), "waiting")
     with pytest.raises(UsageError, match="answers nothing"):
