@@ -46,10 +46,11 @@ def test_a_wrong_command_exits_2_and_says_why(
     words: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """Before any process is started."""
     monkeypatch.delenv("PS_SIGNING_KEY", raising=False)
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
     try:
         code = commands.main(arguments)
     except SystemExit as stopped:
