@@ -145,7 +145,7 @@ class Runs:
         return Cut(version, theta, velocity, part.ahead)
 
     def commit(self, run: str, manifest: Manifest) -> None:
-        """Make a cut of parts that are written, and delete older cuts.
+        """Make a cut of parts that are written.
 
         Raises:
             ObjectExists: the cut exists, with other parts.
@@ -158,6 +158,9 @@ class Runs:
             # a repeated request of ours looks the same
             if self._storage.read(url) != content:
                 raise
+
+    def prune(self, run: str) -> None:
+        """Delete all cuts but the last ones."""
         for old in [*self.cuts(run)][KEPT:]:
             name = f"cuts/{old.version:08}-{old.generation:06}"
             # the manifest first: parts without one are no cut

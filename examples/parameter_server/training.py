@@ -239,6 +239,10 @@ class Training:
         )
         with suppress(ObjectExists):  # the same cut, with an earlier ledger
             await asyncio.to_thread(self._runs.commit, current.run, manifest)
+        try:
+            await asyncio.to_thread(self._runs.prune, current.run)
+        except MapReduceError as exc:
+            log.warning("older cuts are not deleted", error=str(exc))
         self._progress.record_cut(version)
         self._progress.clear("cut")
         log.info("a cut is whole", clock=version, generation=current.number)

@@ -60,6 +60,7 @@ def test_the_newest_cut_is_first_and_old_ones_go(runs: Runs, tmp_path: Path) -> 
     """Two cuts stay, with their parts and no others."""
     for version in range(1, 5):
         _cut(runs, version)
+        runs.prune("run-1")
     assert [4, 3] == [each.version for each in runs.cuts("run-1")]
     assert 2 * KEPT == len([*tmp_path.rglob("part-*")])
 

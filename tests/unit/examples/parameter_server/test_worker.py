@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -87,7 +89,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> _Model:
     """Return the model that every run trains."""
     found = _Model()
     monkeypatch.setattr(module, "model_named", lambda _: found)
-    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     return found
 
 
@@ -127,7 +129,7 @@ def test_server_0_is_last(model: _Model) -> None:
     first, second = _two()
     order: list[str] = []
     for name, server in (("first", first), ("second", second)):
-        _spy(server, lambda name=name: order.append(name))
+        _spy(server, partial(order.append, name))
     first.leases = [_lease(1, 0)]
     _work(first, second)
     assert ["second", "first"] == order
