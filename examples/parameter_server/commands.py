@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -17,6 +18,7 @@ from typing import Any, Final
 from examples.parameter_server.core.spec import RunSpec, RunStatus
 from mapreduce.errors import MapReduceError, UsageError
 
+SERVER_FILE: Final = ".server.json"
 _TOLD: Final = ("run", "state", "sha256", "evaluation", "version", "generation", "counts")
 
 
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--json", action="store_true", help="print the whole status as JSON")
     status = commands.add_parser("status", help="print what the server does, as JSON")
     _add_target(status)
+    status.add_argument("--store", type=Path, help="folder that a `train` of this machine has now")
     commands.add_parser("server", help="run one server; settings from the environment")
     commands.add_parser("worker", help="run one worker; settings from the environment")
     commands.add_parser("bench", help="measure numbers of workers and kinds of consistency")
@@ -159,11 +162,31 @@ def _train(parsed: argparse.Namespace) -> int:
         parsed.store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         log = parsed.log or Path(folder) / "log"
-        with LocalFleet(parsed.workers, spec.servers, parsed.store, log) as fleet:
+        with (
+            LocalFleet(parsed.workers, spec.servers, parsed.store, log) as fleet,
+            _findable(parsed.store, fleet.addresses[0], fleet.key),
+        ):
             status = fleet.client.train(spec, _Progress())
         if parsed.store and status.state == "done":
             _say(f"the cuts and _SUCCESS are in {parsed.store}/training/{status.run}")
         return _told(status, whole=parsed.json)
+
+
+@contextmanager
+def _findable(store: Path | None, address: str, key: str) -> Iterator[None]:
+    """Write where server 0 is to a folder, for `status`, while it is there."""
+    if store is None:
+        yield
+        return
+    place = store / SERVER_FILE
+    place.unlink(missing_ok=True)
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it has the key
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"address": address, "key": key}, file)
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)
 
 
 def _status(parsed: argparse.Namespace) -> int:
@@ -182,8 +205,17 @@ def _told(status: RunStatus, *, whole: bool) -> int:
 
 
 def _client(parsed: argparse.Namespace) -> Any:
-    """Return the client of the deployed server 0."""
+    """Return the client of server 0: of a folder's `train`, or the deployed one."""
     from examples.parameter_server.client import Client
+
+    if parsed.target == "laptop" and parsed.store is not None:
+        try:
+            found = json.loads((parsed.store / SERVER_FILE).read_bytes())
+            return Client(found["address"], found["key"])
+        except (OSError, ValueError, KeyError) as exc:
+            raise UsageError(
+                f"no `train --store {parsed.store}` is under way on this machine"
+            ) from exc
 
     key = os.environ.get("PS_SIGNING_KEY", "")
     address = parsed.address or os.environ.get("PARAMETER_SERVER_ADDRESS", "").partition(",")[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from examples.parameter_server import commands
@@ -35,8 +37,8 @@ def test_each_option_reaches_the_run() -> None:
         (["train", "--workers", "0"], "from 1 on"),
         (["train", "--clocks", "0"], "--clocks: "),
         (["train", "--model", "resnet"], "there is no model"),
-        (["train", "--target", "aws"], "PS_SIGNING_KEY is not set"),
-        (["status"], "PS_SIGNING_KEY is not set"),
+        (["train", "--target", "aws"], "terraform is not on PATH"),
+        (["status"], "terraform is not on PATH"),
     ],
 )
 def test_a_wrong_command_exits_2_and_says_why(
@@ -44,15 +46,33 @@ def test_a_wrong_command_exits_2_and_says_why(
     words: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """Before any process is started."""
     monkeypatch.delenv("PS_SIGNING_KEY", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
     try:
         code = commands.main(arguments)
     except SystemExit as stopped:
         code = int(stopped.code or 0)
     assert 2 == code
     assert words in capsys.readouterr().err
+
+
+def test_the_status_of_a_folder_without_a_run_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no server to ask."""
+    assert 2 == commands.main(["status", "--store", str(tmp_path)])
+    assert "is under way" in capsys.readouterr().err
+
+
+def test_where_the_server_is_is_told_to_its_user_alone(tmp_path: Path) -> None:
+    """The file has the key, and is there for as long as the server."""
+    place = tmp_path / commands.SERVER_FILE
+    with commands._findable(tmp_path, "127.0.0.1:1", "key"):
+        assert 0o600 == place.stat().st_mode & 0o777
+    assert not place.exists()
 
 
 def test_a_failed_run_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
