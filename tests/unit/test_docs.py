@@ -27,6 +27,7 @@ from tests.docs.blocks import RUNS, blocks, pages
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
 PAGES = [
+    *(ROOT / "examples").rglob("*.md"),
     *ROOT.glob("*.md"),
     *DOCS.rglob("*.md"),
     *(ROOT / "terraform").glob("*.md"),

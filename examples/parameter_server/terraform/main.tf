@@ -205,6 +205,13 @@ module "monitoring" {
     { worker = { service_name = module.worker.service_name, log_group = module.worker.log_group } },
     { for role, server in module.server : role => { service_name = server.service_name, log_group = server.log_group } },
   )
+  # The names of examples/parameter_server/metrics.py.
+  graphs = {
+    "Training: clocks that are applied"      = { namespace = "ParameterServer", metrics = ["Clock"], stat = "Maximum" }
+    "Training: clocks per second"            = { namespace = "ParameterServer", metrics = ["ClocksPerSecond"] }
+    "Training: loss"                         = { namespace = "ParameterServer", metrics = ["Loss"] }
+    "Training: most stale gradient, workers" = { namespace = "ParameterServer", metrics = ["Staleness", "Workers"], stat = "Maximum" }
+  }
   alarms    = false
   dashboard = true
 }

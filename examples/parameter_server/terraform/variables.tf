@@ -144,7 +144,7 @@ variable "log_retention_days" {
 }
 
 variable "dashboard" {
-  description = "Whether to make a dashboard of the tasks, their CPU and memory, and errors. It costs $3 a month beyond the account's first three."
+  description = "Whether to make a dashboard of the training, the tasks, their CPU and memory, and errors. It costs $3 a month beyond the account's first three."
   type        = bool
   default     = false
   nullable    = false

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
+from examples.parameter_server import metrics
 from examples.parameter_server.deployed import Stack
 from examples.parameter_server.settings import ServerSettings, Settings
 
@@ -52,6 +53,15 @@ def test_terraform_sets_what_has_no_default() -> None:
     assert {"PS_SIGNING_KEY", "PS_STORE"} == required
     assert "PS_SIGNING_KEY" in worker
     assert "PS_STORE" not in set(_read(Settings))
+
+
+def test_the_dashboard_shows_metrics_that_are_logged() -> None:
+    """Namespace and names are those of the log lines, and none is left out."""
+    shown = re.findall(r'namespace = "(\w+)", metrics = \[(.+?)\]', MAIN)
+    assert {metrics.NAMESPACE} == {namespace for namespace, _ in shown}
+    assert set(metrics._METRICS) == {
+        name for _, names in shown for name in re.findall(r'"(\w+)"', names)
+    }
 
 
 def test_the_command_line_reads_outputs_that_there_are() -> None:
