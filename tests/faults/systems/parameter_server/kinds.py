@@ -45,7 +45,7 @@ class World:
             if what(status) or status.state in ("done", "failed"):
                 return status
             time.sleep(0.01)
-        raise AssertionError(f"it did not come to pass in {WAIT_S:g} s: {self.client.status()}")
+        raise AssertionError(f"not within {WAIT_S:g} s: {self.client.status()}")
 
     def reach(self, clock: int) -> bool:
         """Wait for a clock; return whether the run is still on its way."""
