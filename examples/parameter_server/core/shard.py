@@ -87,7 +87,7 @@ class Shard:
         """Return the parameters of the present version or the one before; None for others.
 
         A range may have all gradients of a clock before server 0 has: a worker that died between
-        its pushes left one there. The worker that computes it for server 0 needs the same parameters.
+        its pushes left one there. Its next worker needs the same parameters for server 0.
         """
         if version == self.version:
             return self.theta
