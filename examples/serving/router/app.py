@@ -28,6 +28,7 @@ from examples.serving.router.settings import RouterSettings
 from examples.serving.router.watching import Watch
 from examples.serving.wire import LIVE
 from mapreduce.version import VERSION
+from services.shell.http.connections import SIGNED
 from services.shell.metrics import CONTENT_TYPE
 from services.shell.serve import State
 
@@ -166,6 +167,8 @@ class Endpoint:
         except _HungUp:
             self._metrics.hung_up.inc()
             return
+        # callers have no key; from its whole request on, a connection is not closed for another
+        scope["state"][SIGNED] = True
         started = time.perf_counter()
         answer = await self._answer(scope, body, receive)
         if answer is None:
@@ -235,9 +238,7 @@ async def _write(send: Send, method: str, answer: Answer, *, close: bool) -> Non
     headers.append((b"content-length", str(len(answer.body)).encode()))
     if close:
         headers.append((b"connection", b"close"))
-    await send(
-        {"type": "http.response.start", "status": int(answer.status), "headers": headers}
-    )
+    await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
     body = b"" if method == "HEAD" else answer.body
     await send({"type": "http.response.body", "body": body})
 

@@ -22,7 +22,9 @@ class Metrics:
         )
         self.refusals = self.registry.counter("refusals", "Requests refused for want of a place")
         self.ejections = self.registry.counter("ejections", "Replicas ejected for a while")
-        self.copies = self.registry.counter("copies", "Copies to the shadow by outcome", ["outcome"])
+        self.copies = self.registry.counter(
+            "copies", "Copies to the shadow by outcome", ["outcome"]
+        )
         self.hung_up = self.registry.counter("hung_up", "Callers that did not wait for the answer")
         self.lookups_failed = self.registry.counter("lookups_failed", "Look-ups that failed")
         self.seconds = self.registry.histogram(

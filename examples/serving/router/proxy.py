@@ -13,7 +13,7 @@ from http import HTTPStatus
 import structlog
 
 from examples.serving.router.connections import Answer, NotThere, Request, Unanswered
-from examples.serving.router.decisions.canary import Group, group_of, is_mirrored
+from examples.serving.router.decisions.canary import group_of, is_mirrored
 from examples.serving.router.decisions.ejection import EjectionPolicy, after_attempt
 from examples.serving.router.decisions.retry import Budget, Outcome, outcome_of
 from examples.serving.router.metrics import Metrics

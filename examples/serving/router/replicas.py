@@ -78,7 +78,9 @@ class Replicas:
 
     def ready(self, group: Group) -> list[Replica]:
         """Return the ready replicas of a group."""
-        return [each for each in self._known.values() if each.group == group and each.readiness.ready]
+        return [
+            each for each in self._known.values() if each.group == group and each.readiness.ready
+        ]
 
     def close(self) -> None:
         """Close every connection."""
