@@ -73,7 +73,7 @@ def addresses_in(lines: Iterable[str]) -> tuple[Address, ...]:
     Raises:
         ValueError: a line is no host:port.
     """
-    found = {}
+    found: dict[Address, None] = {}
     for line in lines:
         text = line.strip()
         if text and not text.startswith("#"):
