@@ -1,5 +1,5 @@
-"""`python -m services.healthcheck`: exit 0 if this container's service answers, for HEALTHCHECK and
-ECS.
+"""`python -m services.healthcheck [PREFIX]`: exit 0 if this container's service answers, for
+HEALTHCHECK and ECS. The service's port is in the variable <PREFIX>_PORT (MAPREDUCE_PORT).
 
 On Linux it asks over a Unix socket that only processes of this machine reach, so that no number of
 remote clients can keep it from an answer. Elsewhere it asks over TCP, by TLS if the service does.
@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from functools import partial
 
 TIMEOUT_S = 3.0
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
@@ -21,7 +22,7 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
 
 def address(port: int) -> str:
     """Return the name of the health check's socket: abstract, so it ends with its service."""
-    return f"\0mapreduce-health-{port}"
+    return f"\0service-health-{port}"
 
 
 class _LocalConnection(http.client.HTTPConnection):
@@ -43,9 +44,9 @@ class _LocalConnection(http.client.HTTPConnection):
             raise ConnectionRefusedError(f"the socket belongs to user {uid}")
 
 
-def _over_tcp(host: str, port: int, *, timeout: float) -> http.client.HTTPConnection:
+def _over_tcp(prefix: str, host: str, port: int, *, timeout: float) -> http.client.HTTPConnection:
     """Return a connection as the service's settings want it."""
-    if os.environ.get("MAPREDUCE_TLS", "").lower() not in ("1", "true", "yes", "on"):
+    if os.environ.get(f"{prefix}_TLS", "").lower() not in ("1", "true", "yes", "on"):
         return http.client.HTTPConnection(host, port, timeout=timeout)
     import ssl  # the usual check does without
 
@@ -56,10 +57,10 @@ def _over_tcp(host: str, port: int, *, timeout: float) -> http.client.HTTPConnec
     return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
 
 
-def main() -> int:
+def main(prefix: str = "MAPREDUCE") -> int:
     """Return 0 if `/health` says ok, else 1."""
-    port = int(os.environ.get("MAPREDUCE_PORT", "8080"))
-    kinds: list[Callable[..., http.client.HTTPConnection]] = [_over_tcp]
+    port = int(os.environ.get(f"{prefix}_PORT", "8080"))
+    kinds: list[Callable[..., http.client.HTTPConnection]] = [partial(_over_tcp, prefix)]
     if sys.platform == "linux":
         kinds.insert(0, _LocalConnection)
     for kind in kinds:
@@ -78,4 +79,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:2]))

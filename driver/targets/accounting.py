@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 INLINE_MEMORY_BYTES = 1 << 30
 SERVICE_SHARE = 0.8
-"""The share of a service's memory that its tasks have (`services.shell.settings`)."""
+"""The share of a service's memory that its tasks have (`services.stage.settings`)."""
 MOST_INPUTS = 10_000
 """A run over more inputs is not forecast unless it is planned: it must begin at once."""
 

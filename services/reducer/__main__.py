@@ -1,6 +1,6 @@
 """`python -m services.reducer`: serve until SIGTERM; the settings are MAPREDUCE_... variables."""
 
-from services.shell.start import start
+from services.stage.start import start
 
 if __name__ == "__main__":
     start("reducer")

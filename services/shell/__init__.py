@@ -1,4 +1,4 @@
-"""The parts that the three services share: settings, HTTP, workers, logs, metrics, start and stop.
+"""The parts that every service shares: settings, HTTP, logs, metrics, start, drain, supervision.
 
-Knows no stage.
+Knows no stage, no job and no engine: the services of MapReduce and of the examples use it alike.
 """

@@ -1,36 +1,42 @@
-"""Metrics for Prometheus: counts and durations, never a key, a record or a URL."""
+"""Metrics for Prometheus: counts and durations of one service, in a registry of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from services.shell.workers.pool import WorkerPool
+CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
-class Metrics:
-    """One service's metrics, in their own registry."""
+class Registry:
+    """The metrics of one service.
 
-    def __init__(self, pool: WorkerPool) -> None:
+    Args:
+        prefix: begins each metric's name: `mapreduce` gives `mapreduce_requests`.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "mapreduce_requests", "Task requests by answer", ["status"], registry=self._registry
+
+    def counter(self, name: str, description: str, labels: Sequence[str] = ()) -> Counter:
+        """Return a new counter."""
+        return Counter(self._named(name), description, labels, registry=self._registry)
+
+    def histogram(self, name: str, description: str, buckets: Sequence[float]) -> Histogram:
+        """Return a new histogram with these upper ends, in the metric's unit."""
+        return Histogram(
+            self._named(name), description, registry=self._registry, buckets=tuple(buckets)
         )
-        self.tasks = Counter(
-            "mapreduce_tasks", "Tasks by outcome", ["outcome"], registry=self._registry
-        )
-        self.seconds = Histogram(
-            "mapreduce_task_seconds",
-            "Seconds a task took",
-            registry=self._registry,
-            buckets=(0.05, 0.25, 1, 5, 15, 60, 300, 1800, float("inf")),
-        )
-        Gauge("mapreduce_slots", "Tasks at the same time", registry=self._registry).set_function(
-            lambda: pool.able
-        )
-        Gauge("mapreduce_busy_slots", "Tasks running now", registry=self._registry).set_function(
-            lambda: pool.busy
-        )
+
+    def gauge(self, name: str, description: str, value: Callable[[], float]) -> None:
+        """Add a gauge that is read when the metrics are."""
+        Gauge(self._named(name), description, registry=self._registry).set_function(value)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)
+
+    def _named(self, name: str) -> str:
+        return f"{self._prefix}_{name}"

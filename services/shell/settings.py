@@ -1,40 +1,64 @@
-"""A service's settings: read once from the environment (MAPREDUCE_...), then passed as a value."""
+"""The settings that every service has: read once from the environment, then passed as a value."""
 
 from __future__ import annotations
 
-import math
-import os
-import tempfile
+import sys
 from ipaddress import ip_address
-from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mapreduce.errors import RefusedURL, UsageError
-from mapreduce.storage import Grants, split_url
+from mapreduce.storage import split_url
 from mapreduce.wire.tokens import KEY_BYTES, check_key
+
+__all__ = [
+    "NO_KEY",
+    "Place",
+    "ServiceSettings",
+    "SettingsConfigDict",
+    "SignedSettings",
+    "prefix_of",
+    "refuse",
+    "refuse_settings",
+    "settings_or_exit",
+]
 
 NO_KEY = SecretStr("0" * KEY_BYTES)
 """A placeholder for the signing key in processes that must not have it."""
 
 
-class Settings(BaseSettings):
-    """One service's settings; each field is the environment variable MAPREDUCE_<FIELD>.
+def _checked_place(url: str) -> str:
+    try:
+        root, key = split_url(url)
+    except RefusedURL as exc:
+        raise ValueError(str(exc)) from None
+    if root == "file://" and not key.strip("/"):
+        raise ValueError(f"{url} is the whole file system; name a folder")
+    return url
+
+
+Place = Annotated[str, AfterValidator(_checked_place)]
+"""A URL of a store or of a folder in it: s3://bucket/..., or file:///folder."""
+
+
+class ServiceSettings(BaseSettings):
+    """The settings of any service; a subclass sets `env_prefix`, and each field is the environment
+    variable <PREFIX><FIELD>.
 
     Raises:
         pydantic.ValidationError: a field is missing or wrong.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MAPREDUCE_", frozen=True, extra="ignore")
-
-    store: str = Field(description="root URL of the store: s3://bucket or file:///folder")
-    signing_key: SecretStr = Field(
-        description="the key that requests are signed with, at least 32 bytes"
-    )
-    extra_inputs: tuple[str, ...] = Field(
-        default=(), description="URLs that may be read besides the store, as JSON"
-    )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(
         default=8080, ge=0, le=65535, description="port to listen on; 0 takes a free one"
@@ -50,19 +74,6 @@ class Settings(BaseSettings):
     image_tag: str = Field(
         default="", max_length=300, description="the tag of the image, for `/health`"
     )
-    slots: int = Field(
-        default=0, ge=0, description="tasks at the same time; 0: one for each processor"
-    )
-    scratch: Path = Field(
-        default=Path(tempfile.gettempdir()) / f"mapreduce-scratch-{os.getuid()}",
-        description="folder for intermediate files and jobs' code; only this user may write there",
-    )
-    memory_mb: int = Field(
-        default=0, ge=0, description="memory of the whole service in MiB; 0: half of the machine's"
-    )
-    task_memory_mb: int = Field(
-        default=0, ge=0, description="memory of one task in MiB; 0: an even share of memory_mb"
-    )
     max_body_mb: int = Field(default=64, ge=1, description="largest request body in MiB")
     patience_s: float = Field(
         default=20,
@@ -72,10 +83,27 @@ class Settings(BaseSettings):
     drain_s: float = Field(
         default=110, ge=0, description="seconds that SIGTERM leaves running tasks"
     )
-    chaos: bool = Field(
-        default=False, description="whether a driver may inject faults into this service's workers"
-    )
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("tls")
+    @classmethod
+    def _encrypts_beyond_this_machine(cls, tls: bool, info: ValidationInfo) -> bool:
+        host = info.data.get("host", "127.0.0.1")
+        if not tls and not info.data.get("allow_plain_http") and not _is_loopback(host):
+            prefix = prefix_of(cls)
+            raise ValueError(
+                f"{prefix}HOST={host} is an address for other machines, and requests would not "
+                f"be encrypted; set {prefix}TLS=true, or {prefix}HOST=127.0.0.1"
+            )
+        return tls
+
+
+class SignedSettings(ServiceSettings):
+    """The settings of a service that answers signed requests only."""
+
+    signing_key: SecretStr = Field(
+        description="the key that requests are signed with, at least 32 bytes"
+    )
 
     @field_validator("signing_key")
     @classmethod
@@ -86,46 +114,43 @@ class Settings(BaseSettings):
             raise ValueError(str(exc)) from None
         return key
 
-    @field_validator("tls")
-    @classmethod
-    def _encrypts_beyond_this_machine(cls, tls: bool, info: ValidationInfo) -> bool:
-        host = info.data.get("host", "127.0.0.1")
-        if not tls and not info.data.get("allow_plain_http") and not _is_loopback(host):
-            raise ValueError(
-                f"MAPREDUCE_HOST={host} is an address for other machines, and requests would not "
-                "be encrypted; set MAPREDUCE_TLS=true, or MAPREDUCE_HOST=127.0.0.1"
-            )
-        return tls
 
-    @field_validator("store", "extra_inputs")
-    @classmethod
-    def _are_places(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        for url in (given,) if isinstance(given, str) else given:
-            try:
-                root, key = split_url(url)
-            except RefusedURL as exc:
-                raise ValueError(str(exc)) from None
-            if root == "file://" and not key.strip("/"):
-                raise ValueError(f"{url} is the whole file system; name a folder")
-        return given
+S = TypeVar("S", bound=ServiceSettings)
 
-    @property
-    def slot_count(self) -> int:
-        """The number of tasks at the same time."""
-        return self.slots or os.cpu_count() or 1
 
-    @property
-    def task_memory_bytes(self) -> int:
-        """Memory of one task: an even share, after a fifth for the service itself."""
-        if self.task_memory_mb:
-            return self.task_memory_mb << 20
-        total = (self.memory_mb << 20) if self.memory_mb else _machine_memory() // 2
-        return math.floor(total * 0.8 / self.slot_count)
+def settings_or_exit(kind: type[S]) -> S:
+    """Return a service's settings from the environment; print each wrong one and exit 2."""
+    try:
+        return kind()
+    except ValidationError as exc:
+        refuse_settings(exc, kind)
 
-    @property
-    def grants(self) -> Grants:
-        """The places that this service may use."""
-        return Grants(writable=(self.store,), readable=self.extra_inputs)
+
+def refuse_settings(exc: ValidationError, kind: type[ServiceSettings]) -> NoReturn:
+    """Print one line for each wrong setting, with its variable, and exit 2."""
+    errors = exc.errors(include_url=False, include_input=False)
+    for error in errors[:-1]:
+        _say(*_in_words(error, prefix_of(kind)))
+    refuse(*_in_words(errors[-1], prefix_of(kind)))
+
+
+def refuse(variable: str, message: str) -> NoReturn:
+    """Print why a variable is refused, and exit 2."""
+    _say(variable, message)
+    sys.exit(2)
+
+
+def prefix_of(kind: type[ServiceSettings]) -> str:
+    """Return the prefix of the variables of a kind of settings."""
+    return kind.model_config.get("env_prefix", "")
+
+
+def _in_words(error: ErrorDetails, prefix: str) -> tuple[str, str]:
+    return f"{prefix}{error['loc'][0]}".upper(), error["msg"]
+
+
+def _say(variable: str, message: str) -> None:
+    print(f"{variable}: {message}", file=sys.stderr)  # noqa: T201 - before there are logs
 
 
 def _is_loopback(host: str) -> bool:
@@ -133,7 +158,3 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:  # a name
         return host == "localhost"
-
-
-def _machine_memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -25,10 +25,10 @@ from mapreduce.wire.messages import StageName
 from mapreduce.wire.tokens import sign
 from services.mapper import app as mapper
 from services.reducer import app as reducer
-from services.shell.app import State
-from services.shell.settings import Settings
-from services.shell.workers.pool import WorkerPool
+from services.shell.serve import State
 from services.splitter import app as splitter
+from services.stage.settings import Settings
+from services.stage.workers.pool import WorkerPool
 
 KEY = "k" * 32
 Case: TypeAlias = schemathesis.Case[Any]

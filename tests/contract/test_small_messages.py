@@ -19,14 +19,12 @@ import pytest
 from driver.transport.endpoint import Endpoint
 from driver.transport.http import HttpTransport
 from services.mapper.app import create_app
-from services.shell import serve
-from services.shell.app import State
 from services.shell.http.admission import Admission, Gate, Limits
 from services.shell.http.encryption import server_context
-from services.shell.serve import _configured, _DrainingServer
-from services.shell.settings import Settings
-from services.shell.workers.fork_server import ForkServer
-from services.shell.workers.pool import WorkerPool
+from services.shell.serve import DrainingServer, State, Work, configured
+from services.stage.settings import Settings
+from services.stage.workers.fork_server import ForkServer
+from services.stage.workers.pool import WorkerPool
 
 KEY = "k" * 32
 SLOTS = 2
@@ -50,10 +48,10 @@ async def _served(listening: socket.socket, *, tls: bool) -> AsyncIterator[None]
         pool = WorkerPool(ForkServer(control), SLOTS)
         settings = Settings(store="file:///nowhere", signing_key=KEY)
         admission = Admission(Limits.of(SLOTS, 1024))
-        config = _configured(create_app, settings, pool, State(), admission)
+        config = configured(create_app(settings, pool, State()), settings, admission)
         config.lifespan = "off"  # it starts the workers
         context = server_context(KEY, "mapper") if tls else None
-        server = _DrainingServer(config, State(), pool, settings, context)
+        server = DrainingServer(config, State(), settings, Work(), context)
         serving = asyncio.create_task(server.serve(sockets=[Gate(listening, admission)]))
         try:
             yield
@@ -86,11 +84,8 @@ def _tcp(file: int) -> socket.socket:
 
 @pytest.mark.parametrize("listen", [_own, _inherited])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_small_messages_are_sent_at_once(
-    listen: Callable[[], socket.socket], scheme: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_small_messages_are_sent_at_once(listen: Callable[[], socket.socket], scheme: str) -> None:
     """By the service, however it got its listening socket, and by the driver; by TLS as well."""
-    monkeypatch.setattr(serve, "reap_orphans", lambda: None)  # those of other tests
 
     async def story() -> list[tuple[str, int]]:
         listening = listen()

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -89,6 +90,19 @@ class Driver:
         """Return the processes that still live after ten seconds."""
         _, alive = psutil.wait_procs(self.processes(), timeout=10)
         return alive
+
+
+def wait_until_gone(pid: int, seconds: float) -> bool:
+    """Return whether a process, of whichever parent, has ended within a time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True  # its parent has not asked for its end yet
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _mark_of(process: psutil.Process) -> str | None:

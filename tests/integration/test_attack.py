@@ -35,7 +35,7 @@ def fork():
 FORK_FAILS = f"""\
 import errno, os
 from pathlib import Path
-from services.shell import start
+from services.stage import start
 real = os.fork
 exec(compile({FORK!r}, start.__file__, "exec"))  # our own code: a job's fork would be guarded
 os.fork = fork

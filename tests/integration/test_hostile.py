@@ -135,7 +135,7 @@ def by_tls(port):
 
 def by_health_socket(port):
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(f"\\0mapreduce-health-{port}")
+    connection.connect(f"\\0service-health-{port}")
     return connection
 
 

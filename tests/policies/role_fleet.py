@@ -10,9 +10,12 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 from services import local_fleet
+
+if TYPE_CHECKING:
+    from services.stage.serve import AppFactory
 
 
 def variables_of(roles: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -24,21 +27,26 @@ def _name(role: str) -> str:
     return f"MAPREDUCE_TEST_{role.upper()}"
 
 
-class RoleSupervisor(local_fleet.Supervisor):
-    """Gives each service the variables and the folder of its role: none finds the code that
-    another has fetched.
+def serve_role(
+    service: local_fleet.ServiceSpec,
+    spec: local_fleet.FleetSpec,
+    app: AppFactory,
+    listening: int,
+    lifeline: int,
+) -> None:
+    """Give a service the variables and the folder of its role: none finds the code that another has
+    fetched.
     """
+    os.environ.update(json.loads(os.environ[_name(service.role)]))
+    scratch = Path(spec.settings["scratch"]) / service.role
+    scratch.mkdir(exist_ok=True)
+    own = spec.model_copy(update={"settings": spec.settings | {"scratch": str(scratch)}})
+    _serve_one(service, own, app, listening, lifeline)
 
-    def _become(self, service: local_fleet.ServiceSpec, lifeline: int) -> NoReturn:
-        os.environ.update(json.loads(os.environ[_name(service.role)]))
-        scratch = Path(self._spec.settings["scratch"]) / service.role
-        scratch.mkdir(exist_ok=True)
-        settings = self._spec.settings | {"scratch": str(scratch)}
-        self._spec = self._spec.model_copy(update={"settings": settings})
-        super()._become(service, lifeline)
 
+_serve_one = local_fleet.serve_one
 
 if __name__ == "__main__":
-    local_fleet.Supervisor = RoleSupervisor  # type: ignore[misc]
+    local_fleet.serve_one = serve_role
     local_fleet.main()
     os._exit(0)  # as services.local_fleet does

@@ -21,7 +21,7 @@ from driver.forecast.pricing import GUARD, ServiceSize, running_hour
 from driver.plan import cut
 from driver.scheduling.policy import BackupPolicy, RetryPolicy
 from mapreduce import errors
-from services.shell.settings import Settings
+from services.stage.settings import Settings
 from tests.docs.blocks import RUNS, blocks, pages
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -20,7 +20,7 @@ from mapreduce.wire.messages import TaskError
 from mapreduce.wire.tokens import opened
 from services.shell.http.connections import SIGNED
 from services.shell.http.replays import ReplayGuard
-from services.shell.settings import Settings
+from services.shell.settings import SignedSettings
 
 BYTES_PER_SECOND = 16 << 10
 """Each of this many bytes of a body extends the sender's time by a second."""
@@ -46,7 +46,9 @@ _HEADERS: dict[type, dict[str, str]] = {
 """Additional headers of an answer, by the class of the error."""
 
 
-async def read_body(request: Request, path: str, settings: Settings, seen: ReplayGuard) -> bytes:
+async def read_body(
+    request: Request, path: str, settings: SignedSettings, seen: ReplayGuard
+) -> bytes:
     """Return the body of a request with a valid and unused token.
 
     Args:
@@ -76,7 +78,7 @@ async def read_body(request: Request, path: str, settings: Settings, seen: Repla
     return body
 
 
-async def _whole_body(request: Request, settings: Settings) -> bytes:
+async def _whole_body(request: Request, settings: SignedSettings) -> bytes:
     limit = settings.max_body_mb << 20
     too_large = TooLarge(f"the request is larger than {settings.max_body_mb} MiB")
     # the server has already refused a header that is not a number

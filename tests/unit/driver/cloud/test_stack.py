@@ -20,7 +20,7 @@ from driver.cloud.stack import (
 )
 from driver.cloud.terraform import is_applied
 from mapreduce.errors import FleetError
-from services.shell.settings import Settings
+from services.stage.settings import Settings
 from tests.unit.driver.samples import STACK_VALUES
 
 TERRAFORM = Path(__file__).resolve().parents[4] / "terraform"

@@ -18,8 +18,8 @@ import services
 from mapreduce.engine.memory import PeakMemory
 from mapreduce.storage import local
 from mapreduce.system import operating_system
-from services.shell.task import forkable, huge_pages
-from services.shell.workers.process_tree import children_of
+from services.shell.process_tree import children_of
+from services.stage.task import forkable, huge_pages
 
 MISSING = "/nonexistent/proc"
 

@@ -1,89 +1,72 @@
-"""Settings that a service refuses: places that mean everything, and a scratch folder open to other
-users.
-"""
+"""Settings that every service has, under the prefix of its own variables."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from mapreduce.errors import UsageError
-from services.shell.serve import own_folder
-from services.shell.settings import Settings
-
-KEY = "k" * 32
-
-
-@pytest.mark.parametrize(
-    "place", ["s3://", "file:///", "file://", "/store", "", "http://store", "file:///a/../.."]
+from services.shell.settings import (
+    Place,
+    ServiceSettings,
+    SettingsConfigDict,
+    SignedSettings,
+    settings_or_exit,
 )
-def test_places_that_are_none(place: str) -> None:
-    """A store or input that is no place, or the root of the file system, is refused."""
-    for changed in ({"store": place}, {"store": "s3://own", "extra_inputs": (place,)}):
-        with pytest.raises(ValidationError):
-            Settings(signing_key=KEY, **changed)
 
 
-def test_the_key_is_not_shown() -> None:
-    """The key appears neither in the settings' text nor in an error."""
-    assert KEY not in repr(Settings(store="s3://own", signing_key=KEY))
+class _Albums(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="ALBUMS_", frozen=True)
+
+    store: Place
+
+
+class _Signed(SignedSettings):
+    model_config = SettingsConfigDict(env_prefix="OTHER_", frozen=True)
+
+
+def test_a_setting_is_read_under_the_service_s_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each service reads its own variables, and none of another service."""
+    monkeypatch.setenv("ALBUMS_STORE", "s3://albums")
+    monkeypatch.setenv("ALBUMS_PORT", "81")
+    monkeypatch.setenv("OTHER_PORT", "82")
+    assert ("s3://albums", 81) == ((made := settings_or_exit(_Albums)).store, made.port)
+
+
+def test_each_wrong_setting_is_a_line_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All wrong settings are said at once, and the exit code is 2."""
+    monkeypatch.setenv("ALBUMS_STORE", "nowhere")
+    monkeypatch.setenv("ALBUMS_PORT", "many")
+    with pytest.raises(SystemExit) as ended:
+        settings_or_exit(_Albums)
+    said = capsys.readouterr().err.splitlines()
+    assert (2, ["ALBUMS_PORT", "ALBUMS_STORE"]) == (
+        ended.value.code,
+        sorted(line.partition(": ")[0] for line in said),
+    )
+
+
+def test_an_address_for_other_machines_needs_encryption() -> None:
+    """An address beyond loopback is refused without TLS, with the service's own variables."""
+    with pytest.raises(ValidationError, match="ALBUMS_HOST=10.0.0.1 .* ALBUMS_TLS=true"):
+        _Albums(store="s3://albums", host="10.0.0.1")
+    assert _Albums(store="s3://albums", host="10.0.0.1", tls=True).tls
+    assert not _Albums(store="s3://albums", host="10.0.0.1", allow_plain_http=True).tls
+    assert not _Albums(store="s3://albums", host="localhost").tls
+
+
+@pytest.mark.parametrize("place", ["file:///", "file:///a/../..", "s3://", "http://store", ""])
+def test_a_place_that_is_none(place: str) -> None:
+    """A place that names no store, or the whole file system, is refused."""
+    with pytest.raises(ValidationError):
+        _Albums(store=place)
+
+
+@pytest.mark.parametrize("key", ["", "short"])
+def test_a_key_must_be_long(key: str) -> None:
+    """A key of fewer than 32 bytes is refused, and is not in the message."""
     with pytest.raises(ValidationError) as caught:
-        Settings(store="s3://own", signing_key="short-key")
-    assert "short-key" not in str(caught.value.errors(include_url=False, include_input=False))
-
-
-def test_own_folder(tmp_path: Path) -> None:
-    """A new folder is only for this user, and an existing one must not be writable for others."""
-    own_folder(tmp_path / "new")
-    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
-    own_folder(tmp_path / "new")
-    (tmp_path / "link").symlink_to("new")
-    own_folder(tmp_path / "link")
-    for mode in (0o777, 0o1777, 0o770, 0o702):
-        (tmp_path / "new").chmod(mode)
-        for name in ("new", "link"):
-            with pytest.raises(UsageError, match="other users may write"):
-                own_folder(tmp_path / name)
-
-
-@pytest.mark.parametrize("mine", ["folder", "link"])
-def test_a_folder_of_anothers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str) -> None:
-    """Another user's folder, or a link to it, is refused with any permissions."""
-    (tmp_path / "folder").mkdir(mode=0o700)
-    (tmp_path / "link").symlink_to("folder")
-    other = tmp_path.stat().st_uid + 1
-    monkeypatch.setattr("services.shell.serve.os.geteuid", lambda: other)
-    with pytest.raises(UsageError, match="other users may write"):
-        own_folder(tmp_path / mine)
-
-
-@pytest.mark.parametrize(
-    ("settings", "starts"),
-    [
-        ({}, True),
-        ({"host": "127.0.0.1"}, True),
-        ({"host": "127.9.9.9"}, True),
-        ({"host": "::1"}, True),
-        ({"host": "localhost"}, True),
-        ({"host": "0.0.0.0"}, False),
-        ({"host": ""}, False),
-        ({"host": "::"}, False),
-        ({"host": "10.0.0.1"}, False),
-        ({"host": "mapper.example.org"}, False),
-        ({"host": "0.0.0.0", "tls": True}, True),
-        ({"host": "0.0.0.0", "allow_plain_http": True}, True),
-    ],
-)
-def test_plain_http_is_for_loopback(settings: dict[str, Any], *, starts: bool) -> None:
-    """Without TLS a service refuses any address but loopback, unless it is told to allow it."""
-    if starts:
-        Settings(store="s3://own", signing_key=KEY, **settings)
-        return
-    with pytest.raises(ValidationError) as caught:
-        Settings(store="s3://own", signing_key=KEY, **settings)
-    (error,) = caught.value.errors()
-    assert ("tls",) == error["loc"]
-    assert "set MAPREDUCE_TLS=true" in error["msg"]
+        _Signed(signing_key=key)
+    assert "32" in str(caught.value)
+    assert not key or key not in str(caught.value.errors(include_url=False, include_input=False))

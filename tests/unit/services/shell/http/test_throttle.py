@@ -31,7 +31,7 @@ def test_only_lines_of_strangers_are_left_out() -> None:
     """
     now = [0.0]
     filtered = StrangersFilter(Throttle(every_s=60), lambda: now[0])
-    assert all(filtered.filter(_record("services.shell.app", "task")) for _ in range(5))
+    assert all(filtered.filter(_record("services.stage.app", "task")) for _ in range(5))
     assert 1 == sum(
         filtered.filter(_record("uvicorn.error", "Invalid HTTP request received."))
         for _ in range(5)
