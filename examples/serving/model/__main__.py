@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import sys
 
-from services.shell.supervisor import own_lifeline
-
 from examples.serving.model.app import create_app
 from examples.serving.model.identity import served_by
 from examples.serving.model.settings import Settings
@@ -15,6 +13,7 @@ from services.shell.http.encryption import server_context
 from services.shell.logs import configure_logs
 from services.shell.serve import State, Work, listen, serve
 from services.shell.settings import settings_or_exit
+from services.shell.supervisor import own_lifeline
 
 ROLE = "model"
 

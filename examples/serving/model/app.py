@@ -47,10 +47,14 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(keep_loading(settings, service, state.stop, load=load))
+        tasks = {
+            asyncio.create_task(keep_loading(settings, service, state.stop, load=load)),
+            asyncio.create_task(service.log_metrics()),
+        }
         yield
-        loading.cancel()
-        await asyncio.wait({loading})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await service.close()
 
     app = FastAPI(

@@ -44,8 +44,8 @@ class SizePolicy:
             took_s: how long the model took.
         """
         if took_s > self.latency_s:
-            # a batch below the limit was slow too, so the limit comes down to its size
-            return max(1, min(limit - 1, int(min(limit, rows) * self.kept)))
+            # by a tenth only: a pause of the machine must not undo a minute's growth
+            return max(1, min(limit - 1, int(limit * self.kept)))
         # only a full batch shows that the limit holds anything back
         return min(self.largest, limit + self.step) if rows >= limit else limit
 

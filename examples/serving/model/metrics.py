@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from examples.serving.model.cloudwatch import Period
 from services.shell.metrics import Registry
 
 BATCH_ROWS = tuple(float(1 << power) for power in range(11))
@@ -17,6 +18,7 @@ class Metrics:
         waiting: returns the number of requests in the queue.
         limit: returns the limit on the rows of a batch.
         is_loaded: returns whether the model is loaded.
+        period: counts for CloudWatch too.
     """
 
     def __init__(
@@ -24,7 +26,9 @@ class Metrics:
         waiting: Callable[[], float],
         limit: Callable[[], float],
         is_loaded: Callable[[], float],
+        period: Period,
     ) -> None:
+        self._period = period
         self._registry = Registry("model")
         self._requests = self._registry.counter(
             "requests", "Inference requests by answer", ["status"]
@@ -47,11 +51,13 @@ class Metrics:
         """Count an answered request."""
         self._requests.labels(str(status)).inc()
         self._seconds.observe(took_s)
+        self._period.request(status, took_s)
 
     def batch(self, requests: int, rows: int, took_s: float) -> None:
         """Count a batch that has run."""
         self._rows.observe(rows)
         self._batch_seconds.observe(took_s)
+        self._period.batch(rows)
 
     def cancelled(self) -> None:
         """Count a request whose caller left before it ran."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from random import Random
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from examples.serving.model.batcher import Arrays, Batcher, QueueLimits
 from examples.serving.model.batching import SizePolicy
+from examples.serving.model.cloudwatch import Period
 from examples.serving.model.errors import UnknownModel, Unready
 from examples.serving.model.metrics import Metrics
 from examples.serving.model.protocol import (
@@ -58,10 +60,12 @@ class ModelService:
         self._batcher: Batcher | None = None
         self._why = "the model is being loaded"
         self.in_progress = 0
+        self._period = Period(settings.stack, settings.name, settings.version, Random())
         self.metrics = Metrics(
             lambda: self._batcher.waiting if self._batcher else 0,
             lambda: self._batcher.limit if self._batcher else 0,
             lambda: self.is_loaded,
+            self._period,
         )
 
     @property
@@ -119,6 +123,13 @@ class ModelService:
             return model.run(inputs)
 
         return run
+
+    async def log_metrics(self) -> None:
+        """Log the metrics of each period until this is cancelled."""
+        while self._settings.metrics_s:
+            await asyncio.sleep(self._settings.metrics_s)
+            if line := self._period.end(time.time()):
+                log.info("metrics", **line)
 
     # -- answers -------------------------------------------------------------------------------
 

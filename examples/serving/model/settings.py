@@ -39,6 +39,8 @@ class Settings(SignedSettings):
         default=0, ge=0, description="seconds between metrics in the log, for CloudWatch; 0: none"
     )
 
+    stack: str = Field(default="laptop", description="the stack's name, for those metrics")
+
     @field_validator("name", "version")
     @classmethod
     def _fits_a_path(cls, text: str) -> str:
