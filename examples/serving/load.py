@@ -47,7 +47,7 @@ class Summary:
         requests: their number.
         statuses: how many answers had each status.
         p50_ms, p99_ms: of the good answers' times.
-        refused_ms: the 99th percentile of the refusals' times (503); 0 without one.
+        refused_ms: the longest time of a refusal (503); 0 without one.
         by_container: the good answers of each container.
         seconds: from the first arrival to the last answer.
     """
@@ -106,7 +106,7 @@ def summary_of(samples: Sequence[Sample]) -> Summary:
         statuses=dict(Counter(each.status for each in samples)),
         p50_ms=1000 * percentile([each.seconds for each in good], 0.5),
         p99_ms=1000 * percentile([each.seconds for each in good], 0.99),
-        refused_ms=1000 * percentile([each.seconds for each in refused], 0.99),
+        refused_ms=1000 * max((each.seconds for each in refused), default=0.0),
         by_container=dict(sorted(Counter(each.served_by for each in good).items())),
         seconds=max((each.at_s + each.seconds for each in samples), default=0.0),
     )
@@ -130,6 +130,44 @@ def table_of(summary: Summary) -> str:
     return "\n".join(lines)
 
 
+class _Client:
+    """Sends requests and times them.
+
+    Args:
+        address: the service.
+        requests: returns the request of a number, from 0.
+        limit_s: how long an answer may take.
+    """
+
+    def __init__(
+        self, address: Address, requests: Callable[[int], Request], limit_s: float
+    ) -> None:
+        self._connections = Connections(address, None, connect_s=limit_s)
+        self._requests = requests
+        self._limit_s = limit_s
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+
+    @property
+    def now_s(self) -> float:
+        """The time since the beginning."""
+        return self._loop.time() - self._began
+
+    async def send(self, number: int, at_s: float) -> Sample:
+        """Send a request, and return what became of it."""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                answer = await self._connections.send(self._requests(number))
+        except (Unanswered, TimeoutError) as exc:
+            return Sample(at_s, self.now_s - at_s, NO_ANSWER, "", str(exc).encode())
+        served_by = answer.header(SERVED_BY) or ""
+        return Sample(at_s, self.now_s - at_s, answer.status, served_by, answer.body)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._connections.abort()
+
+
 async def open_loop(
     address: Address,
     requests: Callable[[int], Request],
@@ -144,37 +182,24 @@ async def open_loop(
         times: when each is sent, in seconds from the beginning.
         limit_s: how long an answer may take.
     """
-    loop = asyncio.get_running_loop()
-    connections = Connections(address, None, connect_s=limit_s)
-    began = loop.time()
-
-    async def one(number: int, at_s: float) -> Sample:
-        try:
-            async with asyncio.timeout(limit_s):
-                answer = await connections.send(requests(number))
-        except (Unanswered, TimeoutError) as exc:
-            return Sample(at_s, loop.time() - began - at_s, NO_ANSWER, "", str(exc).encode())
-        return Sample(
-            at_s,
-            loop.time() - began - at_s,
-            answer.status,
-            answer.header(SERVED_BY) or "",
-            answer.body,
-        )
-
+    client = _Client(address, requests, limit_s)
     tasks = []
     for number, at_s in enumerate(times):
-        pause = began + at_s - loop.time()
+        pause = at_s - client.now_s
         if pause > 0:
             await asyncio.sleep(pause)
-        tasks.append(asyncio.create_task(one(number, at_s)))
+        tasks.append(asyncio.create_task(client.send(number, at_s)))
     samples = await asyncio.gather(*tasks)
-    connections.abort()
+    client.close()
     return samples
 
 
 async def closed_loop(
-    address: Address, requests: Callable[[int], Request], count: int, clients: int
+    address: Address,
+    requests: Callable[[int], Request],
+    count: int,
+    clients: int,
+    limit_s: float = 30.0,
 ) -> list[Sample]:
     """Send requests by clients that each wait for an answer before the next request.
 
@@ -183,33 +208,16 @@ async def closed_loop(
         requests: returns the request of a number, from 0.
         count: all requests together.
         clients: how many at the same time.
+        limit_s: how long an answer may take.
     """
-    loop = asyncio.get_running_loop()
-    connections = Connections(address, None, connect_s=5)
+    client = _Client(address, requests, limit_s)
     numbers = iter(range(count))
     samples: list[Sample] = []
-    began = loop.time()
 
-    async def client() -> None:
+    async def one_after_the_other() -> None:
         for number in numbers:
-            at_s = loop.time() - began
-            try:
-                answer = await connections.send(requests(number))
-            except Unanswered as exc:
-                samples.append(
-                    Sample(at_s, loop.time() - began - at_s, NO_ANSWER, "", str(exc).encode())
-                )
-                continue
-            samples.append(
-                Sample(
-                    at_s,
-                    loop.time() - began - at_s,
-                    answer.status,
-                    answer.header(SERVED_BY) or "",
-                    answer.body,
-                )
-            )
+            samples.append(await client.send(number, client.now_s))
 
-    await asyncio.gather(*(client() for _ in range(clients)))
-    connections.abort()
+    await asyncio.gather(*(one_after_the_other() for _ in range(clients)))
+    client.close()
     return samples

@@ -83,25 +83,19 @@ class ReplicaProcess:
                     end.close()
 
 
-class RouterProcess:
-    """A router in a process of its own.
+class _Service:
+    """A service of ours in a process of its own, which says in its log where it listens.
 
     Args:
-        models: its source of replicas.
-        settings: more ROUTER_ variables, without the prefix.
-        command: what starts it; for a test that changes its clock.
+        command: arguments of Python.
+        prefix: of its variables.
+        settings: its variables, without the prefix and in lower case.
     """
 
-    def __init__(
-        self,
-        models: str,
-        settings: Mapping[str, str] | None = None,
-        command: Sequence[str] = ("-m", "examples.serving.router"),
-    ) -> None:
-        given = {"models": models, "port": "0", "signing_key": new_key(), **(settings or {})}
+    def __init__(self, command: Sequence[str], prefix: str, settings: Mapping[str, str]) -> None:
         lifeline, self._our_end = os.pipe()
-        environment = {name: text for name, text in os.environ.items() if "ROUTER_" not in name}
-        environment |= {f"ROUTER_{name.upper()}": text for name, text in given.items()}
+        environment = {name: text for name, text in os.environ.items() if prefix not in name}
+        environment |= {f"{prefix}{name.upper()}": text for name, text in settings.items()}
         self._process = subprocess.Popen(
             [sys.executable, *command],
             env=environment | {LIFELINE: str(lifeline)},
@@ -119,7 +113,7 @@ class RouterProcess:
         self._reader.start()
         if not self._listening.wait(START_S) or not self._port:
             self.stop()
-            raise RuntimeError("the router did not start:\n" + "\n".join(self.log))
+            raise RuntimeError("the service did not start:\n" + "\n".join(self.log))
         self.address = Address(LOOPBACK, self._port)
 
     def terminate(self) -> int:
@@ -137,6 +131,61 @@ class RouterProcess:
         self._reader.join()
         assert self._process.stderr is not None
         self._process.stderr.close()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.log.append(line.rstrip())
+            if '"event": "listening"' in line:
+                self._port = json.loads(line)["address"][1]
+                self._listening.set()
+        self._listening.set()
+
+
+class ModelProcess(_Service):
+    """A model server in a process of its own.
+
+    Args:
+        store: the URL of the store that has the model.
+        version: the model's.
+        name: its name in `served-by`.
+        key: the signing key.
+        settings: more MODEL_ variables, without the prefix.
+    """
+
+    def __init__(
+        self,
+        store: str,
+        version: str,
+        name: str,
+        key: str,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        given = {"store": store, "version": version, "served_by": name, "signing_key": key}
+        super().__init__(
+            ("-m", "examples.serving.model"),
+            "MODEL_",
+            given | {"port": "0"} | dict(settings or {}),
+        )
+
+
+class RouterProcess(_Service):
+    """A router in a process of its own.
+
+    Args:
+        models: its source of replicas.
+        settings: more ROUTER_ variables, without the prefix.
+        command: what starts it; for a test that changes its clock.
+    """
+
+    def __init__(
+        self,
+        models: str,
+        settings: Mapping[str, str] | None = None,
+        command: Sequence[str] = ("-m", "examples.serving.router"),
+    ) -> None:
+        given = {"models": models, "port": "0", "signing_key": new_key()}
+        super().__init__(command, "ROUTER_", given | dict(settings or {}))
 
     def health(self) -> dict[str, object]:
         """Return its answer to `/health`."""
@@ -162,15 +211,6 @@ class RouterProcess:
             for line in lines
             if line.startswith((f"{name} ", f"{name}{{"))
         )
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.log.append(line.rstrip())
-            if '"event": "listening"' in line:
-                self._port = json.loads(line)["address"][1]
-                self._listening.set()
-        self._listening.set()
 
 
 def ask(address: Address, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
