@@ -1,11 +1,12 @@
 locals {
   system = "MapReduce"
 
-  # These three tags identify everything that belongs to one stack. They are merged last, so that
-  # extra_tags cannot override them.
+  # These tags identify everything that belongs to one stack, and its system. They are merged last,
+  # so that extra_tags cannot override them.
   tags = merge(var.extra_tags, {
     Project   = "mapreduce-on-fargate"
     Stack     = var.name
+    System    = "mapreduce"
     ManagedBy = "terraform"
   })
 

@@ -10,6 +10,11 @@ output "name" {
   value       = var.name
 }
 
+output "system" {
+  description = "Name of the system that the stack carries, and its System tag."
+  value       = local.tags.System
+}
+
 output "bucket" {
   description = "Name of the bucket that holds input, intermediate data and results."
   value       = module.storage.bucket

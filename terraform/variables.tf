@@ -34,9 +34,9 @@ variable "extra_tags" {
 
   validation {
     condition = alltrue([
-      for key in keys(var.extra_tags) : !contains(["Project", "Stack", "ManagedBy"], key) && !startswith(lower(key), "aws:")
+      for key in keys(var.extra_tags) : !contains(["Project", "Stack", "System", "ManagedBy"], key) && !startswith(lower(key), "aws:")
     ])
-    error_message = "extra_tags may not set Project, Stack or ManagedBy (they identify the stack), nor a key that starts with aws:."
+    error_message = "extra_tags may not set Project, Stack, System or ManagedBy (they identify the stack), nor a key that starts with aws:."
   }
 }
 

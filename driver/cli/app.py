@@ -27,6 +27,7 @@ from driver.cli import (
     run,
     stack_checks,
     stack_images,
+    stack_services,
     stack_state,
     status,
     web,
@@ -69,7 +70,7 @@ GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
 """The commands as help shows them, the most used first."""
 
 STEPS = (
-    *("settings", "preflight", "platform", "images", "registry-password", "base-images"),
+    *("folder", "settings", "preflight", "platform", "images", "registry-password", "base-images"),
     *("image-digests", "share-settings", "wait"),
 )
 """Commands of `stack` that deploy.sh calls, and people seldom."""
@@ -99,6 +100,8 @@ def _add_commands() -> None:
     for command in (
         fleet.start,
         fleet.stop,
+        stack_services.wait,
+        stack_services.cost,
         stack_checks.allow,
         stack_checks.rotate_key,
         stack_checks.selftest,

@@ -28,6 +28,8 @@ Place = Annotated[str | None, Parameter(negative="", allow_leading_hyphen=True)]
 """The option `--output`, whose value may be a hyphen alone."""
 Header = Annotated[bool, Parameter(negative="--no-header", show_default=False)]
 Texts = Annotated[tuple[str, ...], Parameter(negative="", show_default=False)]
+SystemName = Annotated[str | None, Parameter(negative="", show_default=False)]
+"""The option `--system` of the commands that work on a stack of any system."""
 Inputs = Annotated[
     tuple[str, ...],
     Parameter(name="--input", negative="", consume_multiple=True, show_default=False),

@@ -5,22 +5,21 @@ from __future__ import annotations
 import json as jsonlib
 import os
 import platform as platform_module
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
 from driver.cli.cloud import answer_finding
-from driver.cli.options import Texts
+from driver.cli.options import SystemName, Texts
 from driver.cli.terminal import answer, say, write_line
-from driver.program.command_name import COMMAND
 from driver.text import plural
-from mapreduce.errors import FleetError, UsageError
+from mapreduce.errors import UsageError
 
 if TYPE_CHECKING:
     from driver.cloud.deploy.deployment import DeploySettings
     from driver.cloud.stack import StackIdentity
+    from driver.cloud.system import System
 
 stack = App(name="stack", help="Start, stop and examine the stack; deploy.sh uses it too.")
 
@@ -29,16 +28,37 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @stack.command
+def folder(*, system: SystemName = None) -> int:
+    """Print the folder of a system's Terraform, as deploy.sh and destroy.sh use it.
+
+        python -m driver stack folder --system albums
+
+    Args:
+        system: Another system than MapReduce: a folder of examples/ (by default, that whose
+            Terraform MAPREDUCE_TERRAFORM names).
+    """
+    from driver.cloud.system import system_of
+    from driver.cloud.terraform import terraform_folder
+
+    found = terraform_folder(system)
+    system_of(found)  # a wrong description is said before anything is made
+    write_line(str(found))
+    return 0
+
+
+@stack.command
 def settings(
     *,
+    system: SystemName = None,
     region: str | None = None,
     name: str | None = None,
     architecture: Literal["X86_64", "ARM64"] | None = None,
     mappers: int | None = None,
     role: str | None = None,
     allow: Texts = (),
+    var: Texts = (),
 ) -> int:
-    """Write the variables of the next deployment: terraform/deploy.next.tfvars.json.
+    """Write the variables of the next deployment: deploy.next.tfvars.json, beside Terraform.
 
     deploy.sh renames the file to deploy.auto.tfvars.json, which Terraform reads at every apply,
     when the images are pushed. Variables that are not given keep their values of the last
@@ -47,17 +67,36 @@ def settings(
 
         python -m driver stack settings --region us-east-1 --mappers 3
         python -m driver stack settings --role LabRole
+        python -m driver stack settings --system albums --var album_count=3
 
     Args:
+        system: Another system than MapReduce, e.g. albums.
         region: The region (by default, that of the last deployment, or of the environment).
         name: The stack's name.
         architecture: X86_64, or ARM64 (by default, that of the last deployment, or of this
             machine).
-        mappers: How many mappers.
+        mappers: How many mappers; of MapReduce alone.
         role: An existing IAM role for everything, e.g. LabRole.
         allow: An address range that may call the services (by default, this machine's public
             address).
+        var: Another of Terraform's variables, NAME=VALUE; the value as JSON, or as a text.
     """
+    from driver.cloud.terraform import terraform_folder
+
+    wanted: dict[str, object] = {
+        "name": name,
+        "architecture": architecture,
+        "mapper_count": mappers,
+        "existing_role_name": role,
+        "allowed_cidrs": list(allow) or None,
+    }
+    return _write_settings(terraform_folder(system), region, wanted, var)
+
+
+def _write_settings(
+    folder: Path, region: str | None, wanted: dict[str, object], more: Texts
+) -> int:
+    """Write the settings of the next deployment of the system in a folder."""
     from driver.cloud.deploy.deployment import (
         NEXT_FILE,
         architecture_of,
@@ -65,161 +104,116 @@ def settings(
         content_tag,
         merged_settings,
     )
-    from driver.cloud.terraform import terraform_folder
+    from driver.cloud.system import system_of
 
-    folder = terraform_folder()
+    of = system_of(folder)
+    if wanted["mapper_count"] is not None and "mapper_count" not in of.variables:
+        raise UsageError(f"--mappers: {of.title} has none; use --var NAME=VALUE")
+    wanted |= _variables(of, more)
     before, deployed = _before(folder)
     built_for = str(
-        architecture or before.get("architecture") or architecture_of(platform_module.machine())
+        wanted["architecture"]
+        or before.get("architecture")
+        or architecture_of(platform_module.machine())
     )
+    knows = bool(wanted["allowed_cidrs"] or before.get("allowed_cidrs"))
     made = merged_settings(
+        of,
         before,
         region or (None if before.get("region") else _region_of_environment()),
-        content_tag(ROOT, built_for, os.environ.get(BUILD_OPTIONS_VARIABLE, "")),
-        None if allow or before.get("allowed_cidrs") else _own_address(),
-        name=name,
-        architecture=built_for,
-        mapper_count=mappers,
-        existing_role_name=role,
-        allowed_cidrs=list(allow) or None,
+        content_tag(ROOT, of.sources, built_for, os.environ.get(BUILD_OPTIONS_VARIABLE, "")),
+        None if knows else _own_address(),
+        **(wanted | {"architecture": built_for}),
     )
-    check_is_same(made.identity, deployed)
+    check_is_same(of.system, made.identity, deployed)
     (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
     answer(made.summary)
     return 0
 
 
+def _variables(of: System, texts: Texts) -> dict[str, object]:
+    """Return the variables of `--var`; raises `UsageError`."""
+    from driver.cli.values import assignments
+    from driver.cloud.deploy.deployment import CHOSEN
+    from driver.cloud.system import check_variables
+
+    given = assignments("--var", texts)
+    check_variables(of, given, CHOSEN)
+    return {name: _parsed(text) for name, text in given.items()}
+
+
+def _parsed(text: str) -> object:
+    try:
+        return jsonlib.loads(text)
+    except ValueError:
+        return text
+
+
 @stack.command
-def preflight() -> int:
+def preflight(*, system: SystemName = None) -> int:
     """Check what a deployment needs, before it changes anything.
 
     Exit code 0 when every step works, else 3.
+
+    Args:
+        system: Another system than MapReduce, e.g. albums.
     """
     from driver.doctor import examine_before_deploy
 
-    made = _settings()
+    of, _, made = next_settings(system)
     well = True
-    for finding in examine_before_deploy(made):
+    for finding in examine_before_deploy(made, of):
         well = well and finding.ok
         answer_finding(finding)
     return 0 if well else 3
 
 
 @stack.command
-def platform() -> int:
-    """Print Docker's name of the architecture."""
-    write_line(_settings().platform)
+def platform(*, system: SystemName = None) -> int:
+    """Print Docker's name of the architecture.
+
+    Args:
+        system: Another system than MapReduce, e.g. albums.
+    """
+    write_line(next_settings(system)[2].platform)
     return 0
 
 
 @stack.command
-def images() -> int:
-    """Print each service's role, image name in the registry, and `there` with its digest, or
-    `missing`.
+def images(*, system: SystemName = None) -> int:
+    """Print of each image its role, Dockerfile, name in the registry, and `there` with its digest,
+    or `missing`.
+
+    Args:
+        system: Another system than MapReduce, e.g. albums.
     """
     from driver.cloud.aws import Aws
     from driver.cloud.deploy.images import images_of
 
-    made = _settings()
-    for image in images_of(Aws(made.region), made.name, made.image_tag):
-        write_line(f"{image.role} {image.reference} {image.state}")
+    of, _, made = next_settings(system)
+    for image in images_of(Aws(made.region), of.images, made.name, made.image_tag):
+        write_line(f"{image.role} {of.dockerfile(image.role)} {image.reference} {image.state}")
     return 0
 
 
 @stack.command
-def registry_password() -> int:
-    """Print the password for `docker login --username AWS --password-stdin`, valid for 12 hours."""
+def registry_password(*, system: SystemName = None) -> int:
+    """Print the password for `docker login --username AWS --password-stdin`, valid for 12 hours.
+
+    Args:
+        system: Another system than MapReduce, e.g. albums.
+    """
     from driver.cloud.aws import Aws
     from driver.cloud.deploy.images import registry_password as password
 
-    write_line(password(Aws(_settings().region)))
-    return 0
-
-
-@stack.command
-def wait(*, timeout_s: float = 600) -> int:
-    """Wait until every service runs the deployed version alone, and every task answers.
-
-    A version that does not start is an error at once, with the reason that ECS gives.
-
-        python -m driver stack wait
-
-    Args:
-        timeout_s: How many seconds to wait at most.
-    """
-    answer(all_answer(timeout_s), style="green")
-    return 0
-
-
-def all_answer(timeout_s: float) -> str:
-    """Wait as `stack wait` does, and return its answer; raises `FleetError`."""
-    from driver.cloud.stack import read_stack
-    from driver.cloud.terraform import terraform_folder
-    from driver.doctor import examine_stack
-
-    found = read_stack(terraform_folder())
-    if found is None:
-        raise FleetError("there is no deployed stack to wait for; run ./deploy.sh")
-    deadline = time.monotonic() + timeout_s
-    tasks = sum(service.desired_count for service in found.services.values())
-    said = ""
-    while True:
-        findings = list(examine_stack(found))
-        if any(finding.step == "services" for finding in findings):
-            return _stopped(tasks)
-        wrong = [finding for finding in findings if not finding.ok]
-        if not wrong:
-            return f"{plural(tasks, 'task')} answer, image {found.image_tag}"
-        if hopeless := next((finding for finding in wrong if finding.final), None):
-            raise FleetError(f"{hopeless.step}: {hopeless.seen}; {hopeless.remedy}")
-        if time.monotonic() > deadline:
-            raise FleetError(
-                f"after {timeout_s:.0f} s: {wrong[0].step}: {wrong[0].seen}; {wrong[0].remedy}"
-            )
-        if wrong[0].seen != said:
-            said = wrong[0].seen
-            say(f"  waiting: {wrong[0].step}: {said}")
-        time.sleep(3)
-
-
-def _stopped(tasks: int) -> str:
-    """Return the answer for a stack that is meant to be stopped; raises `FleetError`."""
-    if tasks:
-        raise FleetError(
-            "all tasks were stopped before they answered, by the idle guard or by hand; "
-            f"run: {COMMAND} stack start, then {COMMAND} stack wait"
-        )
-    return "all tasks are stopped, as the variables say"
-
-
-@stack.command
-def cost() -> int:
-    """Print what the stack costs an hour, and the next commands."""
-    from driver.cloud.deploy.deployment import hourly_cost
-    from driver.cloud.stack import read_stack
-    from driver.cloud.terraform import terraform_folder
-    from driver.forecast.pricing import standing_month
-
-    found = read_stack(terraform_folder())
-    if found is None:
-        raise FleetError("there is no deployed stack; run ./deploy.sh")
-    answer(
-        f"costs      about ${hourly_cost(found):.3f} an hour while it runs (list prices of "
-        "us-east-1)"
-    )
-    standing = standing_month(
-        found.service_discovery, alarms=found.alarms, dashboard=found.dashboard
-    )
-    answer(f"           about ${standing:.2f} a month when stopped, and what is stored")
-    answer(f"run        {COMMAND} run --input book.txt")
-    answer("scale      make scale N=10")
-    answer("stop       make stop, or ./destroy.sh to leave nothing")
+    write_line(password(Aws(next_settings(system)[2].region)))
     return 0
 
 
 @stack.command
 def leftovers(
     *,
+    system: SystemName = None,
     name: str | None = None,
     region: str | None = None,
     wait_s: float = 0,
@@ -234,6 +228,7 @@ def leftovers(
         python -m driver stack leftovers --name mapreduce --region eu-central-1
 
     Args:
+        system: The system of the stack, if it is not MapReduce, e.g. albums.
         name: The stack's name (by default, that of this checkout).
         region: Its region (by default, that of this checkout).
         wait_s: How many seconds to wait for resources that are being deleted. Nothing is left when
@@ -244,14 +239,17 @@ def leftovers(
     from driver.cloud.aws import Aws
     from driver.cloud.leftovers import Leftover, deregister_orphans, find_leftovers, watch
     from driver.cloud.stack import StackIdentity
+    from driver.cloud.system import system_of
+    from driver.cloud.terraform import terraform_folder
 
     if name is None or region is None:
-        made = _settings()
+        made = next_settings(system)[2]
         name, region = name or made.name, region or made.region
+    services = list(system_of(terraform_folder(system)).roles())
     of, aws = StackIdentity(name=name, region=region), Aws(region)
 
     def look() -> list[Leftover]:
-        found = find_leftovers(of.name, aws)
+        found = find_leftovers(of.name, services, aws)
         for arn in deregister_orphans(found, aws) if deregister else ():
             say(f"deregistered {arn}, which Terraform's state does not name")
         return found
@@ -270,25 +268,24 @@ def leftovers(
     return 1
 
 
-def _settings() -> DeploySettings:
-    """Return the settings of the deployment in progress, else of the last one."""
-    return next_settings()[1]
-
-
-def next_settings() -> tuple[Path, DeploySettings]:
-    """Return the file of the deployment in progress, else of the last one, and its settings.
+def next_settings(system: str | None) -> tuple[System, Path, DeploySettings]:
+    """Return a system, the file of its deployment in progress, else of the last one, and the
+    settings in it.
 
     Raises:
         UsageError: there was none.
     """
     from driver.cloud.deploy.deployment import NEXT_FILE, SETTINGS_FILE, DeploySettings
+    from driver.cloud.system import system_of
     from driver.cloud.terraform import terraform_folder
 
-    folder = terraform_folder()
+    folder = terraform_folder(system)
+    of = system_of(folder)
     path = _first_of(folder / NEXT_FILE, folder / SETTINGS_FILE)
     if path is None:
-        raise UsageError(f"there is no {folder / SETTINGS_FILE}; ./deploy.sh writes it")
-    return path, DeploySettings.model_validate_json(path.read_text())
+        raise UsageError(f"there is no {folder / SETTINGS_FILE}; {of.deploy} writes it")
+    values = {"name": of.name} | jsonlib.loads(path.read_text())
+    return of, path, DeploySettings.model_validate(values)
 
 
 def _before(folder: Path) -> tuple[dict[str, object], StackIdentity | None]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from driver.cli.options import Fields, Flag
-from driver.cli.stack import all_answer
+from driver.cli.stack_services import all_answer
 from driver.cli.stack_state import share_settings
 from driver.cli.terminal import answer, print_document, say
 from driver.program.command_name import COMMAND

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from driver.cli.options import Flag
+from driver.cli.options import Flag, SystemName
 from driver.cli.stack import BUILD_OPTIONS_VARIABLE, ROOT, next_settings
 from driver.cli.terminal import answer, say
 from driver.program.command_name import COMMAND
@@ -15,7 +15,7 @@ from mapreduce.errors import UsageError
 
 
 def base_images(*, check: Flag = False, missing: Flag = False) -> int:
-    """Write the digests of the base images into the Dockerfiles.
+    """Write the digests of the base images into the Dockerfiles, of the examples too.
 
     The digests come from the images' registry, without a login. A digest names the index of an
     image, so it suits both architectures. With another base image the services' images get another
@@ -59,20 +59,25 @@ def base_images(*, check: Flag = False, missing: Flag = False) -> int:
     return 0
 
 
-def image_digests() -> int:
+def image_digests(*, system: SystemName = None) -> int:
     """Add the digests of the pushed images to the settings of this deployment.
 
     Terraform's task definitions then name each image by its digest. With the registry of an
     emulator (MAPREDUCE_REGISTRY_HOST) they name it by its tag.
+
+    Args:
+        system: Another system than MapReduce, e.g. albums.
     """
     from driver.cloud.aws import Aws
     from driver.cloud.deploy.images import digests_of, images_of
 
-    path, made = next_settings()
+    of, path, made = next_settings(system)
     if os.environ.get("MAPREDUCE_REGISTRY_HOST"):
         say("the images come from another host than their name says: the tasks name them by tag")
         return 0
-    digests = digests_of(images_of(Aws(made.region), made.name, made.image_tag))
+    digests = digests_of(
+        images_of(Aws(made.region), of.images, made.name, made.image_tag), of.deploy
+    )
     changed = made.model_copy(update={"image_digests": digests})
     path.write_text(changed.model_dump_json(indent=2) + "\n")
     for role, digest in digests.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from driver.cli.options import Flag
+from driver.cli.options import Flag, SystemName
 from driver.cli.terminal import answer, say
 from mapreduce.errors import UsageError
 
@@ -19,6 +19,7 @@ def remote_state(
     bucket: str,
     /,
     *,
+    system: SystemName = None,
     name: str | None = None,
     region: str | None = None,
     create: Flag = False,
@@ -35,27 +36,30 @@ def remote_state(
 
     Args:
         bucket: The bucket's name; one bucket holds the states of all stacks.
-        name: The stack's name (by default, that of this checkout, or mapreduce).
+        system: Another system than MapReduce, e.g. albums.
+        name: The stack's name (by default, that of this checkout, or of the system).
         region: Its region (by default, that of this checkout).
         create: Make the bucket, in that region: private, encrypted, with versions.
     """
     from driver.cli.stack import last_settings
     from driver.cloud.aws import Aws
-    from driver.cloud.deploy.deployment import DEFAULT_NAME, SETTINGS_FILE, check_is_same
+    from driver.cloud.deploy.deployment import SETTINGS_FILE, check_is_same
     from driver.cloud.deploy.remote_state import RemoteState, shared_settings
     from driver.cloud.stack import StackIdentity, stack_of_state
+    from driver.cloud.system import system_of
     from driver.cloud.terraform import BACKEND_FILE, has_local_state, terraform_folder
 
-    folder = terraform_folder()
+    folder = terraform_folder(system)
+    of = system_of(folder)
     before = last_settings(folder)
     place = region or before.get("region")
     if not place:
         raise UsageError("no region is set; give the stack's, e.g. --region us-east-1")
-    stack = StackIdentity(name=str(name or before.get("name") or DEFAULT_NAME), region=str(place))
+    stack = StackIdentity(name=str(name or before.get("name") or of.name), region=str(place))
     _check_is_free(folder / BACKEND_FILE, bucket, stack)
     moves = has_local_state(folder) and not (folder / BACKEND_FILE).exists()
     if moves:
-        check_is_same(stack, stack_of_state(folder))
+        check_is_same(of.system, stack, stack_of_state(folder))
     aws = Aws(stack.region)
     state = RemoteState(
         bucket=bucket, bucket_region=_region_of(aws, bucket, stack.region, create), stack=stack
@@ -70,15 +74,19 @@ def remote_state(
     return 0
 
 
-def share_settings() -> int:
-    """Store the settings of this deployment beside the state, if the state is in a bucket."""
+def share_settings(*, system: SystemName = None) -> int:
+    """Store the settings of this deployment beside the state, if the state is in a bucket.
+
+    Args:
+        system: Another system than MapReduce, e.g. albums.
+    """
     from driver.cloud.aws import Aws
     from driver.cloud.deploy.deployment import SETTINGS_FILE
     from driver.cloud.deploy.remote_state import remote_state as state_of
     from driver.cloud.deploy.remote_state import share_settings as share
     from driver.cloud.terraform import terraform_folder
 
-    folder = terraform_folder()
+    folder = terraform_folder(system)
     if state := state_of(folder):
         share(Aws(state.bucket_region), state, (folder / SETTINGS_FILE).read_text())
         say(f"the settings are beside {state.url}")

@@ -106,6 +106,8 @@ class Aws:
     """IAM roles."""
     cloudwatch: Any = _client("cloudwatch")
     """Alarms and dashboards."""
+    balancing: Any = _client("elbv2")
+    """Elastic Load Balancing."""
     scheduler: Any = _client("scheduler")
     """EventBridge Scheduler."""
     budgets: Any = _client("budgets")

@@ -8,9 +8,10 @@ addresses are used while Cloud Map has none, and in a stack without Cloud Map.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from driver.cloud.addresses import private_address, public_addresses, tasks_of
 from driver.cloud.aws import Aws, explained
 from driver.cloud.own_address import own_address, why_unreached
 from driver.cloud.stack import ServiceOutputs, Stack
@@ -18,13 +19,9 @@ from driver.transport.endpoint import ROLES, Endpoint, SignInEnded
 from mapreduce.wire.messages import StageName
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import FilterTypeDef
     from mypy_boto3_ecs.type_defs import TaskTypeDef
 
 Answer = TypeVar("Answer")
-
-DESCRIBE_AT_ONCE = 100
-"""Tasks, or interfaces, in one call (AWS's limit for DescribeTasks; a filter takes 200)."""
 
 MOST_INSTANCES = 1000
 """Instances in one answer of Cloud Map (its limit, also for the instances of a service)."""
@@ -73,13 +70,16 @@ class EcsFleet:
     def _find(self, stage: StageName) -> list[Endpoint]:
         service = self._stack.services[ROLES[stage]]
         with explained():
+            cluster = self._stack.cluster
             tasks = [
                 task
-                for task in self._tasks(service, "RUNNING")
+                for task in tasks_of(self._aws, cluster, service.service_name)
                 if task.get("lastStatus") == "RUNNING"
             ]
             is_public = self._stack.address_kind == "public"
-            addresses = self._public(tasks) if is_public else self._private(tasks, service)
+            addresses = (
+                public_addresses(self._aws, tasks) if is_public else self._private(tasks, service)
+            )
         found = [
             Endpoint(
                 endpoint_name(ROLES[stage], task),
@@ -95,43 +95,12 @@ class EcsFleet:
     def _deaths(self, stage: StageName, names: Sequence[str]) -> dict[str, str]:
         service = self._stack.services[ROLES[stage]]
         with explained():
+            cluster = self._stack.cluster
             stopped = {
-                endpoint_name(ROLES[stage], task): task for task in self._tasks(service, "STOPPED")
+                endpoint_name(ROLES[stage], task): task
+                for task in tasks_of(self._aws, cluster, service.service_name, "STOPPED")
             }
         return {name: cause_of_stop(stopped[name]) for name in names if name in stopped}
-
-    def _tasks(self, service: ServiceOutputs, status: str) -> list[TaskTypeDef]:
-        pages = self._aws.ecs.get_paginator("list_tasks").paginate(
-            cluster=self._stack.cluster,
-            serviceName=service.service_name,
-            desiredStatus=status,  # type: ignore[arg-type]
-        )
-        arns = [arn for page in pages for arn in page["taskArns"]]
-        found: list[TaskTypeDef] = []
-        for some in _batched(arns, DESCRIBE_AT_ONCE):
-            found += self._aws.ecs.describe_tasks(cluster=self._stack.cluster, tasks=some)["tasks"]
-        return found
-
-    def _public(self, tasks: Iterable[TaskTypeDef]) -> dict[str, str]:
-        """Return public addresses, by the ARN of the task."""
-        interfaces = {
-            detail: task["taskArn"]
-            for task in tasks
-            if (detail := attachment(task, "networkInterfaceId"))
-        }
-        found: dict[str, str] = {}
-        pages = self._aws.ec2.get_paginator("describe_network_interfaces")
-        for some in _batched(list(interfaces), DESCRIBE_AT_ONCE):
-            # a filter: named as ids, one interface that is gone would fail the whole request
-            asked: FilterTypeDef = {"Name": "network-interface-id", "Values": some}
-            for page in pages.paginate(
-                Filters=[asked], PaginationConfig={"PageSize": DESCRIBE_AT_ONCE}
-            ):
-                for interface in page["NetworkInterfaces"]:
-                    address = interface.get("Association", {}).get("PublicIp")
-                    if address:
-                        found[interfaces[interface["NetworkInterfaceId"]]] = address
-        return found
 
     def _private(self, tasks: Iterable[TaskTypeDef], service: ServiceOutputs) -> dict[str, str]:
         """Return private addresses, by the ARN of the task: Cloud Map's, else ECS's."""
@@ -157,25 +126,6 @@ def endpoint_name(role: str, task: TaskTypeDef) -> str:
     return f"{role}-{task['taskArn'].rpartition('/')[2][:8]}"
 
 
-def attachment(task: TaskTypeDef, name: str) -> str | None:
-    """Return a detail of the task's network interface."""
-    details = (
-        detail for found in task.get("attachments", []) for detail in found.get("details", [])
-    )
-    return next((detail.get("value") for detail in details if detail.get("name") == name), None)
-
-
-def private_address(task: TaskTypeDef) -> str | None:
-    """Return the task's address in the VPC."""
-    networks = (
-        interface
-        for box in task.get("containers", [])
-        for interface in box.get("networkInterfaces", [])
-    )
-    named = next((interface.get("privateIpv4Address") for interface in networks), None)
-    return named or attachment(task, "privateIPv4Address")
-
-
 def cause_of_stop(task: TaskTypeDef) -> str:
     """Return why a task has stopped, in words: out of memory, Spot, scaled in, or ECS's reason."""
     reason = task.get("stoppedReason", "") or "ECS gives no reason"
@@ -197,7 +147,3 @@ def cause_of_stop(task: TaskTypeDef) -> str:
         )
     details = "; ".join([*(f"exit code {code}" for code in codes), *words])
     return f"{reason} ({details})" if details else reason
-
-
-def _batched(items: Sequence[str], size: int) -> Iterator[list[str]]:
-    return (list(items[at : at + size]) for at in range(0, len(items), size))

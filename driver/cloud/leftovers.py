@@ -8,12 +8,11 @@ of, are therefore also looked up by name.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from driver.cloud.aws import Aws, ClientError, explained
 from driver.forecast.pricing import resource_day
-from driver.transport.endpoint import Role
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ CLEAN_LOOKS = 2
 """Looks in a row that must find nothing: AWS's lists are eventually consistent."""
 
 PAUSE_S = 3.0
-OTHER_ROLES = ("execution", "guard", "nightly-stop")
-"""Ends of the names of IAM roles beside those of the services."""
+OTHER_ROLES = ("execution", "nightly-stop")
+"""Ends of the names of IAM roles beside those of the services, in every system."""
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 _DEFINITION = ":task-definition/"
 
@@ -42,16 +41,17 @@ class Leftover(Message):
         return _DEFINITION in self.arn
 
 
-def find_leftovers(name: str, aws: Aws) -> list[Leftover]:
+def find_leftovers(name: str, services: Collection[str], aws: Aws) -> list[Leftover]:
     """Return everything of a stack that still exists.
 
     Args:
         name: the stack's name.
+        services: the names of the ECS services that a stack of its system may have.
         aws: AWS in its region.
     """
     with explained():
         arns = {arn for arn in _tagged(name, aws) if _exists(arn, aws)}
-        arns |= {*_roles(name, aws), *_definitions(name, aws)}
+        arns |= {*_roles(name, services, aws), *_definitions(name, services, aws)}
         arns |= {*_dashboards(name, aws), *_budgets(name, aws)}
         return [
             Leftover(arn=arn, costs_a_day=resource_day(_priced_as(arn, aws)))
@@ -115,9 +115,9 @@ def _tagged(name: str, aws: Aws) -> Iterator[str]:
             yield resource["ResourceARN"]
 
 
-def _roles(name: str, aws: Aws) -> list[str]:
+def _roles(name: str, services: Collection[str], aws: Aws) -> list[str]:
     # whole names: a stack `books-us-east-1` is another one, and its roles begin with these words
-    names = {f"{name}-{aws.region}-{role}" for role in (*get_args(Role), *OTHER_ROLES)}
+    names = {f"{name}-{aws.region}-{role}" for role in (*services, *OTHER_ROLES)}
     try:
         pages = aws.iam.get_paginator("list_roles").paginate()
         return [
@@ -157,9 +157,9 @@ def _none_if_denied(exc: ClientError) -> list[str]:
     raise exc
 
 
-def _definitions(name: str, aws: Aws) -> Iterator[str]:
+def _definitions(name: str, services: Collection[str], aws: Aws) -> Iterator[str]:
     """Yield every active revision of the stack's families."""
-    for role in (*get_args(Role), "guard"):
+    for role in services:
         family = f"{name}-{role}"
         pages = aws.ecs.get_paginator("list_task_definitions").paginate(
             familyPrefix=family, status="ACTIVE"
@@ -195,6 +195,8 @@ def _priced_as(arn: str, aws: Aws) -> str:
         return ""
     if ":namespace/" in arn:
         return "route53" if _has_zone(aws, arn.rpartition("/")[2]) else ""
+    if ":loadbalancer/" in arn:
+        return "load balancer"
     return "dashboard" if ":dashboard/" in arn else _service_of(arn)
 
 
@@ -280,6 +282,15 @@ _QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
     ("logs", ""): _log_group,
     ("ssm", "parameter"): _parameter,
     ("cloudwatch", ""): _alarm,
+    ("elasticloadbalancing", "loadbalancer"): lambda aws, arn, _: bool(
+        aws.balancing.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+    ),
+    ("elasticloadbalancing", "listener"): lambda aws, arn, _: bool(
+        aws.balancing.describe_listeners(ListenerArns=[arn])["Listeners"]
+    ),
+    ("elasticloadbalancing", "targetgroup"): lambda aws, arn, _: bool(
+        aws.balancing.describe_target_groups(TargetGroupArns=[arn])["TargetGroups"]
+    ),
     ("scheduler", "schedule-group"): lambda aws, _, name: (
         aws.scheduler.get_schedule_group(Name=name)["State"] != "DELETING"
     ),

@@ -1,4 +1,6 @@
-"""The stack as Terraform's outputs describe it: the one place that knows the outputs' names."""
+"""MapReduce's stack as Terraform's outputs describe it, and the call of Terraform that reads the
+outputs and the state of any system.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +12,30 @@ import subprocess
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from driver.cloud.terraform import is_applied, needs_init
-from driver.forecast.pricing import ServiceDiscovery
+from driver.cloud.outputs import StackOutputs, SystemStack, TaskOutputs
+from driver.cloud.system import DEFAULT_SYSTEM, script
+from driver.cloud.terraform import FOLDER_VARIABLE, is_applied, needs_init
+from driver.forecast.pricing import GUARD, ServiceSize, standing_month
 from driver.transport.endpoint import Role
 from mapreduce.errors import FleetError
 
 TIMEOUT_S = 60.0
+Outputs = TypeVar("Outputs", bound=StackOutputs)
 
 
-class ServiceOutputs(BaseModel):
-    """One service of the stack: its names in AWS, and its size (CPU units, MiB)."""
+class ServiceOutputs(TaskOutputs):
+    """One service of MapReduce's stack, with no other output than these."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    service_name: str
-    task_definition_arn: str
-    discovery_service_id: str | None
-    discovery_service_name: str | None
-    container_name: str
     port: int
-    log_group: str
-    desired_count: int
-    cpu: int
-    memory: int
 
     @property
     def slots(self) -> int:
@@ -68,35 +65,42 @@ class StackIdentity(BaseModel):
         return f"{self.name} in {self.region}"
 
 
-class Stack(BaseModel):
-    """All outputs of the root module, and no others, so that a change on either side is found.
+class Stack(StackOutputs):
+    """All outputs of MapReduce's root module, and no others, so that a change on either side is
+    found.
 
     Terraform leaves out an output that is null.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    region: str
-    name: str
     bucket: str
     extra_input_buckets: tuple[str, ...]
     extra_kms_key_arns: tuple[str, ...]
-    cluster: str
-    service_discovery: ServiceDiscovery
-    namespace: str | None = None
     allowed_cidrs: tuple[str, ...]
     address_kind: Literal["public", "private"]
-    assign_public_ip: bool
-    architecture: Literal["X86_64", "ARM64"]
     spot_share: int
     signing_key_parameter: str
-    repository_urls: dict[str, str]
-    image_tag: str
     alarms: bool
     dashboard: bool
-    services: dict[Role, ServiceOutputs]
+    services: dict[Role, ServiceOutputs]  # type: ignore[assignment]  # the roles have a type here
     idle_stop_minutes: int
     guard: GuardOutputs | None = None
+
+    def sizes(self) -> list[ServiceSize]:
+        """Return the sizes of all tasks; the idle guard's too, while a service has tasks."""
+        found = super().sizes()
+        if self.guard is not None and any(size.count for size in found):
+            found.append(replace(GUARD, is_public=self.assign_public_ip))
+        return found
+
+    def spot_share_of(self, role: str) -> int:
+        """Return the percentage of a service's tasks on Fargate Spot: only mappers run there."""
+        return self.spot_share if role == "mapper" else 0
+
+    def standing_cost(self) -> float:
+        """Return the dollars a month of the stack while it has no tasks, without what is stored."""
+        return standing_month(self.service_discovery, alarms=self.alarms, dashboard=self.dashboard)
 
     @property
     def account(self) -> str:
@@ -110,12 +114,38 @@ class Stack(BaseModel):
 
 
 def read_stack(folder: Path) -> Stack | None:
-    """Return the stack that the outputs describe, or None when nothing is deployed.
+    """Return MapReduce's stack that the outputs describe, or None when nothing is deployed.
 
     Raises:
         FleetError: Terraform is missing, fails, takes too long, does not know the state's bucket
-            yet, or its outputs are not those of this version.
+            yet, the stack is of another system, or its outputs are not those of this version.
     """
+    values = _outputs(folder)
+    if values is None:
+        return None
+    system = values.get("system", DEFAULT_SYSTEM)
+    if system != DEFAULT_SYSTEM:
+        raise FleetError(
+            f"{folder} holds a stack of {system}, and this command is for MapReduce; "
+            f"unset {FOLDER_VARIABLE}"
+        )
+    return _validated(Stack, values)
+
+
+def read_outputs(folder: Path) -> StackOutputs | None:
+    """Return the stack of any system that the outputs describe, or None when nothing is deployed.
+
+    MapReduce's is a `Stack`. Raises `FleetError` as `read_stack` does.
+    """
+    values = _outputs(folder)
+    if values is None:
+        return None
+    is_default = values.get("system", DEFAULT_SYSTEM) == DEFAULT_SYSTEM
+    return _validated(Stack, values) if is_default else _validated(SystemStack, values)
+
+
+def _outputs(folder: Path) -> dict[str, Any] | None:
+    """Return the values of the outputs by name, or None when nothing is deployed."""
     if needs_init(folder):
         raise FleetError(
             "Terraform's state is in a bucket that this checkout has not used yet; run: "
@@ -123,17 +153,20 @@ def read_stack(folder: Path) -> Stack | None:
         )
     if not is_applied(folder):
         return None
-    outputs: dict[str, dict[str, object]] = _json(folder, "output", "-json")
-    if not outputs:
-        return None
+    outputs: dict[str, dict[str, object]] | None = _json(folder, "output", "-json")
+    return {name: output["value"] for name, output in outputs.items()} if outputs else None
+
+
+def _validated(kind: type[Outputs], values: dict[str, Any]) -> Outputs:
     try:
-        return Stack.model_validate({name: output["value"] for name, output in outputs.items()})
+        return kind.model_validate(values)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
+        deploy = script("deploy", str(values.get("system", DEFAULT_SYSTEM)))
         raise FleetError(
             f"the stack's outputs are not those of this version ({where}: {first['msg']}); "
-            "run ./deploy.sh"
+            f"run {deploy}"
         ) from exc
 
 

@@ -1,20 +1,56 @@
-"""The folder of the Terraform module, and whether it is applied; does not run Terraform."""
+"""The folders of the Terraform roots, and whether one is applied; does not run Terraform."""
 
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
+
+from mapreduce.errors import UsageError
 
 FOLDER_VARIABLE = "MAPREDUCE_TERRAFORM"
 BACKEND_FILE = "backend_override.tf.json"
 """Names the bucket of the state. Without the file the state is in the folder; git ignores it, like
 every file whose name ends so."""
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The folder of this package's checkout."""
+_MAPREDUCE = "mapreduce"
 
 
-def terraform_folder() -> Path:
-    """Return the root module's folder: beside this package, or MAPREDUCE_TERRAFORM."""
+def terraform_folder(system: str | None = None) -> Path:
+    """Return the folder of a system's Terraform root.
+
+    Args:
+        system: its name. Without one: the folder in MAPREDUCE_TERRAFORM, or MapReduce's.
+
+    Raises:
+        UsageError: there is no such system, or the variable names another folder.
+    """
     given = os.environ.get(FOLDER_VARIABLE)
-    return Path(given) if given else Path(__file__).resolve().parents[2] / "terraform"
+    if system is None:
+        return Path(given) if given else CHECKOUT / "terraform"
+    folders = system_folders()
+    found = folders.get(system.replace("_", "-"))
+    if found is None:
+        near = get_close_matches(system, folders, 1)
+        hint = f"do you mean {near[0]}?" if near else f"there are {', '.join(folders)}"
+        raise UsageError(f"--system {system}: there is no such system; {hint}")
+    if given and Path(given).resolve() != found.resolve():
+        raise UsageError(
+            f"--system {system} is in {found}, and {FOLDER_VARIABLE} names {given}; "
+            f"unset {FOLDER_VARIABLE}, or leave the option out"
+        )
+    return found
+
+
+def system_folders() -> dict[str, Path]:
+    """Return the roots of the checkout by the name of their system, MapReduce's first."""
+    examples = sorted((CHECKOUT / "examples").glob("*/terraform"))
+    return {_MAPREDUCE: CHECKOUT / "terraform"} | {
+        folder.parent.name.replace("_", "-"): folder
+        for folder in examples
+        if any(folder.glob("*.tf"))
+    }
 
 
 def is_applied(folder: Path) -> bool:

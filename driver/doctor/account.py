@@ -6,7 +6,7 @@ What the credentials may not ask is said, and passes: a deployment may work with
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from driver.doctor.finding import Finding
@@ -24,10 +24,6 @@ LEARNER_LAB = "LabRole"
 LAB_REGIONS = ("us-east-1", "us-west-2")
 """The regions of AWS Academy's learner labs, as their pages say."""
 SKIP_RIGHTS_VARIABLE = "MAPREDUCE_SKIP_RIGHTS"
-FEWER_TASKS: dict[Capacity, str] = {
-    "on-demand": "lower mapper_count or mapper_cpu, stop other stacks",
-    "spot": "lower spot_share, mapper_count or mapper_cpu, stop other stacks",
-}
 
 
 def credentials(aws: Aws) -> Finding:
@@ -105,7 +101,8 @@ def vcpus(aws: Aws, needs: Needs) -> Iterator[Finding]:
             step,
             in_use + new <= limit,
             f"{limit:g} vCPUs, {new:g} needed, {others}",
-            f"{FEWER_TASKS[capacity]}, or {_raise(needs.region, 'fargate', code)}",
+            f"lower {_either(needs.fewer)}, stop other stacks, or "
+            f"{_raise(needs.region, 'fargate', code)}",
         )
 
 
@@ -146,7 +143,8 @@ def role_quota(aws: Aws, needs: Needs) -> Finding | None:
     if not new:
         return None
     remedy = (
-        "delete roles that are no longer needed, or use an existing one: ./deploy.sh --role NAME"
+        "delete roles that are no longer needed, or use an existing one: "
+        f"{needs.deploy} --role NAME"
     )
     return Finding(step, used + new <= limit, f"{used} of {limit}, {new} more needed", remedy)
 
@@ -167,7 +165,7 @@ def existing_role(aws: Aws, needs: Needs) -> Iterator[Finding]:
             except ClientError as exc:
                 if exc.response.get("Error", {}).get("Code") != "NoSuchEntity":
                     raise
-                remedy = "name another: ./deploy.sh --role NAME; of a learner lab it is LabRole"
+                remedy = f"name another: {needs.deploy} --role NAME; of a learner lab it is LabRole"
                 yield Finding(step, False, f"there is no role {needs.existing_role}", remedy)
     except FleetError:
         yield Finding(step, True, NOT_ASKED)
@@ -176,7 +174,7 @@ def existing_role(aws: Aws, needs: Needs) -> Iterator[Finding]:
             "learner lab",
             True,
             f"labs allow {' and '.join(LAB_REGIONS)} only, and this is {needs.region}: if it fails,"
-            f" ./deploy.sh --region {LAB_REGIONS[0]}",
+            f" {needs.deploy} --region {LAB_REGIONS[0]}",
         )
 
 
@@ -209,6 +207,11 @@ def _of_rights(step: str, found: Simulated) -> Finding:
         "ask for them (docs/how-to/when-aws-says-no.md), or, if you know that IAM's simulation is "
         f"wrong here: export {SKIP_RIGHTS_VARIABLE}=1",
     )
+
+
+def _either(words: Sequence[str]) -> str:
+    """Return words as a list for people."""
+    return " or ".join([*([", ".join(words[:-1])] if words[:-1] else []), *words[-1:]])
 
 
 def _answer(ask: Callable[[], Answer]) -> Answer:

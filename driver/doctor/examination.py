@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from driver.cloud.deploy.deployment import DeploySettings
 from driver.cloud.deploy.needs import needs_of
 from driver.cloud.stack import read_stack
+from driver.cloud.system import System
 from driver.cloud.terraform import terraform_folder
 from driver.doctor import account, machine
 from driver.doctor.finding import Finding
@@ -36,11 +37,12 @@ def examine() -> Iterator[Finding]:
     yield from examine_stack(stack)
 
 
-def examine_before_deploy(settings: DeploySettings) -> Iterator[Finding]:
+def examine_before_deploy(settings: DeploySettings, system: System) -> Iterator[Finding]:
     """Yield findings of all that deploy.sh needs before it changes anything.
 
     Args:
         settings: of the deployment.
+        system: what is deployed.
     """
     from driver.cloud.aws import Aws
 
@@ -56,4 +58,4 @@ def examine_before_deploy(settings: DeploySettings) -> Iterator[Finding]:
     identity, caller = account.identity(aws)
     yield identity
     if identity.ok:
-        yield from account.examine_account(aws, needs_of(settings), caller)
+        yield from account.examine_account(aws, needs_of(settings, system), caller)

@@ -8,23 +8,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from driver.cloud.stack import GuardOutputs, ServiceOutputs, Stack
+from driver.cloud.stack import Stack
 from driver.doctor.account import credentials
 from driver.doctor.finding import Finding, guarded
+from driver.doctor.services import STOPPED, Remedies, running
 from driver.program.command_name import COMMAND
 from driver.transport.endpoint import ROLES, Role
 from mapreduce.errors import FleetError, MapReduceError
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecs.type_defs import ServiceTypeDef
-
     from driver.cloud.aws import Aws
     from driver.cloud.ecs import EcsFleet
     from driver.transport.http import HttpTransport
     from mapreduce.wire.messages import StageName
 
 SEE_LOGS = f"see: {COMMAND} logs"
-STOPPED = "0 of 0 tasks run: it is stopped"
+REMEDIES = Remedies(logs=SEE_LOGS, start=f"{COMMAND} stack start", deploy="./deploy.sh")
 REPLACE_IMAGES = f"an earlier version still runs: {COMMAND} stack wait"
 
 
@@ -68,50 +67,16 @@ def _bucket(stack: Stack, aws: Aws) -> str:
 
 def service(stack: Stack, aws: Aws, role: Role) -> Finding:
     """Check that a service runs all its tasks, of the version that Terraform made."""
-    return _running(f"{role} service", stack.services[role], stack, aws)
+    return running(f"{role} service", stack.services[role], stack.cluster, aws, REMEDIES)
 
 
 def guard(stack: Stack, aws: Aws) -> Finding:
     """Check that the idle guard runs, without which a forgotten fleet runs on."""
     if stack.guard is None:
         return Finding("idle guard", True, "none: idle_stop_minutes is 0, tasks run until stopped")
-    found = _running("idle guard", stack.guard, stack, aws)
+    found = running("idle guard", stack.guard, stack.cluster, aws, REMEDIES)
     after = f"; it stops the tasks after {stack.idle_stop_minutes} min without a run"
     return replace(found, seen=found.seen + after) if found.ok else found
-
-
-def _running(step: str, service: ServiceOutputs | GuardOutputs, stack: Stack, aws: Aws) -> Finding:
-    """Check that an ECS service runs all its tasks, of the version that Terraform made."""
-    from driver.cloud.deploy.rollout import fault_of
-
-    wanted = service.task_definition_arn
-    try:
-        found = _described(stack, aws, service.service_name)
-    except FleetError as exc:
-        return Finding(step, False, str(exc), SEE_LOGS)
-    if fault := fault_of(found["deployments"], wanted):
-        group = service.log_group
-        remedy = f"see: aws logs tail {group} --since 30m; then run ./deploy.sh again"
-        return Finding(step, False, fault.why, remedy, final=fault.final)
-    seen = f"{found['runningCount']} of {found['desiredCount']} tasks run"
-    if found["runningCount"] < found["desiredCount"]:
-        last = next(
-            (event["message"] for event in found.get("events", [])), "ECS has said nothing yet"
-        )
-        return Finding(step, False, f"{seen}: {last}", SEE_LOGS)
-    if not found["desiredCount"]:
-        return Finding(step, False, STOPPED, f"{COMMAND} stack start")
-    return Finding(step, True, seen)
-
-
-def _described(stack: Stack, aws: Aws, name: str) -> ServiceTypeDef:
-    from driver.cloud.aws import explained
-
-    with explained():
-        services = aws.ecs.describe_services(cluster=stack.cluster, services=[name])["services"]
-    if not services:
-        raise FleetError(f"there is no service {name}; run ./deploy.sh")
-    return services[0]
 
 
 def _guarded_answers(stack: Stack, aws: Aws) -> Iterator[Finding]:

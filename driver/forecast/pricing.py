@@ -1,10 +1,10 @@
 """The price of a stack, and of a run's requests to S3. Pure: sizes and counts in, dollars out.
 
 List prices of us-east-1 for Linux in November 2026, from aws.amazon.com/fargate/pricing,
-/vpc/pricing, /route53/pricing, /s3/pricing, /ecr/pricing, /cloudwatch/pricing and
-/ec2/pricing/on-demand; other regions differ by some percent, and Spot by the hour. An estimate, not
-a bill. Without a price: parameters of the standard tier, Cloud Map's registrations by ECS, budgets
-without actions, and schedules below 14 million calls a month.
+/vpc/pricing, /route53/pricing, /elasticloadbalancing/pricing, /s3/pricing, /ecr/pricing,
+/cloudwatch/pricing and /ec2/pricing/on-demand; other regions differ by some percent, and Spot by
+the hour. An estimate, not a bill. Without a price: parameters of the standard tier, Cloud Map's
+registrations by ECS, budgets without actions, and schedules below 14 million calls a month.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ LOGS_GB = 0.50
 DATA_OUT_GB = 0.09
 """Data from AWS to the internet, and so to a laptop, beyond the first 100 GB a month."""
 DATA_OUT_FREE_GB = 100
+LOAD_BALANCER_HOUR = 0.0225 + 2 * PUBLIC_ADDRESS_HOUR
+"""An Application Load Balancer in two zones, each with a public address, without traffic."""
+HOURS_A_MONTH = 730
 STORAGE_GIB_MONTH = {"s3": 0.023, "ecr": 0.10, "logs": 0.03}
 WRITING_REQUEST = 0.005 / 1000
 """PUT, COPY, POST and LIST, S3 Standard."""
@@ -79,7 +82,11 @@ def requests_price(requests: Requests) -> float:
 
 
 def standing_month(
-    service_discovery: ServiceDiscovery, *, alarms: bool = False, dashboard: bool = False
+    service_discovery: ServiceDiscovery,
+    *,
+    alarms: bool = False,
+    dashboard: bool = False,
+    load_balancer: bool = False,
 ) -> float:
     """Return the dollars a month of a stack whose counts are 0, without what is stored.
 
@@ -87,22 +94,27 @@ def standing_month(
         service_discovery: kind of its Cloud Map namespace; only that with DNS has a hosted zone.
         alarms: whether it has the optional alarms.
         dashboard: whether it has the optional dashboard.
+        load_balancer: whether it has an Application Load Balancer, which nothing calls.
     """
     zone = ZONE_MONTH if service_discovery == "dns" else 0.0
     alarming = ALARM_METRICS * ALARM_METRIC_MONTH if alarms else 0.0
-    return zone + alarming + (DASHBOARD_MONTH if dashboard else 0.0)
+    balancing = LOAD_BALANCER_HOUR * HOURS_A_MONTH if load_balancer else 0.0
+    return zone + alarming + balancing + (DASHBOARD_MONTH if dashboard else 0.0)
 
 
 def resource_day(kind: str) -> str:
     """Return what a leftover resource costs a day, in words.
 
     Args:
-        kind: the service part of its ARN; of a hosted zone, and of a dashboard, the word for it.
+        kind: the service part of its ARN; of a hosted zone, a dashboard and a load balancer, the
+            word for it.
     """
     if kind == "route53":
         return f"${ZONE_MONTH / 30:.3f}"
     if kind == "dashboard":
         return f"${DASHBOARD_MONTH / 30:.3f}"
+    if kind == "load balancer":
+        return f"${LOAD_BALANCER_HOUR * 24:.2f}"
     if kind == "cloudwatch":
         return f"${ALARM_METRIC_MONTH / 30:.4f} for each metric of the alarm"
     if kind in STORAGE_GIB_MONTH:

@@ -22,6 +22,8 @@ AHEAD = 2
 """Blocks that are read ahead of a task's computation."""
 REQUEST_LIMIT_S = 60.0
 """A request reads 8 MiB or writes 16 MiB: in a data centre, one that takes a minute has failed."""
+RETRY_LIMIT_S = 180.0
+"""A task waits for three minutes for a store that fails, and then fails itself."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 COPY_BYTES = 256 << 20
 """Larger S3 objects are copied in parts: one request copies at most 5 GB, and slowly."""

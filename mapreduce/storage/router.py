@@ -12,6 +12,7 @@ from typing import Any
 from mapreduce.storage.base import (
     BLOCK_BYTES,
     REQUEST_LIMIT_S,
+    RETRY_LIMIT_S,
     CopyLarge,
     ObjectInfo,
     Storage,
@@ -134,14 +135,15 @@ def open_storage(
     credentials: Callable[[], Any] | None = None,
     region: str | None = None,
     request_limit_s: float = REQUEST_LIMIT_S,
+    retry_limit_s: float = RETRY_LIMIT_S,
     copy_large: CopyLarge | None = None,
     open_bucket: Callable[[str], Storage] | None = None,
 ) -> Storage:
     """Return the local file system and S3 as one storage by URL, restricted to `grants` if given.
 
     Opens nothing, and makes no request, before the first use. `credentials`, `region`,
-    `request_limit_s` and `copy_large` are those of `mapreduce.storage.s3.open_s3`; `open_bucket`
-    opens a bucket instead, by its name.
+    `request_limit_s`, `retry_limit_s` and `copy_large` are those of `mapreduce.storage.s3.open_s3`;
+    `open_bucket` opens a bucket instead, by its name.
     """
 
     def open_root(root: str) -> Storage:
@@ -160,6 +162,7 @@ def open_storage(
             credentials=credentials,
             region=region,
             request_limit_s=request_limit_s,
+            retry_limit_s=retry_limit_s,
             copy_large=copy_large,
         )
 

@@ -26,6 +26,7 @@ from mapreduce.storage.base import (
     BLOCK_BYTES,
     COPY_BYTES,
     REQUEST_LIMIT_S,
+    RETRY_LIMIT_S,
     CopyLarge,
     ObjectInfo,
     split_url,
@@ -57,6 +58,7 @@ def open_s3(
     credentials: Callable[[], Any] | None = None,
     region: str | None = None,
     request_limit_s: float = REQUEST_LIMIT_S,
+    retry_limit_s: float = RETRY_LIMIT_S,
     copy_large: CopyLarge | None = None,
 ) -> S3Storage:
     """Open one bucket.
@@ -71,6 +73,7 @@ def open_s3(
         credentials: an obstore credential provider, called once per process.
         region: its region; None: the environment's.
         request_limit_s: how long a request may take, through its last byte, before it is retried.
+        retry_limit_s: how long after its beginning a request is still retried.
         copy_large: copies objects longer than `COPY_BYTES`; without it, one request does, which S3
             limits to 5 GB.
     """
@@ -93,7 +96,7 @@ def open_s3(
         },
         retry_config={
             "max_retries": 8,
-            "retry_timeout": timedelta(minutes=3),
+            "retry_timeout": timedelta(seconds=retry_limit_s),
             "backoff": {
                 "init_backoff": timedelta(milliseconds=100),
                 "max_backoff": timedelta(seconds=10),

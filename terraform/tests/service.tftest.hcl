@@ -142,6 +142,28 @@ run "a_worker_that_nothing_calls_and_that_uses_nothing" {
     condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck == null && output.port == null
     error_message = "There is no health check that it did not ask for."
   }
+
+  assert {
+    condition     = !can(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command)
+    error_message = "The image's own command stays."
+  }
+}
+
+run "a_role_of_an_image_by_its_command" {
+  command = plan
+
+  module {
+    source = "./modules/service"
+  }
+
+  variables {
+    command = ["worker", "--quiet"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["worker", "--quiet"]
+    error_message = "Two services run one image with different arguments."
+  }
 }
 
 run "several_containers_share_a_task_and_have_a_port_each" {

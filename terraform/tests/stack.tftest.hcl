@@ -43,6 +43,7 @@ run "output_shapes" {
     condition = {
       region              = output.region
       name                = output.name
+      system              = output.system
       bucket              = output.bucket
       extra_input_buckets = output.extra_input_buckets
       cluster             = output.cluster
@@ -59,6 +60,7 @@ run "output_shapes" {
       } == {
       region              = "eu-central-1"
       name                = "mapreduce"
+      system              = "mapreduce"
       bucket              = "mapreduce-123456789012-eu-central-1"
       extra_input_buckets = tolist(["other-bucket"])
       cluster             = "mapreduce"
@@ -364,8 +366,8 @@ run "the_stack_can_be_found_by_its_tags" {
   }
 
   assert {
-    condition     = local.tags == { CostCentre = "42", Project = "mapreduce-on-fargate", Stack = "course", ManagedBy = "terraform" }
-    error_message = "Everything must carry Project, Stack and ManagedBy."
+    condition     = local.tags == { CostCentre = "42", Project = "mapreduce-on-fargate", Stack = "course", System = "mapreduce", ManagedBy = "terraform" }
+    error_message = "Everything must carry Project, Stack, System and ManagedBy."
   }
 }
 

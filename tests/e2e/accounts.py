@@ -7,7 +7,7 @@ Each is another stack in the same account, from another checkout, beside the one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from tests.e2e import remains, runs
 from tests.e2e.emulator import Emulator
 from tests.e2e.log import Log, Note, StepFailed
+from tests.e2e.proof import Prepare, not_looked_at, resolved_in
 from tests.e2e.stack import DeployedStack
 
 LAB, LAB_ROLE = "mapreduce-lab", "LabRole"
@@ -33,8 +34,6 @@ ALLOWED = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
 }
-Prepare = Callable[[str, Mapping[str, object]], DeployedStack]
-"""Returns a stack in a checkout of its own, from a name and more variables of Terraform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +126,7 @@ def company(log: Log, prepare: Prepare, cloud: Emulator, book: Path, folder: Pat
             "assign_public_ip": False,
             "role_path": PATH,
             "permissions_boundary_arn": boundary,
+            "service_discovery": "dns",
         }
         made = prepare(COMPANY, rules)
         before = account.vpcs()
@@ -139,11 +139,27 @@ def company(log: Log, prepare: Prepare, cloud: Emulator, book: Path, folder: Pat
         ) or not roles:
             raise StepFailed(f"roles without the path or the limit: {wrong or 'there are none'}")
         note(f"{len(roles)} roles, all in {PATH} and under the limit; no VPC was made")
+        _resolve(made, note)
         _count(made, book, folder / "company.json", note)
         note(_last(made.destroy().out))
         if vpc not in account.vpcs():
             raise StepFailed("the company's VPC is gone")
     account.remove_network(vpc, subnets, boundary)
+
+
+def _resolve(made: DeployedStack, note: Note) -> None:
+    """Ask in a mapper for the names of the mappers, and of none."""
+    if not made.engine.own:
+        not_looked_at(note)
+        return
+    (mapper,) = made.boxes("mapper")
+    name = f"mapper.{made.name}.internal"
+    found = resolved_in(made, mapper, name)
+    if found != {mapper.address}:
+        raise StepFailed(f"{name} is {sorted(found)}, and the mapper has {mapper.address}")
+    if other := resolved_in(made, mapper, f"nothing.{made.name}.internal", limit_s=0):
+        raise StepFailed(f"nothing.{made.name}.internal is {sorted(other)}")
+    note(f"{name} is {mapper.address} to a container; another name does not exist")
 
 
 def _unlimited(role: Mapping[str, Any], boundary: str) -> bool:

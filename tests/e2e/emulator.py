@@ -47,6 +47,7 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # data-ADDRESS is no address
         }
 
     def shell(self, shell: Shell) -> Shell:
@@ -54,7 +55,6 @@ class Emulator:
         ours = self.credentials | {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "MAPREDUCE_REGISTRY_HOST": self.registry,

@@ -1,9 +1,10 @@
-"""The sizes of the three images in the registry, and of the layers that they share."""
+"""The sizes of a system's images in the registry, and of the layers that they share."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ ACCEPT = (
     "application/vnd.docker.distribution.manifest.v2+json, "
     "application/vnd.oci.image.manifest.v1+json"
 )
-ROLES = ("splitter", "mapper", "reducer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,48 @@ class Pushed:
     size: int
 
 
-def measure(engine: Engine, registry: str, name: str, tag: str, base: str, note: Note) -> None:
-    """Note the sizes; raise `StepFailed` if the three images do not have the same layers."""
-    pushed = {role: _pushed(engine, registry, f"{name}/{role}", tag) for role in ROLES}
+def measure(
+    engine: Engine,
+    registry: str,
+    repositories: Sequence[str],
+    tag: str,
+    base: str,
+    note: Note,
+    *,
+    same: bool = False,
+) -> None:
+    """Note the sizes of the images.
+
+    Args:
+        engine: that has built them.
+        registry: its host and port.
+        repositories: names in the registry, STACK/ROLE.
+        tag: of all images.
+        base: name of the image that they are built on.
+        note: of the step.
+        same: whether all must have the same layers.
+
+    Raises:
+        StepFailed: they do not.
+    """
+    pushed = {name: _pushed(engine, registry, name, tag) for name in repositories}
     base_size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", base))
     base_layers = len(
         json.loads(engine.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", base))
     )
-    for role, image in pushed.items():
+    for name, image in pushed.items():
         compressed = sum(size for _, size in image.layers)
         own = sum(size for _, size in image.layers[base_layers:])
         note(
-            f"{role}: {_mb(image.size)} ({_mb(compressed)} compressed) in {len(image.layers)} "
-            "layers; "
+            f"{name.rpartition('/')[2]}: {_mb(image.size)} ({_mb(compressed)} compressed) in "
+            f"{len(image.layers)} layers; "
             f"above the base image {_mb(image.size - base_size)} ({_mb(own)} compressed)"
         )
+    if not same:
+        return
     if len({image.layers for image in pushed.values()}) != 1:
-        raise StepFailed("the three images are not the same layers")
-    note("all layers are the same in all three; only their configuration differs")
+        raise StepFailed("the images are not the same layers")
+    note(f"all layers are the same in all {len(pushed)}; only their configuration differs")
 
 
 def bills(engine: Engine, repository: Path, registry: str, tag: str, folder: Path) -> str:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ internet."""
 @dataclass(frozen=True, slots=True)
 class Engine:
     """A Docker engine: the shell in which `docker` finds it, its bridge's address, and whether this
-    proof has started it.
+    proof has started it. The containers of one that it has started resolve names at that address.
     """
 
     shell: Shell
@@ -137,7 +138,10 @@ def _started(shell: Shell) -> Iterator[Shell]:
 @contextmanager
 def _dockerd(shell: Shell, temporary: Path) -> Iterator[Running]:
     (temporary / "daemon.json").write_text("{}")
-    runtime = sealing.write_runtime(temporary / "sealing-runtime")
+    bridge = bridge_choice(psutil.net_if_addrs())
+    if bridge is None:
+        raise CannotRun("this machine uses all networks from which Docker takes its bridge's")
+    runtime = sealing.write_runtime(temporary / "sealing-runtime", str(bridge.ip))
     with shell.having(HTTP_PROXY=DEAD_PROXY, HTTPS_PROXY=DEAD_PROXY, NO_PROXY="127.0.0.1").start(
         "dockerd",
         *("--config-file", temporary / "daemon.json"),
@@ -145,6 +149,8 @@ def _dockerd(shell: Shell, temporary: Path) -> Iterator[Running]:
         *("--exec-root", temporary / "exec"),
         *("--pidfile", temporary / "docker.pid"),
         *("--host", f"unix://{temporary}/docker.sock"),
+        # chosen here, because the containers' resolver must be known before the bridge is there
+        *("--bip", str(bridge), "--dns", str(bridge.ip)),
         *("--add-runtime", f"sealing={runtime}", "--default-runtime", "sealing"),
         alone=True,
     ) as running:
@@ -193,6 +199,27 @@ def bridge_address(network: dict[str, Any], interfaces: Mapping[str, Sequence[An
     name = (network.get("Options") or {}).get("com.docker.network.bridge.name", "docker0")
     own = [str(one.address) for one in interfaces.get(name, ()) if one.family == socket.AF_INET]
     return next((address for address in (*gateways, *own) if "." in address), None)
+
+
+def bridge_choice(interfaces: Mapping[str, Sequence[Any]]) -> IPv4Interface | None:
+    """Return an address and network for Docker's bridge: those of a bridge that an engine has left
+    behind, else the first of Docker's own networks that the machine does not use.
+
+    Args:
+        interfaces: the machine's addresses, as `psutil.net_if_addrs` lists them.
+    """
+    used = {
+        name: IPv4Interface(f"{one.address}/{one.netmask}")
+        for name, addresses in interfaces.items()
+        for one in addresses
+        if one.family == socket.AF_INET and one.netmask
+    }
+    if left := used.get("docker0"):
+        return left
+    pools = (IPv4Interface(f"172.{number}.0.1/16") for number in range(17, 32))
+    taken = [one.network for one in used.values()]
+    free = (pool for pool in pools if not any(pool.network.overlaps(one) for one in taken))
+    return next(free, None)
 
 
 @contextmanager

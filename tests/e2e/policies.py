@@ -7,9 +7,9 @@ address that it comes from, and can deny what the role's policy denies.
     with policies.watched(cloud.endpoint, engine) as watch:
         # stack.prepare(...) with extra_environment["AWS_ENDPOINT_URL_S3"] = watch.endpoint
         made.deploy()
-        watch.enforce(policies.of_state(made.shell.run("terraform", ..., "show", "-json").out))
+        watch.enforce(policies.of_state(made.resources(), made.name))
         ...  # runs
-        note(watch.check())
+        note(watch.check(["mapper"]))
 
 The driver's requests do not pass the proxy: its rights are the user's.
 """
@@ -17,28 +17,26 @@ The driver's requests do not pass the proxy: its rights are the user's.
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 from tests.contract.recorder import Recording, Request, Verdict, recorded
-from tests.e2e.images import ROLES
+from tests.e2e.emulator import REGION
 from tests.e2e.log import StepFailed
 from tests.e2e.machine import Engine
+from tests.e2e.stack import FAMILY_LABEL
 from tests.policies.gate import judged_by, s3_request
 from tests.policies.policy import Policy
 from tests.policies.s3_actions import UnknownRequest, is_allowed
 
-SERVICE_LABEL = "com.amazonaws.ecs.container-name"
 KNOWN_S = 2.0
 """How long the role of an address is taken to stay: Docker gives a freed address away again."""
 SHOWN = 20
-_SERVICE = re.compile(r'^module\.(?:service\["(\w+)"\]|(guard)\[0\])')
 Roles = Mapping[str, str]
 
 
@@ -80,13 +78,16 @@ class Watch:
         policy = self.policies.get(role)
         return judged_by(policy)(request) if policy else Verdict.DENIED
 
-    def check(self) -> str:
+    def check(self, roles: Collection[str]) -> str:
         """Return in words how many requests of each role its policy allows.
 
+        Args:
+            roles: must have asked.
+
         Raises:
-            StepFailed: a policy denies a request.
+            StepFailed: a policy denies a request, or one of the roles made none.
         """
-        return check(self.asked, self.policies)
+        return check(self.asked, self.policies, roles)
 
     def _role_of(self, address: str) -> str:
         with self._lock:
@@ -101,55 +102,71 @@ class Watch:
 
 
 @contextmanager
-def watched(endpoint: str, engine: Engine) -> Iterator[Watch]:
+def watched(endpoint: str, engine: Engine, stack: str) -> Iterator[Watch]:
     """Run the proxy on the address of Docker's bridge, until the end of the block.
 
     Args:
         endpoint: the emulator's address.
         engine: the engine that runs the containers.
+        stack: the name of the stack whose containers they are.
     """
     with recorded(endpoint, engine.gateway) as recording:
-        watch = Watch(recording, lambda: roles_of(_containers(engine)))
+        watch = Watch(recording, lambda: roles_of(_containers(engine), stack))
         recording.judge = watch.judge
         yield watch
 
 
-def roles_of(containers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the role of each address, from the output of `docker inspect`."""
+def roles_of(containers: Iterable[Mapping[str, Any]], stack: str) -> dict[str, str]:
+    """Return the role of each address in a stack, from the output of `docker inspect`."""
     return {
-        network["IPAddress"]: each["Config"]["Labels"][SERVICE_LABEL]
+        network["IPAddress"]: each["Config"]["Labels"][FAMILY_LABEL].removeprefix(f"{stack}-")
         for each in containers
         for network in each["NetworkSettings"]["Networks"].values()
         if network["IPAddress"]
     }
 
 
-def of_state(show: str) -> dict[str, Policy]:
-    """Return the policy of each role, from the output of `terraform show -json`.
+def of_state(show: str, stack: str) -> dict[str, Policy]:
+    """Return the policy of each role that has one, from the output of `terraform show -json`.
+
+    Args:
+        show: the output.
+        stack: the name of the stack: it begins the names of its IAM roles, STACK-REGION-ROLE.
 
     Raises:
-        StepFailed: a role has none.
+        StepFailed: no role has a policy.
     """
+    roles: dict[str, str] = {}
     documents: dict[str, list[str]] = {}
     for resource in _resources(json.loads(show)["values"]["root_module"]):
-        service = _SERVICE.match(resource["address"])
-        if service and resource["type"] == "aws_iam_role_policy":
-            role = service[1] or service[2]
-            documents.setdefault(role, []).append(resource["values"]["policy"])
-    if missing := set(ROLES) - documents.keys():
-        raise StepFailed(f"the state has no policy of {sorted(missing)}")
-    return {role: Policy.of(*found) for role, found in documents.items()}
+        module, _, _ = resource["address"].partition(f".{resource['type']}.")
+        if resource["type"] == "aws_iam_role":
+            roles[module] = resource["values"]["name"]
+        elif resource["type"] == "aws_iam_role_policy":
+            documents.setdefault(module, []).append(resource["values"]["policy"])
+    start = f"{stack}-{REGION}-"
+    found = {
+        roles[module].removeprefix(start): Policy.of(*each)
+        for module, each in documents.items()
+        if roles.get(module, "").startswith(start)
+    }
+    if not found:
+        raise StepFailed(f"the state has no policy of a role {start}...")
+    return found
 
 
-def check(asked: Iterable[tuple[str, Request]], policies: Mapping[str, Policy]) -> str:
+def check(
+    asked: Iterable[tuple[str, Request]], policies: Mapping[str, Policy], roles: Collection[str]
+) -> str:
     """Return in words how many requests of each role its policy allows.
 
     Args:
         asked: requests, each with its role.
         policies: the policy of each role.
+        roles: must have asked.
 
     Raises:
-        StepFailed: a policy denies a request, a request is no role's, or a role made none.
+        StepFailed: a policy denies a request, one is no role's, or one of the roles made none.
     """
     allowed: Counter[str] = Counter()
     wrong: list[str] = []
@@ -159,7 +176,7 @@ def check(asked: Iterable[tuple[str, Request]], policies: Mapping[str, Policy]) 
             wrong.append(f"{role or request.client}: {request.method} {request.target}: {fault}")
         else:
             allowed[role] += 1
-    wrong += [f"{role}: no request was seen" for role in ROLES if not allowed[role]]
+    wrong += [f"{role}: no request was seen" for role in roles if not allowed[role]]
     if wrong:
         raise StepFailed("\n".join(wrong[:SHOWN]))
     return ", ".join(f"{n} requests of {role}" for role, n in allowed.items()) + ": all allowed"
@@ -175,7 +192,7 @@ def _fault(policy: Policy | None, request: Request) -> str:
 
 
 def _containers(engine: Engine) -> list[dict[str, Any]]:
-    ids = engine.docker("ps", "--quiet", "--filter", f"label={SERVICE_LABEL}").split()
+    ids = engine.docker("ps", "--quiet", "--filter", f"label={FAMILY_LABEL}").split()
     found: list[dict[str, Any]] = json.loads(engine.docker("inspect", *ids)) if ids else []
     return found
 

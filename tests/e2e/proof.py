@@ -1,42 +1,60 @@
-"""The steps of the proof on a deployed stack: deploy, count, scale, lose a mapper, destroy."""
+"""The subject of a proof, and the steps that each system has: deploy, look, destroy.
+
+A system's proof is `prove(log, proof)` in tests/e2e/systems/NAME.py. It begins with `deployed`,
+ends with `destroyed`, and has its own steps between them. In the emulator these differ from AWS:
+
+- each container has an address of its own, also where a task has several: `stack.boxes(ROLE)`;
+- the registrar keeps Cloud Map as the tasks are, within two seconds. An instance is HEALTHY once
+  the image's HEALTHCHECK is, which looks first after its interval. DiscoverInstances knows the
+  filters ALL and HEALTHY, and no filter means ALL;
+- `NAME.NAMESPACE` of a stack with service_discovery = "dns" resolves in a container, to healthy
+  instances, if the engine was started here (a system that needs it says `resolves=True`);
+- a service rolls by its minimum and maximum percent; a container that Docker calls unhealthy is not
+  replaced;
+- S3 denies a container what its role's policy denies, after `deployed`.
+"""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
-from tests.e2e import accounts, images, policies, price, remains, runs, stack, standing
+from tests.e2e import policies, remains, stack
 from tests.e2e.emulator import Emulator
 from tests.e2e.log import Log, Note, StepFailed
-from tests.e2e.stack import DeployedStack
+from tests.e2e.stack import Box, DeployedStack
 from tests.requirement import everything_is_required, fault_of_a_skip
 
-MAPPERS = 3
-MORE_MAPPERS = 10
-GROWING_S = 200.0  # a third of it with three mappers: enough for Terraform and new containers
-LOSING_S = 30.0
-MEASURING_S = 9.0  # seconds of waiting, which more mappers share even on two processors
-LEAST_SPEED_UP = 1.3
-FAULTS = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
-# the user and capabilities of the service, process 1; then a write to an allowed path, and one to
-# a forbidden path
+Prepare = Callable[[str, Mapping[str, object]], DeployedStack]
+"""Returns another stack of the system in a checkout of its own, from a name and more variables of
+Terraform."""
+
+# the user and capabilities of the service, process 1; then a write to a forbidden path
 LOOKS = """
 import re
 status = open("/proc/1/status").read()
 print(re.search(r"Uid:\\t(\\d+)", status)[1], re.search(r"CapBnd:\\t0*(\\w+)", status)[1])
-open("/scratch/x", "w")
-open("/app/x", "w")
+{allowed}
+open("/x", "w")
+"""
+RESOLVE = """
+import socket
+try:
+    found = socket.getaddrinfo({name!r}, None, type=socket.SOCK_STREAM)
+except socket.gaierror as exc:
+    if exc.errno != socket.EAI_NONAME:
+        raise
+    found = []
+print(*(address for *_, (address, _) in found))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The subject of the proof: stack, emulator, base of the images, texts, temporary folder, the
-    requests of the containers to S3, and how another stack is prepared.
+    """The subject of the proof: stack, emulator, base of the images, texts of the command line,
+    temporary folder, the requests of the containers to S3, and how another stack is prepared.
     """
 
     stack: DeployedStack
@@ -45,39 +63,18 @@ class Proof:
     inputs: list[Path]
     folder: Path
     watch: policies.Watch
-    another: accounts.Prepare
-
-    @property
-    def book(self) -> Path:
-        """Return the longest text."""
-        return max(self.inputs, key=lambda path: path.stat().st_size)
+    another: Prepare
 
 
-def prove(log: Log, proof: Proof) -> None:
-    """Run all steps in order."""
-    _deploy(log, proof)
-    _look(log, proof)
-    _count(log, proof)
-    price.prove(log, proof.stack, proof.book, proof.folder)
-    _measure(log, proof)
-    _grow(log, proof)
-    _lose_a_mapper(log, proof)
-    given = (log, proof.another, proof.cloud, proof.book, proof.folder)
-    meanwhile = standing.Meanwhile(
-        lambda: accounts.course(*given), lambda: accounts.company(*given)
-    )
-    standing.prove(log, proof.stack, proof.book, proof.folder, MAPPERS, meanwhile)
-    _policies(log, proof)
-    _destroy(log, proof)
-
-
-def _deploy(log: Log, proof: Proof) -> None:
+def deployed(log: Log, proof: Proof) -> None:
+    """Deploy, twice; then let the policies of the roles hold."""
     made = proof.stack
     with log.step("./deploy.sh") as note:
         deployed = made.deploy()
         said = [*deployed.err.splitlines(), *deployed.out.splitlines()]
         note("; ".join(line for line in said if line.startswith(("Apply", "costs"))))
-        note(f"containers: {', '.join(f'{len(made.boxes(role))} {role}' for role in images.ROLES)}")
+        roles = made.outputs()["services"]
+        note(f"containers: {', '.join(f'{len(made.boxes(role))} {role}' for role in roles)}")
     with log.step("./deploy.sh again changes nothing", vital=False) as note:
         again = made.deploy().err
         if "0 added, 0 changed, 0 destroyed" not in again or "building" in again:
@@ -89,254 +86,74 @@ def _deploy(log: Log, proof: Proof) -> None:
             "with an override: the emulator forgets availability_zone_rebalancing of an ECS service"
         )
     with log.step("the roles' policies hold from here on", vital=False) as note:
-        proof.watch.enforce(policies.of_state(made.resources()))
+        proof.watch.enforce(policies.of_state(made.resources(), made.name))
         note("S3 denies the containers what the policy of their role denies")
-    with log.step("./deploy.sh --name OTHER is refused", vital=False) as note:
-        refused = made.shell.run(made.root / "deploy.sh", "--name", "mapreduce-other", ok=(2,)).err
-        note(next(line for line in refused.splitlines() if line.startswith("error")))
-        if made.image_tag not in (made.folder / stack.SETTINGS_FILE).read_text():
-            raise StepFailed("the settings were changed")
-    with log.step("another architecture has another tag", vital=False) as note:
-        _another_architecture(proof, note)
-    with log.step("a version that Terraform did not make is an error", vital=False) as note:
-        _rolled_back(proof, note)
 
 
-def _another_architecture(proof: Proof, note: Note) -> None:
-    """Check that a switch of the architecture builds all images anew; change nothing."""
-    made, before = proof.stack, proof.stack.image_tag
-    made.driver("stack", "settings", "--architecture", "ARM64")
-    try:
-        found = made.driver("stack", "images").out.splitlines()
-    finally:
-        (made.folder / "deploy.next.tfvars.json").unlink()
-    if any(before in line or not line.endswith(" missing") for line in found):
-        raise StepFailed("\n".join(found))
-    note(f"{before} for X86_64; none of {len(found)} images is there for ARM64")
+def sealed(log: Log, proof: Proof, role: str, writable: str = "") -> None:
+    """Look at a service's containers: they are sealed as on Fargate.
 
-
-def _rolled_back(proof: Proof, note: Note) -> None:
-    """Let a service run another version, as ECS does when a new one does not start."""
+    Args:
+        log: of the proof.
+        proof: its subject.
+        role: the service.
+        writable: the folder into which it may write.
+    """
     made = proof.stack
-    with remains.other_version(proof.cloud, "mapper"):
-        said = made.driver("stack", "wait", "--timeout-s", "5", ok=(3,)).err.strip()
-        note(said.splitlines()[-1])
-        if "and not mapreduce-e2e-mapper:1" not in said:
-            raise StepFailed(said)
-    made.driver("stack", "wait")
-
-
-def _policies(log: Log, proof: Proof) -> None:
-    with log.step("every request of the containers is allowed by their role", vital=False) as note:
-        note(proof.watch.check())
-
-
-def _look(log: Log, proof: Proof) -> None:
-    made = proof.stack
-    with log.step("images: size, and layers shared", vital=False) as note:
-        images.measure(
-            made.engine, proof.cloud.registry, stack.NAME, made.image_tag, proof.base, note
-        )
-    with log.step("images: bills of materials", vital=False) as note:
-        registry = f"{proof.cloud.registry}/{stack.NAME}"
-        note(images.bills(made.engine, made.root, registry, made.image_tag, proof.folder / "sbom"))
     with log.step("containers: sealed as on Fargate", vital=False) as note:
         if not made.engine.own:
-            _say_unsealed(note)
-        for one in made.boxes("mapper") if made.engine.own else ():
-            tried = made.shell.run("docker", "exec", one.id, "python", "-c", LOOKS, ok=(1,))
-            if tried.out.strip() != "10001 0" or "Read-only file system" not in tried.err:
+            not_looked_at(note)
+        for one in made.boxes(role) if made.engine.own else ():
+            allowed = f'open("{writable}/x", "w")' if writable else ""
+            tried = made.python_in(one, LOOKS.format(allowed=allowed), ok=(1,))
+            if tried.out.strip() != "10001 0" or "Read-only file system: '/x'" not in tried.err:
                 raise StepFailed(f"{one.name}: {tried.out}{tried.err}")
-            note(
-                f"{one.name}: user 10001 without capabilities, "
-                "who writes to /scratch and nowhere else"
-            )
-    with log.step("driver doctor", vital=False) as note:
-        note(f"{len(made.driver('doctor').out.splitlines())} findings, all well")
-    with log.step("driver stack selftest", vital=False) as note:
-        before = len(proof.watch.asked)
-        steps = json.loads(made.driver("stack", "selftest", "--json", ok=(0, 3)).out)["steps"]
-        # it asks on purpose for an object that the splitter may not read
-        asked = [each for each in proof.watch.asked[before:] if "/selftest/" not in each[1].target]
-        proof.watch.asked[before:] = asked
-        states = Counter(step["state"] for step in steps)
-        # the emulator's ECS registers no task in Cloud Map
-        known = {"Cloud Map"}
-        if failed := [
-            step for step in steps if step["state"] == "failed" and step["name"] not in known
-        ]:
-            raise StepFailed("\n".join(f"{step['name']}: {step['seen']}" for step in failed))
-        note(", ".join(f"{count} {state}" for state, count in states.items()))
+            also = f", and /{writable.strip('/')} writable" if writable else ""
+            note(f"{one.name}: user 10001 without capabilities, the root read-only{also}")
 
 
-def _say_unsealed(note: Note) -> None:
-    said = "only an engine that is started here seals them, and this machine has its own"
-    if fault := fault_of_a_skip(said, required=everything_is_required()):
-        raise StepFailed(fault)
-    note(f"not looked at: {said}")
+def allowed(log: Log, proof: Proof, roles: Collection[str]) -> None:
+    """Check that the policies allow all that was asked of S3, and that these roles asked."""
+    with log.step("every request of the containers is allowed by their role", vital=False) as note:
+        note(proof.watch.check(roles))
 
 
-def _count(log: Log, proof: Proof) -> None:
-    made, book = proof.stack, proof.book
-    with log.step(f"word count of {book.name} on {MAPPERS} mappers") as note:
-        answer = runs.count(made, [book], proof.folder / "words.json", "--chunks", "6")
-        runs.check_counts(answer, [book])
-        mappers = {one.name for one in made.boxes("mapper")}
-        if answer.mappers != mappers or len(mappers) != MAPPERS:
-            raise StepFailed(
-                f"map tasks were done by {sorted(answer.mappers)}, and the mappers are "
-                f"{sorted(mappers)}"
-            )
-        note(f"{len(answer.counts)} words, {answer.counts.total()} occurrences, as counted plainly")
-        note(f"{len(answer.map_rows)} map tasks by {', '.join(sorted(mappers))}")
-    with log.step("driver verify, audit", vital=False) as note:
-        for command in ("verify", "audit"):
-            note(made.driver(command, answer.run).out.splitlines()[-1].strip())
-    with log.step("a chain from outside, with a module and a file beside it", vital=False) as note:
-        job = ("--job", runs.own_job(proof.folder), "--chunks", "6", "--reducers", "2")
-        chained = runs.count(made, [book], proof.folder / "own.json", *job)
-        runs.check_counts(chained, [book], without=runs.STOP_WORD)
-        note(
-            f"{len(chained.report['steps'])} steps, {len(chained.counts)} words; "
-            "the answer is right"
-        )
-    with log.step("a job with a package that the images lack", vital=False) as note:
-        required = runs.packaged_job(proof.folder)
-        output = proof.folder / "packaged.json"
-        packaged = runs.count(made, [book], output, "--job", required, "--chunks", "6")
-        runs.check_counts(packaged, [book])
-        (held,) = json.loads(made.driver("packages", "--json").out)["sets"]
-        names = ", ".join(f"{each['name']} {each['version']}" for each in held["packages"])
-        note(f"{names} for {held['platform']}, {held['size_bytes'] >> 20} MiB; the answer is right")
-    with log.step("a fault chaos", vital=False) as note:
-        chaos = ("--chaos", FAULTS, "--chaos-seed", "7", "--chunks", "12", "--fresh")
-        faulty = runs.count(made, [book], proof.folder / "faulty.json", *chaos)
-        runs.check_counts(faulty, [book])
-        faults = [fault["fault"] for fault in faulty.report["faults"]]
-        if not faults:
-            raise StepFailed("no fault was injected")
-        note(f"{len(faults)} faults ({', '.join(sorted(set(faults)))}); the answer is right")
-    with log.step("driver logs: what CloudWatch has of the run", vital=False) as note:
-        lines = made.driver("logs", answer.run).out.splitlines()
-        if len(lines) < len(answer.report["tasks"]):
-            raise StepFailed(f"{len(lines)} lines of {len(answer.report['tasks'])} tasks")
-        note(f"{len(lines)} lines")
-
-
-def _measure(log: Log, proof: Proof) -> None:
-    made, figures = proof.stack, proof.folder / "speedup"
-    levels = [1, 2, MAPPERS]
-    slowly = runs.slowly(proof.folder, [proof.book], MEASURING_S)
-    command = [
-        "bench",
-        "--target",
-        "aws",
-        "--input",
-        proof.book,
-        *(option for option in slowly if option != "--fresh"),
-    ]
-    with log.step(f"driver bench on {', '.join(map(str, levels))} mappers", vital=False) as note:
-        before = remains.objects(proof.cloud)
-        wanted = (
-            "--mappers",
-            ",".join(map(str, levels)),
-            "--repeat",
-            "1",
-            "--output",
-            figures,
-            "--json",
-        )
-        found = json.loads(made.driver(*command, *wanted).out)["levels"]
-        if [level["mappers"] for level in found] != levels or found[-1]["map_speed_up"][
-            "median"
-        ] < LEAST_SPEED_UP:
-            raise StepFailed(f"measured: {found}")
-        note(
-            "; ".join(
-                f"{each['mappers']}: map stage {each['map_speed_up']['median']:.2f} x"
-                for each in found
-            )
-        )
-        for name in ("map-stage.svg", "end-to-end.svg"):
-            ElementTree.parse(figures / name)
-        more = remains.objects(proof.cloud) - before
-        if left := [key for key in more if not key.startswith(("jobs/", "fleet/leases/last"))]:
-            raise StepFailed(f"objects were left: {sorted(left)[:10]}")
-        note("two figures drawn; of the runs no object is left but the job's code")
-    with log.step("driver bench on more mappers than there are", vital=False) as note:
-        note(
-            made.driver(*command, "--mappers", str(MORE_MAPPERS), ok=(2,))
-            .err.strip()
-            .splitlines()[-1]
-        )
-
-
-def _grow(log: Log, proof: Proof) -> None:
-    made, output = proof.stack, proof.folder / "grown.json"
-    slowly = runs.slowly(proof.folder, proof.inputs, GROWING_S)
-    with log.step(
-        f"terraform apply -var mapper_count={MORE_MAPPERS} in the middle of a run", vital=False
-    ) as note:
-        first = {one.name for one in made.boxes("mapper")}
-        with runs.counting(made, proof.inputs, output, *slowly, "--chunks", "60") as (
-            running,
-            answer_of,
-        ):
-            runs.busy_mapper(made, running)
-            note(made.apply("-var", f"mapper_count={MORE_MAPPERS}"))
-            answer = answer_of()
-        runs.check_counts(answer, proof.inputs)
-        new = answer.mappers - first
-        if not new:
-            raise StepFailed("no new mapper was given a task")
-        by_new = sum(row["endpoint"] in new for row in answer.map_rows)
-        note(
-            f"{len(new)} new mappers did {by_new} of {len(answer.map_rows)} map tasks; "
-            "the answer is right"
-        )
-    with log.step(f"terraform apply: back to {MAPPERS} mappers", vital=False) as note:
-        note(made.apply())
-        made.wait_for_boxes("mapper", MAPPERS)
-
-
-def _lose_a_mapper(log: Log, proof: Proof) -> None:
-    made, output = proof.stack, proof.folder / "lost.json"
-    slowly = runs.slowly(proof.folder, [proof.book], LOSING_S)
-    with log.step("docker kill of a mapper in the middle of its task", vital=False) as note:
-        with runs.counting(made, [proof.book], output, *slowly, "--chunks", "12") as (
-            running,
-            answer_of,
-        ):
-            victim = runs.busy_mapper(made, running)
-            made.engine.docker("kill", victim.id)
-            answer = answer_of()
-        runs.check_counts(answer, [proof.book])
-        again = [row for row in answer.map_rows if row["attempts"] > 1]
-        if not again:
-            raise StepFailed(f"{victim.name} was killed, and no map task was tried again")
-        note(f"{victim.name} killed; {_attempts(again)}; the answer is right")
-        made.wait_for_boxes("mapper", MAPPERS)
-        note("and ECS has started another")
-
-
-def _attempts(rows: list[dict[str, Any]]) -> str:
-    return ", ".join(f"map-{row['index']} took {row['attempts']} attempts" for row in rows)
-
-
-def _destroy(log: Log, proof: Proof) -> None:
+def destroyed(log: Log, proof: Proof, role: str) -> None:
+    """Destroy the stack, with a second version of a role's task definition; look what is left."""
     made = proof.stack
     with log.step("a task definition that Terraform's state does not name", vital=False) as note:
-        note(f"registered {remains.register_again(proof.cloud, 'mapper')}, as a lost answer does")
+        again = remains.register_again(proof.cloud, made.name, role)
+        note(f"registered {again}, as a lost answer does")
     with log.step("./destroy.sh --yes") as note:
         destroyed = made.destroy()
         note("; ".join((destroyed.err + destroyed.out).strip().splitlines()))
     with log.step("nothing is left") as note:
-        left = remains.remains(proof.cloud)
-        left += [
-            f"container: {one.name}"
-            for role in (*images.ROLES, standing.GUARD)
-            for one in made.boxes(role)
-        ]
+        left = remains.remains(proof.cloud, made.name)
+        left += [f"container: {one.name}" for one in made.boxes()]
         if left:
             raise StepFailed("\n".join(left))
         note(f"no container, no {', no '.join(remains.QUESTIONS)}")
+
+
+def resolved_in(
+    made: DeployedStack, box: Box, name: str, limit_s: float = stack.SETTLE_S
+) -> set[str]:
+    """Return the addresses of a name in a container, or none if it does not resolve until then."""
+    until = time.monotonic() + limit_s
+    while True:
+        found = made.python_in(box, RESOLVE.format(name=name)).out.split()
+        if found or time.monotonic() > until:
+            return set(found)
+        time.sleep(1)
+
+
+def not_looked_at(note: Note) -> None:
+    """Say that a step needs an engine that is started here.
+
+    Raises:
+        StepFailed: nothing may be skipped.
+    """
+    said = "it needs an engine that is started here, and this machine has its own"
+    if fault := fault_of_a_skip(said, required=everything_is_required()):
+        raise StepFailed(fault)
+    note(f"not looked at: {said}")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e import runs
-from tests.e2e.images import ROLES
 from tests.e2e.log import Log, Note, StepFailed
 from tests.e2e.stack import SETTLE_S, DeployedStack
 
@@ -89,7 +88,7 @@ def _kill_the_driver(made: DeployedStack, book: Path, folder: Path, note: Note) 
 def _wait_until_stopped(made: DeployedStack, limit_s: float) -> None:
     """Wait until no container of any service runs; raise `StepFailed` on a timeout."""
     until = time.monotonic() + limit_s
-    while left := [one.name for role in (*ROLES, GUARD) for one in made.boxes(role)]:
+    while left := [one.name for one in made.boxes()]:
         if time.monotonic() > until:
             raise StepFailed(f"still run after {limit_s:.0f} s: {', '.join(left)}")
         time.sleep(1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.e2e.log import CannotRun, StepFailed
 from tests.e2e.processes import Shell
 
+LOCK = ".terraform.lock.hcl"
 ADDRESS = "registry.terraform.io/hashicorp/aws"
 CONFIGURATION = """provider_installation {{
   filesystem_mirror {{
@@ -34,15 +35,23 @@ def copy_of(terraform: Path, target: Path) -> None:
     shutil.copytree(terraform, target, ignore=left)
 
 
-def with_provider(shell: Shell, root: Path, temporary: Path) -> tuple[Shell, str]:
+def with_provider(
+    shell: Shell, root: Path, temporary: Path, lock: Path | None = None
+) -> tuple[Shell, str]:
     """Return a shell in which `terraform init` has run in `root`, and the source of the provider.
+
+    Args:
+        shell: where Terraform is.
+        root: a root module.
+        temporary: a folder for Terraform's settings.
+        lock: the file that names the provider's version, if it is not the root's own.
 
     Raises:
         CannotRun: there is no Terraform, or no provider for it.
     """
     if shutil.which("terraform") is None:
         raise CannotRun("terraform is not on PATH: developer.hashicorp.com/terraform/install")
-    version = locked_version(root / ".terraform.lock.hcl")
+    version = locked_version(lock or root / LOCK)
     where = "Terraform's own places"
     if found := _on_disk(shell, version):
         shell = _with_mirror(shell, found, version, temporary)

@@ -1,15 +1,15 @@
-"""The root module, initialised once."""
+"""The root modules, each initialised once."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from driver.cloud.terraform import system_folders
 from tests.e2e import terraform_cli
 from tests.e2e.log import CannotRun
 from tests.e2e.processes import Shell
@@ -17,25 +17,46 @@ from tests.policies.planned import planned_resources, task_policies
 from tests.policies.policy import Policy
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = {name: folder.relative_to(ROOT).as_posix() for name, folder in system_folders().items()}
+"""The folders of the roots in the checkout, by system."""
 
 
 @pytest.fixture(scope="session")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shell, Path]]:
-    """A shell, and an initialised copy of the root module without a backend."""
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, Path]:
+    """A shell, and an initialised copy of MapReduce's root module without a backend."""
+    return initialised("terraform", tmp_path_factory.mktemp("terraform"))
+
+
+@pytest.fixture(scope="session", params=list(FOLDERS.values()), ids=list(FOLDERS))
+def each_root(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Shell, Path]:
+    """Each root module in turn: a shell, and an initialised copy without a backend."""
+    return initialised(request.param, tmp_path_factory.mktemp("root"))
+
+
+def initialised(root: str, folder: Path) -> tuple[Shell, Path]:
+    """Copy a root module with the modules that it composes, and initialise the copy.
+
+    Args:
+        root: the root's folder in the checkout.
+        folder: of the copy, which has the checkout's folders.
+    """
     if shutil.which("terraform") is None:
         pytest.skip(
             "TERRAFORM IS NOT CHECKED: it is not on PATH; developer.hashicorp.com/terraform/install"
         )
-    folder = tmp_path_factory.mktemp("terraform")
-    copy, outputs = folder / "terraform", folder / "outputs"
+    copy, outputs = folder / root, folder / "outputs"
     outputs.mkdir()
-    terraform_cli.copy_of(ROOT / "terraform", copy)
+    terraform_cli.copy_of(ROOT / "terraform", folder / "terraform")
+    if root != "terraform":
+        terraform_cli.copy_of(ROOT / root, copy)
     shell = Shell(copy, dict(os.environ), outputs)
     try:
         shell, _ = terraform_cli.with_provider(shell, copy, folder)
     except CannotRun as exc:
         pytest.skip(f"TERRAFORM IS NOT CHECKED: {exc}")
-    yield shell, copy
+    return shell, copy
 
 
 @pytest.fixture(scope="session")

@@ -110,6 +110,7 @@ def _arns(name: str) -> dict[tuple[str, str], str]:
     region, account = PLACES["region"], PLACES["account"]
     here = f"{region}:{account}"
     bucket = f"arn:aws:s3:::{name}-{account}-{region}"
+    balancer = f"arn:aws:elasticloadbalancing:{here}"
     return {
         ("s3", "bucket"): bucket,
         ("s3", "object"): f"{bucket}/runs/run-1/plan.json",
@@ -125,6 +126,9 @@ def _arns(name: str) -> dict[tuple[str, str], str]:
         ("scheduler", "schedule-group"): f"arn:aws:scheduler:{here}:schedule-group/{name}",
         ("scheduler", "schedule"): f"arn:aws:scheduler:{here}:schedule/{name}/stop-mapper",
         ("budgets", "budget"): f"arn:aws:budgets::{account}:budget/{name}-monthly",
+        ("elasticloadbalancing", "loadbalancer/app/"): f"{balancer}:loadbalancer/app/{name}/0123",
+        ("elasticloadbalancing", "listener/app"): f"{balancer}:listener/app/{name}/0123/4567",
+        ("elasticloadbalancing", "targetgroup"): f"{balancer}:targetgroup/{name}/0123",
         ("iam", "role"): f"arn:aws:iam::{account}:role/teams/data/{name}-{region}-mapper",
     }
 
@@ -252,7 +256,7 @@ def test_who_deploys_may_make_every_call_of_terraform() -> None:
 def test_the_driver_makes_calls() -> None:
     """The search finds calls of known modules, so that an empty list proves nothing wrong."""
     found = set(_driver_calls())
-    assert ("cloud/ecs.py", "ecs:ListTasks") in found
+    assert ("cloud/addresses.py", "ecs:ListTasks") in found
     assert ("cloud/ecs.py", "ssm:GetParameter") in found
     assert ("cloud/leftovers.py", "tagging:GetResources") in found
 

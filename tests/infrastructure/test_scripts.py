@@ -20,16 +20,24 @@ DOCKER = """
 # of three images two are missing; the last argument is the step
 DRIVER = """
 [ "$1 $2 $3" = "-m driver stack" ] || exit 99
+echo "$4 in ${MAPREDUCE_TERRAFORM:-}" >>"$CALLS"
+folder=${MAPREDUCE_TERRAFORM:-terraform}
 case $4 in
+folder)
+    case "${5:-} ${6:-}" in
+    "--system albums") echo examples/albums/terraform ;;
+    " ") echo "$folder" ;;
+    *) exit 2 ;;
+    esac ;;
 base-images) echo "$*" | grep -qx -- "-m driver stack base-images --missing" ;;
-settings) echo new >terraform/deploy.next.tfvars.json ;;
-image-digests) echo digests >>terraform/deploy.next.tfvars.json ;;
-share-settings) cp terraform/deploy.auto.tfvars.json shared ;;
+settings) echo new >$folder/deploy.next.tfvars.json ;;
+image-digests) echo digests >>$folder/deploy.next.tfvars.json ;;
+share-settings) cp $folder/deploy.auto.tfvars.json shared ;;
 platform) echo linux/amd64 ;;
 images)
-    echo "splitter 1.dkr.ecr/mapreduce/splitter:t2 there sha256:1"
-    echo "mapper 1.dkr.ecr/mapreduce/mapper:t2 missing"
-    echo "reducer 1.dkr.ecr/mapreduce/reducer:t2 missing"
+    echo "splitter a/Dockerfile 1.dkr.ecr/mapreduce/splitter:t2 there sha256:1"
+    echo "mapper b/Dockerfile 1.dkr.ecr/mapreduce/mapper:t2 missing"
+    echo "reducer c/Dockerfile 1.dkr.ecr/mapreduce/reducer:t2 missing"
     ;;
 registry-password) echo secret ;;
 esac
@@ -75,7 +83,8 @@ def checkout(tmp_path: Path) -> Checkout:
     """A checkout in which every program succeeds."""
     for script in ("deploy.sh", "destroy.sh"):
         shutil.copy(ROOT / script, tmp_path)
-    (tmp_path / "terraform").mkdir()
+    for folder in ("terraform", "examples/albums/terraform"):
+        (tmp_path / folder).mkdir(parents=True)
     made = Checkout(tmp_path)
     made.replace(".venv/bin/python", DRIVER)
     made.replace("bin/docker", DOCKER)
@@ -147,5 +156,62 @@ def test_refused_settings_change_nothing(checkout: Checkout) -> None:
     """When the settings are refused, neither Terraform nor Docker is called."""
     checkout.replace(".venv/bin/python", "exit 2")
     assert 2 == checkout.run("deploy.sh", "--name", "other")
-    assert ["make", "python", "python"] == [call.split()[0] for call in checkout.calls]
-    assert "--name other" in checkout.calls[-1]
+    assert ["make", "python"] == [call.split()[0] for call in checkout.calls]
+    refused = DRIVER.replace("settings)", 'settings) echo "$*" >>"$CALLS"; exit 2;;\nnever)')
+    checkout.replace(".venv/bin/python", refused)
+    assert 2 == checkout.run("deploy.sh", "--name", "other")
+    assert "stack settings --name other" in checkout.calls[-1]
+    assert not [call for call in checkout.calls if call.startswith(("terraform", "docker"))]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--system", "albums", "--name", "a b"], ["--name", "a b", "--system=albums"]],
+)
+def test_a_system_is_deployed_from_its_own_folder(checkout: Checkout, options: list[str]) -> None:
+    """With --system, wherever it stands, every step and Terraform work in the folder of that
+    system, the other options reach the settings as they are, and each image is built from the
+    Dockerfile that the description names.
+    """
+    assert 0 == checkout.run("deploy.sh", *options)
+    folder = "examples/albums/terraform"
+    settings = checkout.folder / folder / "deploy.auto.tfvars.json"
+    assert "new\ndigests\n" == settings.read_text()
+    steps = [call.split(" in ") for call in checkout.calls if " in " in call]
+    assert ["folder", ""] == steps[0]
+    assert {folder} == {place for _, place in steps[1:]}
+    terraform = [call for call in checkout.calls if call.startswith("terraform ")]
+    assert all(f"-chdir={folder} " in call for call in terraform)
+    (given,) = [call for call in checkout.calls if "stack settings" in call]
+    assert given.startswith("python -m driver stack settings --name a b ATT")
+    builds = [call for call in checkout.calls if call.startswith("docker build")]
+    assert ["b/Dockerfile", "c/Dockerfile"] == [
+        each.split("--file ")[1].split()[0] for each in builds
+    ]
+
+
+def test_a_system_is_destroyed_from_its_own_folder(checkout: Checkout) -> None:
+    """destroy.sh takes the settings of the named system, and leaves another system alone."""
+    assert 0 == checkout.run("deploy.sh")
+    assert 2 == checkout.run("destroy.sh", "--system", "albums", "--yes")
+    assert 0 == checkout.run("deploy.sh", "--system", "albums")
+    assert 2 == checkout.run("destroy.sh", "--system", "albums")
+    assert 0 == checkout.run("destroy.sh", "--yes", "--system", "albums")
+    destroyed = [call for call in checkout.calls if " destroy " in call]
+    assert ["terraform -chdir=examples/albums/terraform destroy"] == [
+        " ".join(call.split()[:3]) for call in destroyed
+    ]
+    assert "leftovers in examples/albums/terraform" in checkout.calls
+
+
+@pytest.mark.parametrize("script", ["deploy.sh", "destroy.sh"])
+def test_an_unknown_system_changes_nothing(checkout: Checkout, script: str) -> None:
+    """A system that the driver does not know ends both scripts before Terraform is called."""
+    assert 2 == checkout.run(script, "--system", "nothing")
+    assert not [call for call in checkout.calls if call.startswith(("terraform", "docker"))]
+
+
+def test_a_word_that_destroy_does_not_know_is_refused(checkout: Checkout) -> None:
+    """destroy.sh takes no other option: a misspelt one must not destroy the wrong stack."""
+    assert 2 == checkout.run("destroy.sh", "--sytem", "albums", "--yes")
+    assert not (checkout.folder / "calls").exists()

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from driver.cloud.deploy.base_images import DIGEST, base_images
-from driver.cloud.deploy.deployment import IMAGE_SOURCES
-from driver.cloud.deploy.images import IMAGES
 from driver.transport.endpoint import ROLES
 from mapreduce.wire.build import HASH_SEED
+from tests.unit.driver.samples import mapreduce
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GALLERY = "public.ecr.aws/docker/library"
+EXAMPLES = {"examples/__init__.py", "examples/*/requirements.txt", "examples/**/*.py"}
 SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 
 
@@ -36,8 +36,12 @@ def instructions(role: str) -> list[tuple[str, str]]:
 
 
 def _instructions(role: str) -> list[tuple[str, str]]:
+    return instructions_of(_text(role))
+
+
+def instructions_of(text: str) -> list[tuple[str, str]]:
     """Return a Dockerfile's instructions: name and arguments, with joined lines and no comments."""
-    code = "\n".join(line for line in _text(role).splitlines() if not line.lstrip().startswith("#"))
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     joined = re.sub(r"\\\n\s*", " ", code)
     words = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
     return [(name.upper(), rest) for name, rest in words]
@@ -149,14 +153,17 @@ def _copied(instructions: list[tuple[str, str]]) -> set[str]:
 
 
 def test_the_build_context_equals_the_tags_sources() -> None:
-    """The build context, the copied files of all images and the tag's sources are the same."""
-    copied = {source for role in IMAGES for source in _copied(_instructions(role))}
+    """The build context, the copied files of all images and the tag's sources are the same; of the
+    examples the context has code and pins.
+    """
+    system = mapreduce()
+    copied = {source for role in system.images for source in _copied(_instructions(role))}
     sources = {source for source in copied if not source.startswith("services/")}
     assert sources < copied  # the guard's own modules, below `services`
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
     assert "*" in ignored
-    assert {line[1:] for line in ignored if line.startswith("!")} == sources
-    assert set(IMAGE_SOURCES) == sources | {".dockerignore"}
+    assert {line[1:] for line in ignored if line.startswith("!")} == sources | EXAMPLES
+    assert set(system.sources) == sources | {".dockerignore"}
     assert all((ROOT / source).exists() for source in copied)
 
 

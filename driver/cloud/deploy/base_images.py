@@ -49,8 +49,8 @@ class BaseImage:
 
 
 def dockerfiles(root: Path) -> list[Path]:
-    """Return the Dockerfiles of the services' images."""
-    return sorted((root / "services").glob("*/Dockerfile"))
+    """Return the Dockerfiles of all images, those of the examples too."""
+    return sorted([*root.glob("services/*/Dockerfile"), *root.glob("examples/**/Dockerfile")])
 
 
 def base_images(texts: Iterable[str]) -> list[BaseImage]:
@@ -96,10 +96,10 @@ def _is_set(argument: str, words: Sequence[str]) -> bool:
 def _parsed(argument: str, reference: str) -> BaseImage:
     tagged, at, digest = reference.partition("@")
     if at and not DIGEST.fullmatch(digest):
-        raise UsageError(f"services/*/Dockerfile: {argument}={reference}: {digest} is no digest")
+        raise UsageError(f"a Dockerfile: {argument}={reference}: {digest} is no digest")
     if ":" not in tagged.rpartition("/")[2]:
         raise UsageError(
-            f"services/*/Dockerfile: {argument}={reference} has no tag; write one before the digest"
+            f"a Dockerfile: {argument}={reference} has no tag; write one before the digest"
         )
     return BaseImage(argument, tagged, digest or None)
 

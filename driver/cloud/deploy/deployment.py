@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from driver.cloud.stack import Stack, StackIdentity
-from driver.forecast.pricing import GUARD, Architecture, ServiceSize, running_hour
-from driver.transport.endpoint import Role
+from driver.cloud.stack import StackIdentity
+from driver.cloud.system import DESCRIPTION, System, script
+from driver.forecast.pricing import Architecture
 from mapreduce.errors import UsageError
 
 SETTINGS_FILE = "deploy.auto.tfvars.json"
@@ -20,17 +19,16 @@ SETTINGS_FILE = "deploy.auto.tfvars.json"
 NEXT_FILE = "deploy.next.tfvars.json"
 """The variables of a deployment whose images are not pushed yet; Terraform does not read it
 unasked."""
-IMAGE_SOURCES = (
-    "mapreduce",
-    "services",
-    "requirements/services.txt",
-    "requirements/guard.txt",
-    ".dockerignore",
-)
-DEFAULT_NAME = "mapreduce"
-CPU_DEFAULTS: dict[Role, int] = {"splitter": 512, "mapper": 1024, "reducer": 1024}
-IDLE_STOP_MINUTES = 30
-COUNT_DEFAULTS: dict[Role, int] = {"splitter": 1, "mapper": 3, "reducer": 1}
+CHOSEN = {
+    "region": "--region",
+    "name": "--name",
+    "architecture": "--architecture",
+    "existing_role_name": "--role",
+    "allowed_cidrs": "--allow",
+    "image_tag": "./deploy.sh alone",
+    "image_digests": "./deploy.sh alone",
+}
+"""Variables that options of `stack settings` set, or deploy.sh, and these."""
 
 
 class DeploySettings(BaseModel):
@@ -39,23 +37,12 @@ class DeploySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     region: str
-    name: str = DEFAULT_NAME
+    name: str
     image_tag: str
     image_digests: dict[str, str] = {}
     """By role, of the pushed images; deploy.sh adds them after the push."""
     architecture: Architecture = "X86_64"
     allowed_cidrs: tuple[str, ...] = ()
-
-    def vcpus(self) -> float:
-        """Return the vCPUs of all tasks together, the idle guard's included."""
-        extra = self.model_extra or {}
-        guard = GUARD.cpu / 1024 if int(extra.get("idle_stop_minutes", IDLE_STOP_MINUTES)) else 0
-        return guard + sum(
-            int(extra.get(f"{role}_count", COUNT_DEFAULTS[role]))
-            * int(extra.get(f"{role}_cpu", cpu))
-            / 1024
-            for role, cpu in CPU_DEFAULTS.items()
-        )
 
     @property
     def summary(self) -> str:
@@ -78,6 +65,7 @@ class DeploySettings(BaseModel):
 
 
 def merged_settings(
+    system: System,
     before: dict[str, object],
     region: str | None,
     image_tag: str,
@@ -87,6 +75,7 @@ def merged_settings(
     """Return the settings of this deployment: chosen values, the last deployment's, or defaults.
 
     Args:
+        system: what is deployed.
         before: the last deployment's settings, or nothing.
         region: chosen now, or the environment's.
         image_tag: of the images as they are now.
@@ -97,7 +86,8 @@ def merged_settings(
         UsageError: there is no region, or an address range is invalid.
     """
     values = (
-        before
+        {"name": system.name}
+        | before
         | {name: value for name, value in chosen.items() if value is not None}
         | {"image_tag": image_tag, "image_digests": {}}
     )
@@ -121,7 +111,7 @@ def check_ranges(cidrs: Iterable[str]) -> None:
             ) from exc
 
 
-def check_is_same(wanted: StackIdentity, deployed: StackIdentity | None) -> None:
+def check_is_same(system: str, wanted: StackIdentity, deployed: StackIdentity | None) -> None:
     """Check that a deployment is of the stack that this checkout's state holds, if it holds one.
 
     Another name would replace the bucket, with all that is stored in it; in another region
@@ -133,8 +123,8 @@ def check_is_same(wanted: StackIdentity, deployed: StackIdentity | None) -> None
     if deployed is not None and deployed != wanted:
         raise UsageError(
             f"this checkout holds the stack {deployed}, and would lose it by deploying {wanted}; "
-            "run ./destroy.sh first, or deploy the other stack from another checkout "
-            f"(git worktree add ../{wanted.name})"
+            f"run {script('destroy', system)} first, or deploy the other stack from another "
+            f"checkout (git worktree add ../{wanted.name})"
         )
 
 
@@ -143,12 +133,13 @@ def architecture_of(machine: str) -> Architecture:
     return "ARM64" if machine.lower() in ("arm64", "aarch64") else "X86_64"
 
 
-def content_tag(root: Path, architecture: str, build_options: str) -> str:
+def content_tag(root: Path, sources: Iterable[str], architecture: str, build_options: str) -> str:
     """Return the images' tag: twelve hex digits of the SHA-256 of all that makes them.
 
     Args:
-        root: the repository; the names and bytes of the images' files count, and with the
-            Dockerfiles the names of the base images.
+        root: the repository.
+        sources: files and folders in it; the names and bytes of the images' files count, and with
+            the Dockerfiles the names of the base images.
         architecture: of the images.
         build_options: more options of `docker build`, base images among them; spaces between them
             do not count.
@@ -157,36 +148,27 @@ def content_tag(root: Path, architecture: str, build_options: str) -> str:
     digest = hashlib.sha256(b"%d " % len(words))
     for word in words:
         digest.update(b"%d %s " % (len(word.encode()), word.encode()))
-    for path in _image_files(root):
+    for path in _image_files(root, sources):
         name, data = path.relative_to(root).as_posix().encode(), path.read_bytes()
         digest.update(b"%d %s %d " % (len(name), name, len(data)) + data)
     return digest.hexdigest()[:12]
 
 
-def _image_files(root: Path) -> Iterable[Path]:
-    for source in IMAGE_SOURCES:
+def _image_files(root: Path, sources: Iterable[str]) -> Iterable[Path]:
+    for source in sources:
         path = root / source
+        if not path.exists():
+            raise UsageError(f"{path} is missing, which an image is made of; see {DESCRIPTION}")
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        yield from (file for file in files if file.is_file() and _is_source(file))
+        yield from (file for file in files if file.is_file() and _is_source(file, path))
 
 
-def _is_source(file: Path) -> bool:
-    """Return whether a file is a source, and not built on this machine; as .dockerignore says."""
-    return "__pycache__" not in file.parts and file.suffix != ".so"
+def _is_source(file: Path, folder: Path) -> bool:
+    """Return whether a file is a source, and not built on this machine, Terraform's or for people;
+    as .dockerignore says.
+    """
+    inside = file.relative_to(folder).parts
+    return not _LEFT_OUT & {*inside} and file.suffix not in (".so", ".pyc")
 
 
-def hourly_cost(stack: Stack) -> float:
-    """Return the dollars an hour of a stack's tasks with its guard, at list prices."""
-    sizes = [
-        ServiceSize(
-            count=service.desired_count,
-            cpu=service.cpu,
-            memory=service.memory,
-            spot_share=stack.spot_share if role == "mapper" else 0,
-            is_public=stack.assign_public_ip,
-        )
-        for role, service in stack.services.items()
-    ]
-    if stack.guard is not None and any(size.count for size in sizes):
-        sizes.append(replace(GUARD, is_public=stack.assign_public_ip))
-    return running_hour(sizes, stack.architecture)
+_LEFT_OUT = frozenset({"__pycache__", "terraform", "README.md"})

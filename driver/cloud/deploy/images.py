@@ -7,11 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from driver.cloud.aws import Aws, ClientError, explained
-from driver.transport.endpoint import ROLES
 from mapreduce.errors import FleetError
-
-IMAGES = (*ROLES.values(), "guard")
-"""The images of a stack: one for each service, and the idle guard's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +24,18 @@ class Image:
         return f"there {self.digest}" if self.digest else "missing"
 
 
-def images_of(aws: Aws, name: str, tag: str) -> list[Image]:
+def images_of(aws: Aws, roles: Iterable[str], name: str, tag: str) -> list[Image]:
     """Return the images of a stack under one tag; their repositories must exist."""
     with explained():
-        return [_image(aws, f"{name}/{role}", role, tag) for role in IMAGES]
+        return [_image(aws, f"{name}/{role}", role, tag) for role in roles]
 
 
-def digests_of(images: Iterable[Image]) -> dict[str, str]:
+def digests_of(images: Iterable[Image], deploy: str) -> dict[str, str]:
     """Return the digests of images by role.
+
+    Args:
+        images: the images.
+        deploy: the command that pushes them.
 
     Raises:
         FleetError: an image is missing.
@@ -43,7 +43,7 @@ def digests_of(images: Iterable[Image]) -> dict[str, str]:
     found = {}
     for image in images:
         if image.digest is None:
-            raise FleetError(f"{image.reference} is not in the registry; run ./deploy.sh")
+            raise FleetError(f"{image.reference} is not in the registry; run {deploy}")
         found[image.role] = image.digest
     return found
 

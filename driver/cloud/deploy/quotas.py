@@ -136,18 +136,16 @@ KINDS = (
         "S3 buckets in the account",
         "s3",
         "L-DC2B2D3D",
-        lambda needs, account: {f"{needs.name}-{account}-{needs.region}"},
+        lambda needs, account: (
+            {f"{needs.name}-{account}-{needs.region}"} if needs.bucket else set()
+        ),
         lambda aws: [bucket["Name"] for bucket in aws.s3.list_buckets()["Buckets"]],
     ),
     Kind(
         "Cloud Map namespaces in the region",
         "AWSCloudMap",
         "L-0FE3F50E",
-        lambda needs, _: {
-            "api": {needs.name},
-            "dns": {f"{needs.name}.internal"},
-            "none": set[str](),
-        }[needs.discovery],
+        lambda needs, _: {needs.namespace} if needs.namespace else set(),
         lambda aws: [
             found["Name"] for found in _pages(aws.discovery, "list_namespaces", "Namespaces")
         ],
@@ -166,7 +164,7 @@ KINDS = (
         "ECR repositories in the region",
         "ecr",
         "L-CFEB8E8D",
-        lambda needs, _: {f"{needs.name}/{role}" for role in ("splitter", "mapper", "reducer")},
+        lambda needs, _: {f"{needs.name}/{role}" for role in needs.repositories},
         lambda aws: [
             found["repositoryName"]
             for found in _pages(aws.ecr, "describe_repositories", "repositories")

@@ -102,7 +102,7 @@ def _origin(registry: str) -> str:
 
 
 def _refusal(image: BaseImage, exc: urllib.error.HTTPError) -> str:
-    remedy = "correct the name in services/*/Dockerfile" if exc.code in (401, 403, 404) else ""
+    remedy = "correct the name in its Dockerfile" if exc.code in (401, 403, 404) else ""
     if exc.code == 429:
         hint = ", or take the image from public.ecr.aws" if image.registry == DOCKER_HUB else ""
         remedy = f"too many requests; try again later{hint}"

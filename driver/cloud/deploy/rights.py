@@ -1,7 +1,7 @@
 """The actions that a deployment needs, by what it makes. Data, and the ARNs that they are about.
 
-Terraform calls these for the resource types of terraform/, deploy.sh for the images. Most of what
-reads and deletes is here too: an apply that cannot read back what it has made fails half way.
+Terraform calls these for the resource types of terraform/modules, deploy.sh for the images. Most of
+what reads and deletes is here too: an apply that cannot read back what it has made fails half way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Rights:
     """Actions about the same resources.
 
     Attributes:
-        resources: ARNs, with `{partition}`, `{region}`, `{account}` and `{name}`.
+        resources: ARNs, with `{partition}`, `{region}`, `{account}`, `{name}` and `{role}`.
         actions: the actions.
     """
 
@@ -31,7 +31,7 @@ def _of(service: str, *names: str) -> tuple[str, ...]:
 
 ANY = ("*",)
 IMAGES = Rights(
-    ("arn:{partition}:ecr:{region}:{account}:repository/{name}/mapper",),
+    ("arn:{partition}:ecr:{region}:{account}:repository/{name}/{role}",),
     _of(
         "ecr",
         *("CreateRepository", "DescribeRepositories", "DeleteRepository", "DescribeImages"),
@@ -46,7 +46,7 @@ CLUSTER = Rights(
     _of("ecs", "CreateCluster", "DescribeClusters", "DeleteCluster", "PutClusterCapacityProviders"),
 )
 SERVICES = Rights(
-    ("arn:{partition}:ecs:{region}:{account}:service/{name}/mapper",),
+    ("arn:{partition}:ecs:{region}:{account}:service/{name}/{role}",),
     _of("ecs", "CreateService", "DescribeServices", "UpdateService", "DeleteService"),
 )
 DEFINITIONS = Rights(
@@ -54,7 +54,7 @@ DEFINITIONS = Rights(
     _of("ecs", "RegisterTaskDefinition", "DescribeTaskDefinition", "DeregisterTaskDefinition"),
 )
 LOGS = Rights(
-    ("arn:{partition}:logs:{region}:{account}:log-group:/ecs/{name}/mapper",),
+    ("arn:{partition}:logs:{region}:{account}:log-group:/ecs/{name}/{role}",),
     _of(
         "logs",
         *("CreateLogGroup", "PutRetentionPolicy", "DeleteLogGroup"),
@@ -128,7 +128,7 @@ DNS_NAMESPACE = Rights(
     ),
 )
 ROLES = Rights(
-    ("arn:{partition}:iam::{account}:role/{name}-{region}-mapper",),
+    ("arn:{partition}:iam::{account}:role/{name}-{region}-{role}",),
     _of(
         "iam",
         *("CreateRole", "GetRole", "DeleteRole", "TagRole", "PassRole"),
@@ -152,6 +152,17 @@ SCHEDULE = Rights(
         *("CreateSchedule", "GetSchedule", "DeleteSchedule", "ListTagsForResource"),
     ),
 )
+LOAD_BALANCER = Rights(
+    ANY,
+    _of(
+        "elasticloadbalancing",
+        *("CreateLoadBalancer", "DescribeLoadBalancers", "DeleteLoadBalancer", "AddTags"),
+        *("ModifyLoadBalancerAttributes", "DescribeLoadBalancerAttributes", "DescribeTags"),
+        *("CreateTargetGroup", "DescribeTargetGroups", "DeleteTargetGroup"),
+        *("ModifyTargetGroupAttributes", "DescribeTargetGroupAttributes"),
+        *("CreateListener", "DescribeListeners", "DeleteListener"),
+    ),
+)
 BUDGET = Rights(ANY, _of("budgets", "ModifyBudget", "ViewBudget"))
 ALWAYS = (
     IMAGES,
@@ -161,10 +172,6 @@ ALWAYS = (
     DEFINITIONS,
     LOGS,
     LOG_GROUPS,
-    BUCKET,
-    OBJECTS,
-    KEY,
-    RANDOM,
     GROUPS,
 )
 
@@ -172,6 +179,12 @@ ALWAYS = (
 def rights_for(needs: Needs) -> Iterator[Rights]:
     """Yield the rights that a deployment needs; with an existing role, none about roles."""
     yield from ALWAYS
+    if needs.bucket:
+        yield BUCKET
+        yield OBJECTS
+    if needs.key:
+        yield KEY
+        yield RANDOM
     if needs.network:
         yield NETWORK
     if needs.discovery != "none":
@@ -185,12 +198,22 @@ def rights_for(needs: Needs) -> Iterator[Rights]:
         yield SCHEDULE
     if needs.budget:
         yield BUDGET
+    if needs.load_balancer:
+        yield LOAD_BALANCER
+    if needs.actions:
+        yield Rights(ANY, needs.actions)
 
 
 def resources_of(rights: Rights, needs: Needs, account: str, partition: str) -> list[str]:
     """Return the ARNs that the actions are about, in one stack."""
     return [
-        resource.format(partition=partition, region=needs.region, account=account, name=needs.name)
+        resource.format(
+            partition=partition,
+            region=needs.region,
+            account=account,
+            name=needs.name,
+            role=needs.services[0],
+        )
         for resource in rights.resources
     ]
 

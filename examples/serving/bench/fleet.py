@@ -119,6 +119,10 @@ class _Service:
     def terminate(self) -> int:
         """Have it drain; return its exit code."""
         self._process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code."""
         return self._process.wait(START_S)
 
     def stop(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from examples.serving.bench import life, limits, tail
+from examples.serving.bench import batching, life, limits, tail
 
 Measurement = Callable[[int, Callable[[str], None]], None]
 MEASUREMENTS: Mapping[str, Measurement] = {
@@ -13,6 +13,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "overhead": limits.overhead,
     "shares": limits.shares,
     "overload": limits.overload,
+    "batches": batching.with_batches,
     "life": life.through_changes,
 }
 NAMES = tuple(MEASUREMENTS)

@@ -1,7 +1,7 @@
-"""From a request to a task's message: token, size, time and schema, and the answer to each refusal.
+"""From a request to its body: token, size and time, and the answer to each refusal.
 
-The token is checked first, from the headers alone: of a client without one, no byte of a body is
-read.
+Where tokens are asked for, they are checked first, from the headers alone: of a client without one,
+no byte of a body is read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mapreduce.wire.messages import TaskError
 from mapreduce.wire.tokens import opened
 from services.shell.http.connections import SIGNED
 from services.shell.http.replays import ReplayGuard
-from services.shell.settings import SignedSettings
+from services.shell.settings import ServiceSettings, SignedSettings
 
 BYTES_PER_SECOND = 16 << 10
 """Each of this many bytes of a body extends the sender's time by a second."""
@@ -73,12 +73,18 @@ async def read_body(
         raise Unauthorized("unauthorized")
     # from here on the connection is not closed in favour of another
     request.scope["state"][SIGNED] = True
-    body = await _whole_body(request, settings)
+    body = await whole_body(request, settings)
     claims.check_body(body)
     return body
 
 
-async def _whole_body(request: Request, settings: SignedSettings) -> bytes:
+async def whole_body(request: Request, settings: ServiceSettings) -> bytes:
+    """Return the body of a request, within the service's limits of size and time.
+
+    Raises:
+        TooLarge: the body is over the limit; the rest of it is not read.
+        TooSlow: the body did not arrive in time.
+    """
     limit = settings.max_body_mb << 20
     too_large = TooLarge(f"the request is larger than {settings.max_body_mb} MiB")
     # the server has already refused a header that is not a number

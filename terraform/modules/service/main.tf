@@ -7,6 +7,9 @@ locals {
     var.containers_per_task == 1 ? var.role : "${var.role}-${number + 1}" => var.port == null ? null : var.port + number
   }
 
+  # Left out, and not null, so that the image's own command stays.
+  command = { for name, words in { command = var.command } : name => words if words != null }
+
   # Ports that may be called, on each container.
   ports = [for port in values(local.containers) : port if port != null]
 
@@ -64,7 +67,7 @@ resource "aws_ecs_task_definition" "this" {
     }
   }
 
-  container_definitions = jsonencode([for container, port in local.containers : {
+  container_definitions = jsonencode([for container, port in local.containers : merge(local.command, {
     name      = container
     image     = var.image
     essential = true
@@ -118,7 +121,7 @@ resource "aws_ecs_task_definition" "this" {
         max-buffer-size = "8m"
       }
     }
-  }])
+  })])
 }
 
 resource "aws_service_discovery_service" "this" {
@@ -186,6 +189,19 @@ resource "aws_ecs_service" "this" {
       registry_arn = service_registries.value.arn
     }
   }
+
+  dynamic "load_balancer" {
+    for_each = var.target_group_arns
+
+    content {
+      target_group_arn = load_balancer.value
+      container_name   = keys(local.containers)[0]
+      container_port   = var.port
+    }
+  }
+
+  # A task that starts does not answer the load balancer yet, and must not be replaced for that.
+  health_check_grace_period_seconds = length(var.target_group_arns) > 0 ? 60 : null
 
   deployment_minimum_healthy_percent = var.deployment_percent.minimum
   deployment_maximum_percent         = var.deployment_percent.maximum

@@ -25,6 +25,12 @@ variable "image" {
   type        = string
 }
 
+variable "command" {
+  description = "Arguments of the image's entry point. Null: those of the image."
+  type        = list(string)
+  default     = null
+}
+
 variable "architecture" {
   description = "CPU architecture: X86_64 or ARM64."
   type        = string
@@ -165,6 +171,12 @@ variable "assign_public_ip" {
 
 variable "allowed_cidrs" {
   description = "IPv4 ranges outside the VPC that may call the service."
+  type        = list(string)
+  default     = []
+}
+
+variable "target_group_arns" {
+  description = "Groups of a load balancer in which ECS registers the first container of each task."
   type        = list(string)
   default     = []
 }

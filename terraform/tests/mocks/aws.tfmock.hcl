@@ -114,3 +114,16 @@ mock_resource "aws_iam_role" {
     arn = "arn:aws:iam::123456789012:role/created"
   }
 }
+
+mock_resource "aws_lb" {
+  defaults = {
+    arn      = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/stack/0123456789abcdef"
+    dns_name = "stack-0123456789.eu-central-1.elb.amazonaws.com"
+  }
+}
+
+mock_resource "aws_lb_target_group" {
+  defaults = {
+    arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/stack/0123456789abcdef"
+  }
+}

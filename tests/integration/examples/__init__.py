@@ -1,1 +1,1 @@
-"""Tests of the examples, with real processes."""
+"""The other systems, as real processes."""

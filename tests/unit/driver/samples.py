@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from driver.cloud.system import System, system_of
+from driver.cloud.terraform import CHECKOUT
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report, Timings
 from mapreduce.engine import Ledger
 from mapreduce.wire.messages import InputObject, JobSpec, SplitRule
 
 JOB = JobSpec(code="0" * 64, module="mapreduce_jobs.word_count", name="WordCount")
+
+
+def mapreduce() -> System:
+    """Return MapReduce's description."""
+    return system_of(CHECKOUT / "terraform")
 
 
 def run_plan(**changes: object) -> RunPlan:
@@ -65,6 +72,7 @@ def _service(role: str, cpu: int, count: int) -> dict[str, object]:
 STACK_VALUES: dict[str, object] = {
     "region": "eu-central-1",
     "name": "mapreduce",
+    "system": "mapreduce",
     "bucket": "mapreduce-1-eu-central-1",
     "extra_input_buckets": ["books"],
     "extra_kms_key_arns": [],
@@ -93,3 +101,22 @@ STACK_VALUES: dict[str, object] = {
         "log_group": "/ecs/mapreduce/guard",
     },
 }
+
+ALBUMS_VALUES: dict[str, object] = {
+    "region": "eu-central-1",
+    "name": "albums",
+    "system": "albums",
+    "bucket": "albums-1-eu-central-1",
+    "cluster": "albums",
+    "service_discovery": "none",
+    "assign_public_ip": True,
+    "architecture": "X86_64",
+    "repository_urls": {"albums": "1.dkr.ecr/albums/albums"},
+    "image_tag": "abc",
+    "services": {
+        "albums": _service("albums", 256, 2) | {"memory": 512},
+        "worker": _service("worker", 1024, 1) | {"port": None},
+    },
+    "an_output_of_its_own": 1,
+}
+"""A stack of another system, with two services."""

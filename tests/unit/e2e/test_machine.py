@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import __main__ as e2e
-from tests.e2e.machine import bridge_address
+from tests.e2e.machine import bridge_address, bridge_choice
 
 INTERFACES = {
     "lo": [SimpleNamespace(family=socket.AF_INET, address="127.0.0.1")],
@@ -53,6 +53,28 @@ def _network(*configs: dict[str, str], bridge: str | None = None) -> dict[str, A
 def test_the_bridges_address(network: dict[str, Any], expected: str | None) -> None:
     """The bridge's address is Docker's, or, at the first start of a data root, the interface's."""
     assert expected == bridge_address(network, INTERFACES)
+
+
+def _interface(address: str, netmask: str = "255.255.0.0") -> list[SimpleNamespace]:
+    six = SimpleNamespace(family=socket.AF_INET6, address="fe80::1", netmask="ffff::")
+    return [six, SimpleNamespace(family=socket.AF_INET, address=address, netmask=netmask)]
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "expected"),
+    [
+        pytest.param({}, "172.17.0.1/16", id="Docker's first network"),
+        pytest.param({"docker0": _interface("10.9.0.1")}, "10.9.0.1/16", id="one left behind"),
+        pytest.param({"eth0": _interface("172.17.3.4")}, "172.18.0.1/16", id="in use"),
+        pytest.param(
+            {"eth0": _interface("172.16.0.9", "255.240.0.0")}, None, id="all of them in use"
+        ),
+    ],
+)
+def test_the_choice_of_a_bridge(interfaces: dict[str, Any], expected: str | None) -> None:
+    """An engine that is started here gets the bridge that is there, else a network without use."""
+    found = bridge_choice(interfaces)
+    assert expected == (found and str(found))
 
 
 def test_a_machine_that_cannot_run_it_fails(

@@ -18,6 +18,8 @@ from tests.e2e.policies import KNOWN_S, Watch
 
 SAMPLES = Path(__file__).with_name("samples")
 ADDRESSES = {"172.17.0.2": "splitter", "172.17.0.3": "mapper", "172.17.0.4": "reducer"}
+ROLES = tuple(ADDRESSES.values())
+STACK = "mapreduce-e2e"
 STATE = (SAMPLES / "state.json").read_text()
 
 
@@ -29,7 +31,7 @@ def _requests() -> list[Request]:
 
 def _watch(look: Mapping[str, str] = ADDRESSES) -> Watch:
     watch = Watch(Recording(), lambda: look, now=lambda: 0.0)
-    watch.enforce(policies.of_state(STATE))
+    watch.enforce(policies.of_state(STATE, STACK))
     return watch
 
 
@@ -43,7 +45,7 @@ def test_the_requests_of_a_run_are_allowed() -> None:
         f"{count} requests of {role}"
         for count, role in zip(counts, ADDRESSES.values(), strict=True)
     )
-    assert f"{expected}: all allowed" == watch.check()
+    assert f"{expected}: all allowed" == watch.check(ROLES)
 
 
 def test_a_request_of_another_role_is_denied_and_named() -> None:
@@ -55,7 +57,7 @@ def test_a_request_of_another_role_is_denied_and_named() -> None:
         watch.judge(each)
     assert Verdict.DENIED is watch.judge(replace(write, client="172.17.0.4"))
     with pytest.raises(StepFailed, match=r"^reducer: PUT /\S+/maps/\S+: the policy denies it$"):
-        watch.check()
+        watch.check(ROLES)
 
 
 @pytest.mark.parametrize(
@@ -74,13 +76,13 @@ def test_what_cannot_be_allowed_is_named(changed: dict[str, str], said: str) -> 
     changing = replace(first, **changed)  # type: ignore[arg-type]
     watch.asked.append((ADDRESSES.get(changing.client, ""), changing))
     with pytest.raises(StepFailed, match=said):
-        watch.check()
+        watch.check(ROLES)
 
 
 def test_a_check_of_nothing_fails() -> None:
     """A role without a request fails the check: a proxy without requests proves nothing."""
     with pytest.raises(StepFailed, match="reducer: no request was seen"):
-        _watch().check()
+        _watch().check(ROLES)
 
 
 def test_without_policies_requests_are_only_kept() -> None:
@@ -110,16 +112,19 @@ def test_an_address_is_looked_up_again() -> None:
 
 
 def test_addresses_of_containers() -> None:
-    """The role is the label that the emulator gives a task's container; an ended one has no
-    address.
+    """The role is what follows the stack's name in the family of the task's definition; an ended
+    container has no address.
     """
-    label = "com.amazonaws.ecs.container-name"
+    label = "com.amazonaws.ecs.task-definition-family"
     found = policies.roles_of(
-        {
-            "Config": {"Labels": {label: role}},
-            "NetworkSettings": {"Networks": {"bridge": {"IPAddress": address}}},
-        }
-        for address, role in [*ADDRESSES.items(), ("", "mapper")]
+        (
+            {
+                "Config": {"Labels": {label: f"{STACK}-{role}"}},
+                "NetworkSettings": {"Networks": {"bridge": {"IPAddress": address}}},
+            }
+            for address, role in [*ADDRESSES.items(), ("", "mapper")]
+        ),
+        STACK,
     )
     assert ADDRESSES == found
 
@@ -127,6 +132,20 @@ def test_addresses_of_containers() -> None:
 def test_a_state_without_a_policy_is_an_error() -> None:
     """With an existing role, as in AWS Academy, Terraform has no policy to check."""
     state = json.loads(STATE)
-    del state["values"]["root_module"]["child_modules"][0]
+    state["values"]["root_module"]["child_modules"] = []
     with pytest.raises(StepFailed, match="no policy of"):
-        policies.of_state(json.dumps(state))
+        policies.of_state(json.dumps(state), STACK)
+
+
+def test_roles_are_those_of_the_stack_with_a_policy() -> None:
+    """Each role is named after its IAM role: whatever the module is called, with a hyphen too."""
+    state = json.loads(STATE)
+    first, second, *_ = state["values"]["root_module"]["child_modules"]
+    policy = next(each for each in first["resources"] if "policy" in each["values"])
+    for resource in first["resources"]:
+        resource["address"] = resource["address"].replace('module.service["splitter"]', "module.ps")
+        if resource["type"] == "aws_iam_role":
+            resource["values"]["name"] = f"{STACK}-us-east-1-parameter-server"
+    second["resources"] = [each for each in second["resources"] if each is not policy]
+    found = policies.of_state(json.dumps(state), STACK)
+    assert {"parameter-server", "mapper", "reducer"} == found.keys()

@@ -1,1 +1,1 @@
-"""Tests of the examples."""
+"""The other systems."""

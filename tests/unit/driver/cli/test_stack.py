@@ -176,7 +176,10 @@ def test_programs_read_their_lines_from_standard_output(
     monkeypatch.setattr("driver.cloud.deploy.images.images_of", lambda *_: images)
     monkeypatch.setattr("driver.cloud.deploy.images.registry_password", lambda _: "secret")
     assert "linux/amd64\n" == command("stack", "platform").out
-    assert f"mapper r/m:1 there {DIGEST}\nreducer r/r:1 missing\n" == command("stack", "images").out
+    assert (
+        "mapper services/mapper/Dockerfile r/m:1 there "
+        f"{DIGEST}\nreducer services/reducer/Dockerfile r/r:1 missing\n"
+    ) == command("stack", "images").out
     assert "secret\n" == command("stack", "registry-password").out
 
 
@@ -186,7 +189,7 @@ def test_preflight_shows_findings(
     """`preflight` examines for the next deployment, and exits with 3 if a step is not well."""
     asked: list[DeploySettings] = []
 
-    def examine(made: DeploySettings) -> Iterator[Finding]:
+    def examine(made: DeploySettings, _: object) -> Iterator[Finding]:
         asked.append(made)
         yield Finding(step="python", ok=True, seen="3.11")
         yield Finding(step="docker", ok=False, seen="not found", remedy="install Docker")
@@ -194,14 +197,16 @@ def test_preflight_shows_findings(
     monkeypatch.setattr("driver.doctor.examine_before_deploy", examine)
     said = command("stack", "preflight")
     assert (3, True) == (said.code, "install Docker" in said.out)
-    assert [("eu-north-1", 3.75)] == [(made.region, made.vcpus()) for made in asked]
+    assert [("eu-north-1", 2)] == [
+        (made.region, made.model_dump()["mapper_count"]) for made in asked
+    ]
 
 
 @pytest.fixture
 def deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack with five tasks."""
     monkeypatch.setattr(
-        "driver.cloud.stack.read_stack", lambda _: Stack.model_validate(STACK_VALUES)
+        "driver.cloud.stack.read_outputs", lambda _: Stack.model_validate(STACK_VALUES)
     )
 
 
@@ -290,13 +295,14 @@ def test_leftovers_of_a_lost_checkout_need_name_and_region(
     """
     asked: list[object] = []
 
-    def find(name: str, aws: Any) -> list[Leftover]:
-        asked.extend((name, aws.region))
+    def find(name: str, services: list[str], aws: Any) -> list[Leftover]:
+        asked.extend((name, aws.region, services))
         return []
 
     monkeypatch.setattr(leftovers, "find_leftovers", find)
     said = command("stack", "leftovers", "--name", "books", "--region", "eu-north-1")
-    assert (0, ["books", "eu-north-1"]) == (said.code, asked)
+    services = ["splitter", "mapper", "reducer", "guard"]
+    assert (0, ["books", "eu-north-1", services]) == (said.code, asked)
     assert "nothing is left of books in eu-north-1" in said.out
     assert 2 == command("stack", "leftovers", "--name", "books").code
 
@@ -309,7 +315,7 @@ def test_wait_for_a_stopped_stack(
     services = Stack.model_validate(STACK_VALUES).model_dump()["services"]
     counts = {role: {**each, "desired_count": tasks} for role, each in services.items()}
     stack = Stack.model_validate(STACK_VALUES | {"services": counts})
-    monkeypatch.setattr("driver.cloud.stack.read_stack", lambda _: stack)
+    monkeypatch.setattr("driver.cloud.stack.read_outputs", lambda _: stack)
     found = Finding("services", True, "all tasks are stopped")
     monkeypatch.setattr("driver.doctor.examine_stack", lambda _: iter([found]))
     said = command("stack", "wait", "--timeout-s", "0")

@@ -21,6 +21,7 @@ from driver.cloud.leftovers import (
 from mapreduce.errors import FleetError
 
 ECS = "arn:aws:ecs:eu-central-1:1"
+SERVICES = ("splitter", "mapper", "reducer", "guard")
 _ROLES = ("execution", "guard", "mapper", "nightly-stop", "reducer", "splitter")
 DEFINITION = f"{ECS}:task-definition/books-mapper"
 SERVICE = f"{ECS}:service/books/mapper"
@@ -167,7 +168,7 @@ def _role(name: str) -> dict[str, Any]:
 
 
 def _found(aws: Aws) -> list[str]:
-    return [left.arn for left in find_leftovers("books", aws)]
+    return [left.arn for left in find_leftovers("books", SERVICES, aws)]
 
 
 def test_an_active_revision_is_found_by_its_family(aws: Aws, stubs: dict[str, Stubber]) -> None:
@@ -254,6 +255,7 @@ def test_orphans_are_deregistered(aws: Aws, stubs: dict[str, Stubber]) -> None:
 
 CLOUD_MAP = "arn:aws:servicediscovery:eu-central-1:1"
 EC2 = "arn:aws:ec2:eu-central-1:1"
+BALANCING = "arn:aws:elasticloadbalancing:eu-central-1:1"
 REPOSITORY = "arn:aws:ecr:eu-central-1:1:repository/books/mapper"
 GROUP = "arn:aws:logs:eu-central-1:1:log-group:/ecs/books:*"
 PARAMETER = "arn:aws:ssm:eu-central-1:1:parameter/books/signing-key"
@@ -306,6 +308,27 @@ BUDGET = f"arn:aws:budgets::{'1' * 12}:budget/books-monthly"
             "describe_repositories",
             {"repositories": [{"repositoryName": "books/mapper"}]},
             "RepositoryNotFoundException",
+        ),
+        (
+            f"{BALANCING}:loadbalancer/app/books/1",
+            "balancing",
+            "describe_load_balancers",
+            {"LoadBalancers": [{}]},
+            "LoadBalancerNotFound",
+        ),
+        (
+            f"{BALANCING}:listener/app/books/1/2",
+            "balancing",
+            "describe_listeners",
+            {"Listeners": [{}]},
+            "ListenerNotFound",
+        ),
+        (
+            f"{BALANCING}:targetgroup/books/1",
+            "balancing",
+            "describe_target_groups",
+            {"TargetGroups": [{}]},
+            "TargetGroupNotFound",
         ),
         ("arn:aws:s3:::books", "s3", "head_bucket", {}, "404"),
         (
@@ -423,14 +446,14 @@ def test_a_namespace_costs_what_its_zone_does(
     answer = {"Namespace": {"Id": "ns-1", "Type": kind}}
     monkeypatch.setattr(aws.discovery, "get_namespace", lambda **_: answer)
     _script(stubs, tagged=[namespace])
-    assert [costs] == [left.costs_a_day for left in find_leftovers("books", aws)]
+    assert [costs] == [left.costs_a_day for left in find_leftovers("books", SERVICES, aws)]
 
 
 def test_a_dashboard_and_a_budget_are_found_by_name(aws: Aws, stubs: dict[str, Stubber]) -> None:
     """What the tagging API does not list is found by its name, and not another stack's."""
     ours, other = "books-eu-central-1", "books-eu-central-1-two"
     _script(stubs, dashboards=[ours, other], budget=True)
-    found = find_leftovers("books", aws)
+    found = find_leftovers("books", SERVICES, aws)
     dashboard = f"arn:aws:cloudwatch::1:dashboard/{ours}"
     assert [(BUDGET, "nothing by itself"), (dashboard, "$0.100")] == [
         (left.arn, left.costs_a_day) for left in found
@@ -464,7 +487,7 @@ def test_a_look_up_that_fails_otherwise_is_an_error(aws: Aws, stubs: dict[str, S
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_client_error("list_dashboards", "InternalServiceFault")
     with pytest.raises(FleetError, match="InternalServiceFault"):
-        find_leftovers("books", aws)
+        find_leftovers("books", SERVICES, aws)
 
 
 def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -> None:
@@ -473,7 +496,7 @@ def test_another_error_does_not_mean_gone(aws: Aws, stubs: dict[str, Stubber]) -
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": mapping})
     stubs["ecs"].add_client_error("describe_services", "AccessDeniedException")
     with pytest.raises(FleetError, match="may not do DescribeServices"):
-        find_leftovers("books", aws)
+        find_leftovers("books", SERVICES, aws)
 
 
 def test_an_account_that_may_not_list_roles_has_none(aws: Aws, stubs: dict[str, Stubber]) -> None:

@@ -17,6 +17,7 @@ from driver.doctor import account
 from driver.doctor.finding import Finding
 from mapreduce.errors import FleetError
 from tests.unit.driver.doctor.conftest import IDENTITY, Answers, aws_with
+from tests.unit.driver.samples import mapreduce
 
 USER = "arn:aws:iam::123456789012:user/me"
 
@@ -28,7 +29,8 @@ def aws() -> Aws:
 
 
 def _needs(**chosen: object) -> Needs:
-    return needs_of(merged_settings({}, "eu-central-1", "t", None, **chosen))
+    system = mapreduce()
+    return needs_of(merged_settings(system, {}, "eu-central-1", "t", None, **chosen), system)
 
 
 @contextmanager
@@ -242,7 +244,9 @@ def test_the_role_of_a_learner_lab(
     lab's student may do.
     """
     aws = Aws(region)
-    needs = needs_of(merged_settings({}, region, "t", None, existing_role_name="LabRole"))
+    system = mapreduce()
+    settings = merged_settings(system, {}, region, "t", None, existing_role_name="LabRole")
+    needs = needs_of(settings, system)
     with _stubbed(aws, iam=[("get_role", answer)]):
         findings = list(account.existing_role(aws, needs))
     assert expected == [(found.step, found.ok) for found in findings]

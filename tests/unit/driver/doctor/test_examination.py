@@ -15,10 +15,11 @@ from driver.doctor import account, examination, machine
 from driver.doctor.finding import Finding
 from mapreduce.errors import FleetError
 from tests.unit.driver.doctor.conftest import IDENTITY, Answers, aws_with
-from tests.unit.driver.samples import STACK_VALUES
+from tests.unit.driver.samples import STACK_VALUES, mapreduce
 
 STACK = Stack.model_validate(STACK_VALUES)
-SETTINGS = merged_settings({}, "eu-central-1", "t", None)
+SYSTEM = mapreduce()
+SETTINGS = merged_settings(SYSTEM, {}, "eu-central-1", "t", None)
 
 
 def _steps(findings: Iterator[Finding]) -> list[tuple[str, bool]]:
@@ -76,7 +77,7 @@ def test_a_deployment_stops_at_the_first_step_that_others_stand_on(
         lambda _, needs, caller: iter([Finding(f"quota of {needs.name}", ok=True, seen=caller)]),
     )
     named = SETTINGS.model_copy(update={"name": "books"})
-    steps = _steps(doctor.examine_before_deploy(named))
+    steps = _steps(doctor.examine_before_deploy(named, SYSTEM))
     assert ["python", "terraform", "docker"] == [name for name, _ in steps[:3]]
     assert expected == steps[3:]
 
@@ -89,5 +90,5 @@ def test_a_session_that_cannot_be_made_is_a_finding(monkeypatch: pytest.MonkeyPa
         raise FleetError("no such profile")
 
     monkeypatch.setattr("driver.cloud.aws.Aws", broken)
-    for findings in (doctor.examine_before_deploy(SETTINGS), doctor.examine_stack(STACK)):
+    for findings in (doctor.examine_before_deploy(SETTINGS, SYSTEM), doctor.examine_stack(STACK)):
         assert ("credentials", False) == _steps(findings)[-1]

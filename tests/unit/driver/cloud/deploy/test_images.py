@@ -12,6 +12,7 @@ from driver.cloud.aws import Aws
 from driver.cloud.deploy.images import Image, digests_of, images_of, registry_password
 from mapreduce.errors import FleetError
 
+ROLES = ("splitter", "mapper", "reducer", "guard")
 DIGEST = f"sha256:{'a' * 64}"
 
 
@@ -52,15 +53,15 @@ def test_each_image_is_there_or_missing(aws: Aws, ecr: Stubber) -> None:
         Image("mapper", "1.dkr/books/mapper:abc", None),
         Image("reducer", "1.dkr/books/reducer:abc", None),
         Image("guard", "1.dkr/books/guard:abc", None),
-    ] == images_of(aws, "books", "abc")
+    ] == images_of(aws, ROLES, "books", "abc")
 
 
 def test_digests_are_of_all_images_or_none() -> None:
     """The digests are by role; an image that is missing is an error that names it."""
     there = Image("splitter", "1.dkr/books/splitter:abc", DIGEST)
-    assert {"splitter": DIGEST} == digests_of([there])
-    with pytest.raises(FleetError, match="1.dkr/books/mapper:abc is not in the registry"):
-        digests_of([there, Image("mapper", "1.dkr/books/mapper:abc", None)])
+    assert {"splitter": DIGEST} == digests_of([there], "./deploy.sh")
+    with pytest.raises(FleetError, match="mapper:abc is not in the registry; run ./deploy.sh"):
+        digests_of([there, Image("mapper", "1.dkr/books/mapper:abc", None)], "./deploy.sh")
 
 
 def test_another_error_of_the_registry_is_explained(aws: Aws, ecr: Stubber) -> None:
@@ -68,7 +69,7 @@ def test_another_error_of_the_registry_is_explained(aws: Aws, ecr: Stubber) -> N
     _script(ecr, "splitter")
     ecr.add_client_error("describe_images", "AccessDeniedException")
     with pytest.raises(FleetError, match="may not do DescribeImages"):
-        images_of(aws, "books", "abc")
+        images_of(aws, ROLES, "books", "abc")
 
 
 def test_the_password_follows_the_user(aws: Aws, ecr: Stubber) -> None:
