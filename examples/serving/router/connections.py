@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import h11
 
+from examples.serving.router.decisions.readiness import was_silent
+
 Headers = Sequence[tuple[bytes, bytes]]
 READ_BYTES = 64 << 10
 MOST_BYTES = 64 << 20
@@ -135,18 +137,30 @@ class Connections:
         return None
 
     async def _connected(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                async with asyncio.timeout(self._connect_s):
+                    return await self._opened()
+            except TimeoutError:
+                # else this process was late, and the connection may be there by now
+                if was_silent(loop.time() - began, self._connect_s):
+                    raise Unanswered(
+                        f"no connection to {self._address} in {self._connect_s:g} s"
+                    ) from None
+
+    async def _opened(self) -> _Connection:
         host, port, trust = self._address.host, self._address.port, self._trust
-        opening = asyncio.open_connection(
-            host,
-            port,
-            ssl=trust.context if trust else None,
-            server_hostname=trust.name if trust else None,
-        )
         try:
-            async with asyncio.timeout(self._connect_s):
-                reader, writer = await opening
-        except TimeoutError:
-            raise Unanswered(f"no connection to {self._address} in {self._connect_s:g} s") from None
+            reader, writer = await asyncio.open_connection(
+                host,
+                port,
+                ssl=trust.context if trust else None,
+                server_hostname=trust.name if trust else None,
+            )
+        except TimeoutError:  # an `OSError` too: the limit of the caller, or the system's own
+            raise
         except ssl.SSLError as exc:
             raise Unanswered(
                 f"{self._address} does not prove that it belongs to this stack: {exc.reason}; "

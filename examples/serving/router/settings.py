@@ -57,7 +57,7 @@ class RouterSettings(SignedSettings):
     timeout_s: float = Field(
         default=10, gt=0, description="seconds for an attempt; a request has two at most"
     )
-    connect_s: float = Field(default=1, gt=0, description="seconds for a connection to a replica")
+    connect_s: float = Field(default=2, gt=0, description="seconds for a connection to a replica")
     probe_s: float = Field(
         default=1, gt=0, description="seconds between two probes of a replica, and for one"
     )
