@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import socket
 import sys
 import time
@@ -16,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from examples.serving.ask import Target, body_of, metadata_of
 from examples.serving.wire import infer_path, manifest_url, model_path
 from mapreduce.errors import ObjectMissing, UsageError
 from mapreduce.storage import open_storage
@@ -135,6 +137,8 @@ def run(options: Options, log: Path) -> None:
     count = (options.machines + (options.canary is not None)) * options.containers
     _check_free(options.port)
     members = members_of(options, _free_ports(count), new_key())
+    sys.stdout.write(f"starting {count} containers and a router ...\n")
+    sys.stdout.flush()
     announced = os.dup(1)
     with log.open("ab") as file:
         os.dup2(file.fileno(), 2)
@@ -169,24 +173,30 @@ def _announce(options: Options, count: int, log: Path, terminal: int) -> None:
     if found < count:
         text = f"only {found} of {count} containers are ready after {READY_S:g} s; see {log}\n"
     else:
-        text = announcement(options, log)
+        example = log.with_name("example.json")
+        metadata = metadata_of(Target(LOOPBACK, options.port, options.name))
+        example.write_bytes(body_of(metadata, random.Random(1)))
+        text = announcement(options, log, example)
     os.write(terminal, text.encode())
     while True:
         time.sleep(READY_S)
 
 
-def announcement(options: Options, log: Path) -> str:
-    """Return what a user sees when everything runs."""
+def announcement(options: Options, log: Path, example: Path) -> str:
+    """Return what a user sees when everything runs.
+
+    Args:
+        options: what runs.
+        log: the file with the logs.
+        example: a file with a request.
+    """
     address = f"http://{LOOPBACK}:{options.port}"
-    row = ", ".join(["0"] * 64)
-    body = {"name": "pixels", "shape": [1, 64], "datatype": "FP32"}
-    example = json.dumps({"inputs": [body]})[:-3] + f', "data": [{row}]}}]}}'
     canary = f", and {options.canary} on {options.containers} more" if options.canary else ""
     return (
         f"{address} answers, with version {options.version} of {options.name} on "
         f"{options.machines} machines x {options.containers} containers{canary}\n"
-        f"  what it takes   curl {address}{model_path(options.name)}\n"
-        f"  a row of zeros  curl -i {address}{infer_path(options.name)} -d '{example}'\n"
+        f"  the model       curl {address}{model_path(options.name)}\n"
+        f"  ask it          curl -i {address}{infer_path(options.name)} -d @{example}\n"
         f"  load            python -m examples.serving load --port {options.port}\n"
         f"  the containers  curl {address}/health\n"
         f"  logs            {log}\n"

@@ -137,11 +137,9 @@ def caller_hangs_up(trial: Trial) -> None:
     """Callers hang up before their answers: the work is cancelled, its place is free."""
     trial.start(1, mean_ms=20)
     head = b"POST /v2/models/digits/infer HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}"
-    address = trial.router.address.host, trial.router.address.port
+    address = trial.router.address
     for _ in range(30):
-        with socket.create_connection(
-            (trial.router.address.host, trial.router.address.port)
-        ) as one:
+        with socket.create_connection((address.host, address.port)) as one:
             one.sendall(head)
             time.sleep(0.002)
     trial.await_metric("router_hung_up_total", 1)
