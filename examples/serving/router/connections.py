@@ -104,7 +104,7 @@ class Connections:
 
         Raises:
             NotThere: nothing listens.
-            Unanswered: the connection failed, or what came is no answer.
+            Unanswered: no connection in time, or it failed, or what came is no answer.
         """
         connection = self._kept()
         if connection is not None:
@@ -146,7 +146,7 @@ class Connections:
             async with asyncio.timeout(self._connect_s):
                 reader, writer = await opening
         except TimeoutError:
-            raise NotThere(f"no connection to {self._address} in {self._connect_s:g} s") from None
+            raise Unanswered(f"no connection to {self._address} in {self._connect_s:g} s") from None
         except ssl.SSLError as exc:
             raise Unanswered(
                 f"{self._address} does not prove that it belongs to this stack: {exc.reason}; "

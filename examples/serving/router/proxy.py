@@ -15,6 +15,7 @@ import structlog
 from examples.serving.router.connections import Answer, NotThere, Request, Unanswered
 from examples.serving.router.decisions.canary import group_of, is_mirrored
 from examples.serving.router.decisions.ejection import EjectionPolicy, after_attempt
+from examples.serving.router.decisions.readiness import after_answer
 from examples.serving.router.decisions.retry import Budget, Outcome, outcome_of
 from examples.serving.router.metrics import Metrics
 from examples.serving.router.places import NoPlace, Places
@@ -136,6 +137,8 @@ class Proxy:
             return error(HTTPStatus.BAD_GATEWAY, str(exc))
 
     def _record(self, replica: Replica, outcome: Outcome, answer: Answer) -> None:
+        if outcome == "good":
+            replica.readiness = after_answer(replica.readiness)
         now = time.monotonic()
         before = replica.record
         replica.record = after_attempt(before, outcome, now, self._ejection)

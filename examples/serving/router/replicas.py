@@ -77,9 +77,10 @@ class Replicas:
         return added
 
     def ready(self, group: Group) -> list[Replica]:
-        """Return the ready replicas of a group."""
-        return [
-            each for each in self._known.values() if each.group == group and each.readiness.ready
+        """Return the replicas of a group that get requests: the ready ones, else silent ones."""
+        known = [each for each in self._known.values() if each.group == group]
+        return [each for each in known if each.readiness.ready] or [
+            each for each in known if each.readiness.suspect
         ]
 
     def close(self) -> None:

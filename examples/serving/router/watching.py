@@ -14,7 +14,12 @@ import structlog
 
 from examples.serving.router.connections import Address, NotThere, Request, Unanswered
 from examples.serving.router.decisions.canary import Group
-from examples.serving.router.decisions.readiness import Probe, after_probe, is_lost
+from examples.serving.router.decisions.readiness import (
+    Probe,
+    after_probe,
+    is_lost,
+    was_silent,
+)
 from examples.serving.router.discovery import Lookup, LookupFailed
 from examples.serving.router.replicas import Replica, Replicas
 from examples.serving.wire import READY
@@ -80,7 +85,8 @@ class Watch:
         """Take an answer to a probe into account, or what a request has shown in its place."""
         before = replica.readiness
         replica.readiness = after = after_probe(before, probe)
-        if is_lost(before, after, probe):
+        others = sum(each.readiness.ready for each in self._replicas.ready(replica.group))
+        if is_lost(before, after, probe, others):
             replica.connections.abort()
         if before.ready != after.ready:
             log.info(
@@ -98,17 +104,19 @@ class Watch:
                 self.probe_soon(replica)
 
     async def _probe(self, replica: Replica) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._probe_s):
                 answer = await replica.probes.send(_PROBE)
         except TimeoutError:
-            self.note(replica, "silent")
+            if was_silent(asyncio.get_running_loop().time() - began, self._probe_s):
+                self.note(replica, "silent")
         except NotThere:
             self.note(replica, "absent")
         except Unanswered as exc:
             if replica.readiness.ready:
                 log.warning("a replica does not answer its probe", error=str(exc))
-            self.note(replica, "absent")
+            self.note(replica, "silent")
         else:
             self.note(replica, "ready" if answer.status == HTTPStatus.OK else "not ready")
 

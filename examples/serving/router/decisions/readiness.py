@@ -7,8 +7,12 @@ from typing import Literal
 
 Probe = Literal["ready", "not ready", "absent", "silent"]
 """The answer to a probe: 200, another status, no connection, or none in time."""
-SILENCES = 2
+SILENCES = 3
 """Probes in a row without an answer in time that make a replica unready: one may be bad luck."""
+LATE = 1.5
+"""A limit that is noticed this many times later than it was shows that the router itself was late:
+on a machine with too much work, the answer may have come meanwhile.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +22,12 @@ class Readiness:
     Attributes:
         ready: whether it gets requests.
         silences: probes in a row without an answer in time.
+        suspect: whether only silence has made it unready; it gets requests if no other does.
     """
 
     ready: bool = False
     silences: int = 0
+    suspect: bool = False
 
 
 def after_probe(before: Readiness, probe: Probe) -> Readiness:
@@ -34,13 +40,37 @@ def after_probe(before: Readiness, probe: Probe) -> Readiness:
         return Readiness(ready=True)
     if probe == "silent":
         silences = before.silences + 1
-        return Readiness(ready=before.ready and silences < SILENCES, silences=silences)
+        ready = before.ready and silences < SILENCES
+        return Readiness(ready, silences, suspect=not ready and (before.ready or before.suspect))
     return Readiness()
 
 
-def is_lost(before: Readiness, after: Readiness, probe: Probe) -> bool:
-    """Return whether the requests in flight at a replica will get no answer.
+def after_answer(before: Readiness) -> Readiness:
+    """Return a replica's readiness after the answer to a request: it is not silent."""
+    return Readiness(ready=before.ready or before.suspect)
 
-    A replica that says "not ready" drains: it still answers those.
+
+def was_silent(waited_s: float, limit_s: float) -> bool:
+    """Return whether a probe that had no answer in its time says anything of the replica.
+
+    Args:
+        waited_s: how long it was until the router noticed.
+        limit_s: the time that the answer had.
     """
-    return before.ready and not after.ready and probe in ("absent", "silent")
+    return waited_s <= LATE * limit_s
+
+
+def is_lost(before: Readiness, after: Readiness, probe: Probe, others: int) -> bool:
+    """Return whether the requests in flight at a replica are given up, and tried elsewhere.
+
+    A replica that says "not ready" drains: it still answers those. If no other one is ready, they
+    stay where they are: a silence of all has its cause elsewhere, such as a machine with too much
+    work.
+
+    Args:
+        before: its readiness.
+        after: that after the probe.
+        probe: the probe.
+        others: how many other replicas of its group are ready.
+    """
+    return before.ready and not after.ready and probe in ("absent", "silent") and others > 0

@@ -126,6 +126,19 @@ async def test_an_ejected_replica_gets_nothing() -> None:
     assert {str(each.address) for each in taken} == {"stable:2"}
 
 
+async def test_silent_replicas_are_better_than_none() -> None:
+    """If all are silent, they get the requests: most likely the machine has too much work."""
+    places, replicas = _places(2)
+    replicas["stable:1"].readiness = Readiness(silences=3, suspect=True)
+    assert str((await places.take("stable")).address) == "stable:2"
+    replicas["stable:2"].readiness = Readiness(silences=3, suspect=True)
+    assert str((await places.take("stable")).address) == "stable:1"
+    for replica in replicas.values():
+        replica.readiness = Readiness()
+    with pytest.raises(NoPlace, match="no container"):
+        await places.take("stable")
+
+
 def test_replicas_come_and_go() -> None:
     """An update adds and removes, and keeps what it knows of the others."""
     replicas = Replicas(None, connect_s=1)
