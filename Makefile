@@ -11,7 +11,7 @@ ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
     start e2e containerd-store browser notebook pictures installed faults simulate sanitize fuzz \
-    spark porting bench forecast mutation audit sbom lock clean
+    spark porting examples bench forecast mutation audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,7 +31,7 @@ coverage: $(VENV)/extension $(VENV)/examples  ## The unit tests alone reach LEAS
 	done
 
 integration: $(VENV)/extension $(VENV)/emulator $(VENV)/moto  ## Tests of whole runs, with real services
-	$(BIN)/python -m pytest -n auto tests/integration $(ARGS)
+	$(BIN)/python -m pytest -n auto tests/integration --ignore=tests/integration/examples $(ARGS)
 
 check: $(VENV)/extension $(VENV)/examples $(VENV)/infrastructure $(VENV)/emulator $(VENV)/sbom  ## Lint, format, types, imports, docs, infrastructure
 	$(BIN)/ruff check .
@@ -88,6 +88,11 @@ installed: $(VENV)/ready $(VENV)/pyright  ## Install the wheel here and in Debia
 
 faults: $(VENV)/extension $(VENV)/emulator  ## Inject all faults, count wrong answers (ARGS="--rounds 20")
 	$(BIN)/python -m tests.faults $(ARGS)
+
+examples: $(VENV)/extension $(VENV)/examples $(VENV)/moto  ## Tests of the example systems: real processes, and all faults
+	$(BIN)/python -m pytest -n auto tests/integration/examples $(ARGS)
+	for system in albums parameter_server serving; do \
+		$(BIN)/python -m tests.faults --system $$system || exit 1; done
 
 porting: $(VENV)/extension $(VENV)/porting  ## Run thirty jobs of mrjob, Hadoop and Spark, ported; compare the answers
 	$(BIN)/python -m pytest -n auto tests/porting $(ARGS)

@@ -83,7 +83,7 @@ class Result:
         """The record of the result, which names its columns."""
         found = self._runs.success(self.run)
         if found is None:
-            raise _gone(self.run)
+            raise _gone(self.run, self._runs)
         return found
 
     @property
@@ -115,7 +115,7 @@ class Result:
         name = self.document.steps[-1] if self.document.steps else self.run
         objects = [part.pairs for part in self._runs.results(name).parts if part.pairs]
         if not objects and self.document.records:
-            raise _gone(self.run)
+            raise _gone(self.run, self._runs)
         storage = self._runs.storage
         parts = [read_pairs_of([each], storage) for each in objects]
         merged: Iterator[tuple[Any, Any]] = chain.from_iterable(parts)
@@ -124,7 +124,7 @@ class Result:
         try:
             yield from merged
         except ObjectMissing as exc:
-            raise _gone(self.run) from exc
+            raise _gone(self.run, self._runs) from exc
 
     def to_dict(self) -> dict[Any, Any]:
         """Return the pairs as a dict; raises `UsageError` when a key comes twice."""
@@ -178,8 +178,8 @@ def _order(pair: tuple[Any, Any]) -> bytes:
     return encode_key(pair[0])
 
 
-def _gone(run: str) -> InputError:
+def _gone(run: str, runs: RunStore) -> InputError:
     return InputError(
         f"the pairs of {run} are no longer in the store; run the job again, or export what is "
-        f"left: {COMMAND} result {run} --output result.jsonl"
+        f"left: {COMMAND} result {run}{runs.option} --output result.jsonl"
     )

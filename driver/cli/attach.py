@@ -57,17 +57,17 @@ def attach(run: str | None = None, /, *, store: str | None = None) -> int:
                 view(event)
     except KeyboardInterrupt:
         view.stop()
-        say(f"{name} goes on; watch it again: {COMMAND} attach {name}", style="yellow")
+        say(f"{name} goes on; watch it again: {COMMAND} attach {name}{kept.option}", style="yellow")
         return RunStopped.exit_code
     finally:
         view.stop()
-    return _show_end(kept, name, state, store)
+    return _show_end(kept, name, state)
 
 
-def _show_end(kept: RunStore, name: str, state: RecordedState, store: str | None) -> int:
+def _show_end(kept: RunStore, name: str, state: RecordedState) -> int:
     """Show how a run has ended, as `run` does; return its exit code."""
     if state == "done":
-        _show_report(kept, name, store)
+        _show_report(kept, name)
         return 0
     if state == "failed" and (failure := kept.failure(name)):
         from driver.report.failure import failure_lines
@@ -80,12 +80,12 @@ def _show_end(kept: RunStore, name: str, state: RecordedState, store: str | None
         say(f"{name} is {ended.state}: {ended.why}", style="yellow")
         stopped: type[MapReduceError] = RunStopped if state == "interrupted" else LimitReached
         return stopped.exit_code
-    why = NOT_BEGUN + name if state == "planned" else ASLEEP
+    why = f"{NOT_BEGUN}{name}{kept.option}" if state == "planned" else ASLEEP
     say(f"{name} is {state}: {why}", style="yellow")
     return 1
 
 
-def _show_report(kept: RunStore, name: str, store: str | None) -> None:
+def _show_report(kept: RunStore, name: str) -> None:
     from driver.cli.run import answer_summary, next_lines, page_lines
     from driver.history.run_store import parsed
     from driver.report.document import Report
@@ -97,11 +97,11 @@ def _show_report(kept: RunStore, name: str, store: str | None) -> None:
         waited += POLL_S
         data = kept.record(name, "report.json")
     if data is None:
-        say(f"{name} is done; its report is not written: {COMMAND} status {name}")
+        say(f"{name} is done; its report is not written: {COMMAND} status {name}{kept.option}")
         return
     report = parsed(Report, data, f"the report of {name}")
     page = page_lines(kept, report) if kept.has(name, PAGE) else []  # an older run has none
-    answer_summary(report, [*next_lines(report, store), *page])
+    answer_summary(report, [*next_lines(kept, report), *page])
 
 
 class Cancelled(Message):
@@ -143,7 +143,9 @@ def cancel(
     name = chain_of(name) or name
     before = kept.state(name)
     if before not in ("running", "lost"):
-        raise UsageError(f"{name} is {before}, so there is nothing to cancel; see: {COMMAND} runs")
+        raise UsageError(
+            f"{name} is {before}, so there is nothing to cancel; see: {COMMAND} runs{kept.option}"
+        )
     # a lost driver may only sleep: it then ends as soon as it is awake
     kept.storage.write(keys.cancel(kept.store, name), b"")
     state = before if before == "lost" else _awaited(kept, name)

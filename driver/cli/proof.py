@@ -56,7 +56,9 @@ def verify(
     name = kept.resolve(run)
     success = kept.success(name)
     if success is None:
-        raise UsageError(f"{name} has no result to verify; see: {COMMAND} status {name}")
+        raise UsageError(
+            f"{name} has no result to verify; see: {COMMAND} status {name}{kept.option}"
+        )
     verdict = _verdict(kept, name, success, spark_master if by == "spark" else None)
     if json or fields is not None:
         print_document(verdict, fields)
@@ -141,7 +143,8 @@ def audit(
     name = kept.resolve(run)
     if (state := kept.state(name)) not in ("done", "unreadable"):
         raise UsageError(
-            f"{name}: {state}, so there is nothing to balance; see: {COMMAND} status {name}"
+            f"{name}: {state}, so there is nothing to balance; "
+            f"see: {COMMAND} status {name}{kept.option}"
         )
     ledger = audit_run(name, kept, quick=quick)
     if json or fields is not None:

@@ -41,7 +41,7 @@ def receipt(
     if record is None:
         raise InputError(
             f"{name} has no receipt: it has not ended, or another version carried it out; "
-            f"see: {COMMAND} status {name}"
+            f"see: {COMMAND} status {name}{kept.option}"
         )
     found = parsed(Receipt, record, f"the receipt of {name}")
     if json or fields is not None:

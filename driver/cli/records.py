@@ -94,13 +94,16 @@ def runs(
         lines = tuple(map(_run_line, found.runs))
         print_document(RunList(store=kept.store, runs=lines, earlier=found.earlier), fields)
     elif not found.runs:
-        say(f"there is no run in {kept.store} yet; start one with: {COMMAND} run --input FILE")
+        say(
+            f"there is no run in {kept.store} yet; "
+            f"start one with: {COMMAND} run --input FILE{kept.option}"
+        )
     else:
-        _show_runs(found)
+        _show_runs(found, kept.option)
     return 0
 
 
-def _show_runs(found: ListedRuns) -> None:
+def _show_runs(found: ListedRuns, option: str) -> None:
     from driver.cli.run_table import table_lines
 
     for line in table_lines(found.runs, terminal_width()):
@@ -109,7 +112,7 @@ def _show_runs(found: ListedRuns) -> None:
         if run.why:
             say(f"unreadable: {shown(run.run)}: {run.why}", style="yellow")
     if found.earlier:
-        say(f"and {plural(found.earlier, 'earlier run')}; see all: {COMMAND} runs --all")
+        say(f"and {plural(found.earlier, 'earlier run')}; see all: {COMMAND} runs --all{option}")
 
 
 def _run_line(run: ListedRun) -> RunLine:

@@ -102,7 +102,9 @@ def _document(kept: RunStore, name: str) -> ResultDocument:
     """Return what is known of a result without reading it; raises `UsageError` without one."""
     success = kept.success(name)
     if success is None:
-        raise UsageError(f"{name} has no result ({kept.state(name)}); see: {COMMAND} status {name}")
+        raise UsageError(
+            f"{name} has no result ({kept.state(name)}); see: {COMMAND} status {name}{kept.option}"
+        )
     return ResultDocument(
         run_id=name,
         job=kept.plan(name).job.name,
@@ -124,7 +126,8 @@ def _check_parts(kept: RunStore, name: str) -> None:
     for part in success.objects if success else ():
         if not is_whole(kept.storage, part):
             raise DataError(
-                f"{shown(part.url)} is not what the run has committed; see: {COMMAND} audit {name}"
+                f"{shown(part.url)} is not what the run has committed; "
+                f"see: {COMMAND} audit {name}{kept.option}"
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import nullcontext
@@ -92,13 +91,13 @@ def run(
     try:
         with answers_aside(wanted) as write_blocks:
             written = _written(report, prepared, wanted, write_blocks)
-            more = [*written, *notes, *next_lines(report, place.store)]
+            more = [*written, *notes, *next_lines(prepared.runs, report)]
             _answer(report, result, prepared.runs, more)
     except NotWritten as exc:
-        see = f"{COMMAND} status {report.run_id}"
+        see = f"{COMMAND} status {report.run_id}{prepared.runs.option}"
         raise NotWritten(f"{exc}; the result is committed, see: {see}") from exc
     except (DataError, UsageError) as exc:
-        again = f"{COMMAND} result {report.run_id} --output FILE"
+        again = f"{COMMAND} result {report.run_id}{prepared.runs.option} --output FILE"
         exc.add_note(f"the result is committed; write it again with: {again}")
         raise
     if result.as_document:
@@ -128,10 +127,9 @@ def _written(
     return [f"written   {wanted.path}{f', in the new folder {made}' if made else ''}"]
 
 
-def next_lines(report: Report, store: str | None) -> list[str]:
+def next_lines(runs: RunStore, report: Report) -> list[str]:
     """Return the line with the next command."""
-    where = f" --store {shlex.quote(store)}" if store else ""
-    return [f"next      {COMMAND} result {report.run_id}{where} --output result.csv"]
+    return [f"next      {COMMAND} result {report.run_id}{runs.option} --output result.csv"]
 
 
 def page_lines(runs: RunStore, report: Report) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from typing import TYPE_CHECKING
 
@@ -87,7 +86,7 @@ def status(
     if as_json:
         print_document(document, fields)
         return 0
-    for text, style in status_lines(document, kept, store):
+    for text, style in status_lines(document, kept):
         answer(text, style=style)
     return 0
 
@@ -160,7 +159,7 @@ def rate(stage: StageModel, now: float) -> float | None:
     return stage.bytes_done / (now - since)
 
 
-def status_lines(document: RunStatus, kept: RunStore, store: str | None) -> list[tuple[str, str]]:
+def status_lines(document: RunStatus, kept: RunStore) -> list[tuple[str, str]]:
     """Return the lines for people, and the style of each."""
     plan = kept.plan(document.run_id)
     lines = [f"{document.run_id}: {document.state}", *(f"  {step}" for step in document.steps)]
@@ -177,11 +176,10 @@ def status_lines(document: RunStatus, kept: RunStore, store: str | None) -> list
         lines.append(f"  why      {document.why}")
     styled = [(text, "") for text in lines]
     styled += failure_lines(document.failed) if document.failed else []
-    return styled + [(text, "") for text in _next_lines(document, plan.command, store)]
+    return styled + [(text, "") for text in _next_lines(document, plan.command, kept.option)]
 
 
-def _next_lines(document: RunStatus, command: str, store: str | None) -> list[str]:
-    place = f" --store {shlex.quote(store)}" if store else ""
+def _next_lines(document: RunStatus, command: str, place: str) -> list[str]:
     name = document.run_id
     if document.state == "running":
         return [

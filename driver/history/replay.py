@@ -70,7 +70,9 @@ def first_failure(runs: RunStore, run: str) -> tuple[str, str]:
     task = failure.causes[0].task if failure and failure.causes else ""
     if failure is None or not task:
         why = "failed outside its tasks" if failure else "has not failed"
-        raise InputError(f"{run} {why}; name one of its tasks: {COMMAND} replay {run} map-0")
+        raise InputError(
+            f"{run} {why}; name one of its tasks: {COMMAND} replay {run} map-0{runs.option}"
+        )
     return failure.run, task
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -104,11 +105,21 @@ class Success(Message):
 
 
 class RunStore:
-    """The records of the runs in one store."""
+    """The records of the runs in one store.
 
-    def __init__(self, storage: Storage, store: str) -> None:
+    Args:
+        storage: reads and writes objects.
+        store: the store's root URL.
+        given: the store as the user gave it with `--store`, or nothing.
+
+    Attributes:
+        option: ends a command that a message names, so that it means the same store.
+    """
+
+    def __init__(self, storage: Storage, store: str, given: str | None = None) -> None:
         self.storage = storage
         self.store = store
+        self.option = f" --store {shlex.quote(given)}" if given else ""
 
     def requests_at_end(self, *, entered: bool = True) -> Requests:
         """Return the requests of this process, and those that will write the report with this
@@ -196,7 +207,7 @@ class RunStore:
             plan = self._read(RunPlan, url)
         except ObjectMissing:
             raise InputError(
-                f"there is no run {run!r} in {self.store}; see: {COMMAND} runs"
+                f"there is no run {run!r} in {self.store}; see: {COMMAND} runs{self.option}"
             ) from None
         if why := why_unread(plan.version):
             raise InputError(f"{shown(url)} cannot be read: {why}")
@@ -316,7 +327,8 @@ class RunStore:
     def _resolve(self, run: str | None, known: list[str]) -> str:
         if not known:
             raise InputError(
-                f"there is no run in {self.store} yet; start one with: {COMMAND} run --input FILE"
+                f"there is no run in {self.store} yet; "
+                f"start one with: {COMMAND} run --input FILE{self.option}"
             )
         if run in known:
             return run
@@ -326,7 +338,7 @@ class RunStore:
         matching = [name for name in matching if not chain_of(name)] or matching
         if len(matching) != 1:
             what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
-            raise InputError(f"{what} in {self.store}; see: {COMMAND} runs")
+            raise InputError(f"{what} in {self.store}; see: {COMMAND} runs{self.option}")
         return matching[0]
 
     def _last(self, names: Sequence[str]) -> str:
@@ -347,7 +359,7 @@ class RunStore:
                 only_planned = only_planned or name
         if only_planned:
             return only_planned
-        raise InputError(f"no run in {self.store} can be read; see: {COMMAND} runs")
+        raise InputError(f"no run in {self.store} can be read; see: {COMMAND} runs{self.option}")
 
     def _created(self, run: str) -> float | None:
         try:

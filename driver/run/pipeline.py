@@ -95,7 +95,7 @@ def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:
         )
         raise LedgerError(
             f"the ledger of {plan.run} does not balance, so there is no result:\n{wrong}\n"
-            f"see: {COMMAND} audit {plan.run}"
+            f"see: {COMMAND} audit {plan.run}{runs.option}"
         )
     return ledger
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from dataclasses import replace
 
 from driver.forecast.document import Forecast
@@ -51,10 +50,9 @@ def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Pl
     if prepared.packages is not None:  # so that the plan is carried out with the same ones
         keep_packages(prepared.packages, runs)
     plan = runs.begin(plan)
-    where = f" --store {shlex.quote(planned.store)}" if planned.store else ""
     limit = forecast.money.together.high if forecast.money else None
     money = "" if limit is None else f" --max-usd {math.ceil(limit * 100) / 100:.2f}"
-    go = f"{COMMAND} run --plan {plan.run}{where}{money}"
+    go = f"{COMMAND} run --plan {plan.run}{runs.option}{money}"
     forecast = forecast.model_copy(update={"run": plan.run, "go": go})
     runs.write(plan.run, "planned.json", planned)
     runs.write(plan.run, "forecast.json", forecast)
@@ -102,7 +100,8 @@ def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:
     texts = [kept.record(name, each) for each in ("planned.json", "forecast.json")]
     if None in texts:
         raise InputError(
-            f"{name} is a run and not a plan; make one with: {COMMAND} plan --input FILE"
+            f"{name} is a run and not a plan; "
+            f"make one with: {COMMAND} plan --input FILE{kept.option}"
         )
     planned, forecast = texts
     try:

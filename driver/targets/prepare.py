@@ -167,7 +167,7 @@ def open_runs(store: str | None) -> RunStore:
     """Return the store of a path or URL; by default the stack's bucket, else `.mapreduce`."""
     text = store or os.environ.get("MAPREDUCE_STORE")
     stack = None if text else read_stack(terraform_folder())
-    return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack)[0]
+    return _runs_in(text or (stack.store if stack else DEFAULT_STORE), stack, store)[0]
 
 
 def prepare(
@@ -333,7 +333,7 @@ class _Places:
 
     @cached_property
     def opened(self) -> tuple[RunStore, Aws | None]:
-        return _runs_in(self.text, self.stack)
+        return _runs_in(self.text, self.stack, self._store)
 
     @property
     def runs(self) -> RunStore:
@@ -350,12 +350,18 @@ def _stack_for(target: WantedTarget) -> Stack | None:
     return stack
 
 
-def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
-    """Return the store of a path or URL, and the AWS session that was opened for it."""
+def _runs_in(text: str, stack: Stack | None, given: str | None) -> tuple[RunStore, Aws | None]:
+    """Return the store of a path or URL, and the AWS session that was opened for it.
+
+    Args:
+        text: the path or URL.
+        stack: the deployed stack, if the store is its bucket.
+        given: what the user gave with `--store`.
+    """
     if not text.startswith("s3://"):
         url = text.rstrip("/") if "://" in text else local_url(Path(text).expanduser())
         check_name(url)
-        return RunStore(open_storage(open_bucket=user_bucket()), url), None
+        return RunStore(open_storage(open_bucket=user_bucket()), url, given), None
     from driver.cloud.aws import Aws  # boto3 takes a quarter of a second to import
     from driver.cloud.patient_storage import PatientStorage
 
@@ -370,7 +376,7 @@ def _runs_in(text: str, stack: Stack | None) -> tuple[RunStore, Aws | None]:
         )
 
     storage = PatientStorage(opened, lambda: aws.renewals)
-    return RunStore(storage, text.rstrip("/")), aws
+    return RunStore(storage, text.rstrip("/"), given), aws
 
 
 def _formatted(

@@ -75,7 +75,7 @@ def page_place(runs: RunStore, run: str) -> list[tuple[str, str]]:
     url = keys.run_file(runs.store, run, PAGE)
     if url.startswith("file://"):
         return [("page", url.removeprefix("file://"))]
-    return [("page", url), ("", f"get it: {COMMAND} report {run} --output {PAGE}")]
+    return [("page", url), ("", f"get it: {COMMAND} report {run}{runs.option} --output {PAGE}")]
 
 
 def _note_page(exc: BaseException, runs: RunStore, log: EventLog) -> None:

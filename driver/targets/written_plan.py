@@ -115,7 +115,7 @@ def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -
     except ObjectExists as exc:
         raise UsageError(
             f"another driver has just begun to carry out the plan {plan.run}; "
-            f"watch it: {COMMAND} attach {plan.run}"
+            f"watch it: {COMMAND} attach {plan.run}{runs.option}"
         ) from exc
     runs.write(plan.run, "plan.json", plan)
     return plan

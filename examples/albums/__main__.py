@@ -43,14 +43,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=int, default=8080, help="of the first task; 0: any free ones"
     )
-    parser.add_argument("--store", type=Path, help="folder that keeps the added albums")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="folder that keeps the added albums"
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="run one task, as a container does")
     urls = commands.add_parser("urls", help="print the address of each task of the deployed stack")
     load = commands.add_parser("load", help="send requests, and count those that are lost")
     for each in (urls, load):
-        each.add_argument("--terraform", type=Path, help="folder of the deployed root module")
-    load.add_argument("--urls", nargs="+", help="addresses; without them, those of the stack")
+        each.add_argument(
+            "--terraform", type=Path, metavar="DIR", help="folder of the deployed root module"
+        )
+    load.add_argument(
+        "--urls", nargs="+", metavar="URL", help="addresses; without them, those of the stack"
+    )
     load.add_argument("--requests", type=int, default=2000, help="at least so many")
     load.add_argument(
         "--seconds", type=float, default=0, help="and at least for so long; Ctrl-C ends it before"

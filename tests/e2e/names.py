@@ -1,4 +1,4 @@
-"""The names that a VPC's resolver knows: those of Cloud Map's private DNS namespaces."""
+"""The names that a VPC's resolver knows: those of Cloud Map's DNS namespaces."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def addresses(discovery: Client, name: str, shuffle: Shuffle = random.sample) ->
         name: in lower case, without a dot at its end.
         shuffle: chooses so many of the addresses, in any order.
     """
-    for service, zone in _services(discovery, name):
+    for service in _services(discovery, name):
         ttl_s = ttl_of(service)
-        if ttl_s is None or zone["Type"] != "DNS_PRIVATE":
+        if ttl_s is None:  # of a namespace without DNS
             continue
         identifier = service["Id"]
         listed = discovery.list_instances(ServiceId=identifier)["Instances"]
@@ -77,10 +77,8 @@ def healthy(instances: Iterable[Mapping[str, Any]], health: Mapping[str, str]) -
     ]
 
 
-def _services(
-    discovery: Client, name: str
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Yield the services that a name stands for, each with its namespace."""
+def _services(discovery: Client, name: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the services that a name stands for."""
     for zone in discovery.list_namespaces()["Namespaces"]:
         label, dot, rest = name.partition(".")
         if not dot or rest != zone["Name"].lower():
@@ -90,4 +88,4 @@ def _services(
                 # the list does not name the namespace of a service
                 service = discovery.get_service(Id=listed["Id"])["Service"]
                 if service["NamespaceId"] == zone["Id"]:
-                    yield service, zone
+                    yield service

@@ -1,4 +1,5 @@
-"""Break runs with every kind of fault, and report the verdicts: `make faults`.
+"""Break runs with every kind of fault, and report the verdicts: `make faults`. With `--system NAME`
+the faults are those of an example system, in `tests/faults/systems`.
 
 The exit code is 0 if every fault was injected, every answer was right or withheld, and no process
 or temporary file was left; else 1. A fault that this machine cannot inject is skipped; with
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 from tests.contract.emulator import MINISTACK, running_emulator
@@ -23,6 +25,7 @@ from tests.faults.report import lines_of, read_json, text_table, write_json, wri
 from tests.faults.suite import BUCKET, Row, Suite
 from tests.requirement import everything_is_required, fault_of_a_skip
 
+SYSTEMS = ("albums", "parameter_server", "serving")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,6 +36,9 @@ class Interrupted(BaseException):
 def main() -> int:
     """Read the command line, run the suite; return the exit code."""
     arguments = _arguments()
+    if arguments.system:
+        suite_of_system = import_module(f"tests.faults.systems.{arguments.system}")
+        return int(suite_of_system.main(arguments.rounds))
     for number in SIGNALS:
         signal.signal(number, _interrupted)
     faults = {
@@ -82,6 +88,7 @@ def _is_bad(row: Row, *, required: bool) -> bool:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--system", choices=SYSTEMS, help="the faults of this example")
     parser.add_argument(
         "--rounds",
         type=int,

@@ -1,6 +1,6 @@
 """Record which calls the AWS provider makes for each type of resource: `python -m
-tests.infrastructure.record` applies, plans, changes and destroys the stack on an emulator, and
-writes provider_calls.json. Needed after a new type of resource, or another provider.
+tests.infrastructure.record` applies, plans, changes and destroys the stack of each system on an
+emulator, and writes provider_calls.json. Needed after a new type of resource, or another provider.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tests.e2e import terraform_cli
 from tests.e2e.processes import Shell
-from tests.infrastructure.variants import Account, emulated_account
+from tests.infrastructure.variants import EXAMPLES, Account, emulated_account
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_name("provider_calls.json")
 CHANGED = ["-var=monthly_budget_usd=30", "-var=nightly_stop=cron(0 23 * * ? *)"]
 STOPPED = [f"-var={role}_count=0" for role in ("splitter", "mapper", "reducer")]
-# path-style addresses, and an attribute that the emulator forgets
-OVERRIDES = {
-    "emulator_override.tf": 'provider "aws" {\n  s3_use_path_style = true\n}\n',
-    "modules/service/emulator_override.tf": (
-        'resource "aws_ecs_service" "this" {\n'
-        "  lifecycle {\n    ignore_changes = [availability_zone_rebalancing]\n  }\n}\n"
-    ),
-}
+PATH_STYLE = 'provider "aws" {\n  s3_use_path_style = true\n}\n'
+# an attribute that the emulator does not keep
+FORGOTTEN = (
+    'resource "aws_ecs_service" "this" {\n'
+    "  lifecycle {\n    ignore_changes = [availability_zone_rebalancing]\n  }\n}\n"
+)
 
 
 def record(folder: Path) -> dict[str, list[str]]:
@@ -37,21 +36,33 @@ def record(folder: Path) -> dict[str, list[str]]:
     Args:
         folder: for temporary files.
     """
-    copy, outputs = folder / "terraform", folder / "outputs"
-    outputs.mkdir()
-    terraform_cli.copy_of(ROOT / "terraform", copy)
-    for name, text in OVERRIDES.items():
-        (copy / name).write_text(text)
-    shell = Shell(copy, dict(os.environ), outputs)
-    shell, _ = terraform_cli.with_provider(shell, copy, folder)
+    (folder / "outputs").mkdir()
     log = folder / "log"
+    shell = _prepared(ROOT / "terraform", folder)
+    (folder / "terraform/modules/service/emulator_override.tf").write_text(FORGOTTEN)
+    shell, _ = terraform_cli.with_provider(shell, shell.folder, folder)
     logged = shell.having(TF_LOG="JSON", TF_LOG_PATH=str(log))
     with emulated_account(logged) as account:
         _live(account)
+        for variant, root in EXAMPLES.items():
+            other = replace(account.shell, folder=_prepared(root, folder).folder)
+            other.run("terraform", "init", "-input=false", "-no-color")
+            for command in ("apply", "plan", "destroy"):
+                sure = () if command == "plan" else ("-auto-approve",)
+                other.run("terraform", command, *sure, "-input=false", *account.arguments(variant))
     found: dict[str, set[str]] = {}
     for kind, call in _calls(log):
         found.setdefault(kind, set()).add(call)
     return {kind: sorted(calls) for kind, calls in sorted(found.items())}
+
+
+def _prepared(root: Path, folder: Path) -> Shell:
+    """Copy a root to its place below a folder; return a shell there."""
+    copy = folder / root.relative_to(ROOT)
+    terraform_cli.copy_of(root, copy)
+    # path-style addresses, as the emulator has them
+    (copy / "emulator_override.tf").write_text(PATH_STYLE)
+    return Shell(copy, dict(os.environ), folder / "outputs")
 
 
 def _live(account: Account) -> None:

@@ -238,7 +238,8 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_recorded_calls_are_those_of_every_resource() -> None:
     """Every type of resource in Terraform has its calls in the table, and the table no other."""
-    text = "".join(file.read_text() for file in (ROOT / "terraform" / "modules").rglob("*.tf"))
+    files = [*(ROOT / "terraform").rglob("*.tf"), *(ROOT / "examples").glob("*/terraform/*.tf")]
+    text = "".join(file.read_text() for file in files)
     kinds = set(re.findall(r'^resource "(\w+)"', text, re.MULTILINE))
     data = set(re.findall(r'^data "(\w+)"', text, re.MULTILINE))
     assert kinds <= _recorded().keys(), "run: .venv/bin/python -m tests.infrastructure.record"

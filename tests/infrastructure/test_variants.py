@@ -11,8 +11,9 @@ import pytest
 
 from tests.contract.emulator import MINISTACK
 from tests.e2e.processes import Shell
+from tests.infrastructure.conftest import ROOT, initialised
 from tests.infrastructure.test_infrastructure import checker, passes
-from tests.infrastructure.variants import NAMES, emulated_account
+from tests.infrastructure.variants import EXAMPLES, NAMES, emulated_account
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -25,6 +26,20 @@ def plans(terraform: tuple[Shell, Path]) -> Iterator[dict[str, Path]]:
     shell, _ = terraform
     with emulated_account(shell) as account:
         yield {name: account.plan(name) for name in NAMES}
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def example(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """The name of each example in turn, and the plan of its stack."""
+    if missing := MINISTACK.missing:
+        pytest.skip(missing)
+    variant: str = request.param
+    root = EXAMPLES[variant].relative_to(ROOT).as_posix()
+    shell, _ = initialised(root, tmp_path_factory.mktemp("example"))
+    with emulated_account(shell) as account:
+        yield variant.removeprefix("examples/"), account.plan(variant)
 
 
 def _resources(plan: Path) -> dict[str, list[dict[str, Any]]]:
@@ -43,12 +58,36 @@ KNOWN = {"course": {"CKV_AWS_249"}}  # one role starts the tasks and runs in the
 @pytest.mark.parametrize("name", NAMES)
 def test_checkov_finds_nothing_in_a_plan(plans: dict[str, Path], name: str) -> None:
     """Checkov finds no failure in a variant's plan except those that .checkov.yaml lists."""
+    assert KNOWN.get(name, set()) == _failed(plans[name], 40)
+
+
+def _failed(plan: Path, least: int) -> set[str]:
+    """Return the checks that a plan fails; there must be more than `least` resources in it."""
     config = ("--config-file", "terraform/.checkov.yaml", "--soft-fail", "--output", "json")
-    plan = ("-f", str(plans[name]), "--framework", "terraform_plan")
-    found = json.loads(passes(checker("checkov"), *plan, *config))
-    assert found["summary"]["resource_count"] > 40
-    failed = found["results"]["failed_checks"]
-    assert KNOWN.get(name, set()) == {check["check_id"] for check in failed}, failed
+    options = ("-f", str(plan), "--framework", "terraform_plan")
+    found = json.loads(passes(checker("checkov"), *options, *config))
+    assert found["summary"]["resource_count"] > least
+    return {check["check_id"] for check in found["results"]["failed_checks"]}
+
+
+def test_an_example_passes_the_same_checks(example: tuple[str, Path]) -> None:
+    """Checkov finds nothing in the plan of an example with all of its options."""
+    _, plan = example
+    assert set() == _failed(plan, 20)
+
+
+def test_an_example_can_be_found_by_its_tags(example: tuple[str, Path]) -> None:
+    """All that can have tags has those by which a destroy proves that nothing is left."""
+    name, plan = example
+    tagged = [
+        one["tags_all"] for every in _resources(plan).values() for one in every if "tags_all" in one
+    ]
+    assert len(tagged) > 10
+    wanted = {"Project": "mapreduce-on-fargate", "System": name, "ManagedBy": "terraform"}
+    assert [wanted] == [
+        dict(pairs) for pairs in {tuple((key, tags.get(key)) for key in wanted) for tags in tagged}
+    ]
+    assert all(tags.get("Stack") for tags in tagged)
 
 
 def test_the_default_has_no_hosted_zone_and_no_option(plans: dict[str, Path]) -> None:

@@ -15,7 +15,7 @@ from tests.unit.driver.samples import mapreduce
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GALLERY = "public.ecr.aws/docker/library"
-EXAMPLES = {"examples/__init__.py", "examples/*/requirements.txt", "examples/**/*.py"}
+EXAMPLES = {"examples/__init__.py", "examples/**/requirements.txt", "examples/**/*.py"}
 SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 
 

@@ -27,6 +27,7 @@ from tests.docs.blocks import RUNS, blocks, pages
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
 PAGES = [
+    *(ROOT / "examples").rglob("*.md"),
     *ROOT.glob("*.md"),
     *DOCS.rglob("*.md"),
     *(ROOT / "terraform").glob("*.md"),
@@ -77,6 +78,28 @@ def test_make_targets_in_the_docs_exist() -> None:
         for found in re.findall(r"^make ([a-z0-9-]+)", block.text, re.MULTILINE)
     }
     assert set() == shown - targets
+
+
+def test_parts_of_example_files_are_in_these_files() -> None:
+    """A block that has a file of an example as its title holds parts of it, in order; `...` stands
+    for what is left out.
+    """
+    wrong, found = [], 0
+    for page in PAGES:
+        for block in blocks(page.read_text(encoding="utf-8")):
+            if not block.title.startswith("examples/"):
+                continue
+            found += 1
+            text, at = f"\n{(ROOT / block.title).read_text(encoding='utf-8')}\n", 0
+            for part in re.split(r"^\.\.\.$", block.text, flags=re.MULTILINE):
+                lines = "\n" + part.strip("\n") + "\n"
+                at = text.find(lines, at)
+                if at < 0:
+                    wrong.append(f"{_name(page)}:{block.line}: not in {block.title}: {part}")
+                    break
+                at += len(lines) - 1
+    assert [] == wrong
+    assert found >= 7
 
 
 def test_links_lead_somewhere() -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.unit.sources import tree_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("mapreduce", "services", "driver", "mapreduce_jobs")
@@ -57,7 +57,7 @@ def _files() -> Iterator[Path]:
 
 def _imported(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -77,7 +77,7 @@ def test_no_function_is_over_sixty_lines() -> None:
     long = [
         f"{path.relative_to(ROOT)}: {node.name}, {length} lines"
         for path in _files()
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if (length := (node.end_lineno or 0) - node.lineno + 1) > 60
     ]
@@ -101,7 +101,7 @@ def test_jobs_use_only_public_names() -> None:
     inside = [
         f"{path.name}: from {node.module}"
         for path in sorted((ROOT / "mapreduce_jobs").glob("*.py"))
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mapreduce.")
     ]
     assert inside == []
@@ -132,7 +132,7 @@ def test_only_the_command_line_prints() -> None:
     printing = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in _files()
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "print"
@@ -144,18 +144,19 @@ def test_only_the_command_line_prints() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("prefix", ["maps", "chunks", "pairs", "reduce", "tasks", "runs", "jobs"])
-def test_object_keys_are_spelled_in_one_place(prefix: str) -> None:
+PREFIXES = ("maps", "chunks", "pairs", "reduce", "tasks", "runs", "jobs")
+
+
+def test_object_keys_are_spelled_in_one_place() -> None:
     """Only one file spells the prefixes of object keys."""
     wrong = [
-        str(path.relative_to(ROOT))
+        f"{path.relative_to(ROOT)}: {prefix}"
         for path in _files()
         if path.name != "keys.py"
-        for node in ast.walk(ast.parse(path.read_bytes()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.JoinedStr)
-        and any(
-            isinstance(part, ast.Constant) and f"/{prefix}/" in str(part.value)
-            for part in node.values
-        )
+        for part in node.values
+        for prefix in PREFIXES
+        if isinstance(part, ast.Constant) and f"/{prefix}/" in str(part.value)
     ]
     assert wrong == []

@@ -11,7 +11,8 @@ TARGETS = set(re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(),
 
 
 def _of_ci() -> list[str]:
-    return re.findall(r"^make ([a-z0-9-]+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    found = re.findall(r"^ +make ([a-z0-9-]+)", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    return list(dict.fromkeys(found))
 
 
 def test_the_page_lists_the_suites_of_ci_in_their_order() -> None:
@@ -19,6 +20,15 @@ def test_the_page_lists_the_suites_of_ci_in_their_order() -> None:
     listed = re.search(r"in this order: ([^.]*)\.", PAGE)
     assert listed is not None
     assert _of_ci() == re.split(r",\s+", listed[1])
+
+
+def test_each_turn_of_ci_is_taken() -> None:
+    """The number of a commit chooses each list of suites in turn, and all of them are in `all`."""
+    text = (ROOT / ".ci" / "run").read_text()
+    turns = re.findall(r"^turn_(\d)\(\)", text, re.MULTILINE)
+    assert [str(each) for each in range(len(turns))] == turns
+    assert f"% {len(turns)}))" in text
+    assert f"for number in {' '.join(turns)}; do" in text
 
 
 def test_each_suite_is_a_target_with_a_line_in_the_table() -> None:

@@ -96,10 +96,10 @@ def _is_set(argument: str, words: Sequence[str]) -> bool:
 def _parsed(argument: str, reference: str) -> BaseImage:
     tagged, at, digest = reference.partition("@")
     if at and not DIGEST.fullmatch(digest):
-        raise UsageError(f"a Dockerfile: {argument}={reference}: {digest} is no digest")
+        raise UsageError(f"in a Dockerfile: {argument}={reference}: {digest} is no digest")
     if ":" not in tagged.rpartition("/")[2]:
         raise UsageError(
-            f"a Dockerfile: {argument}={reference} has no tag; write one before the digest"
+            f"in a Dockerfile: {argument}={reference} has no tag; write one before the digest"
         )
     return BaseImage(argument, tagged, digest or None)
 

@@ -114,7 +114,7 @@ def _measured(name: str, model: bytes, requests: int) -> Compared:
 
 @contextmanager
 def _server(store: str, key: str, *, batching: bool) -> Iterator[Address]:
-    settings = {"batching": str(batching), "latency_ms": "50"}
+    settings = {"batching": str(batching), "latency_ms": "100"}
     process = ModelProcess(store, "1", "bench", key, settings)
     try:
         until = time.monotonic() + START_S

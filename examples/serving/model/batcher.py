@@ -175,9 +175,12 @@ class Batcher:
         outputs = self._run(joined)
         if any(array.shape[0] != total for array in outputs.values()):
             raise InternalError("the model gave another number of rows than it was given")
-        ends = np.cumsum([each.rows for each in batch])[:-1]
-        parts = {name: np.split(array, ends) for name, array in outputs.items()}
-        return [{name: parts[name][i] for name in parts} for i in range(len(batch))]
+        parts, start = [], 0
+        for each in batch:
+            end = start + each.rows
+            parts.append({name: array[start:end] for name, array in outputs.items()})
+            start = end
+        return parts
 
     def _finish(self, batch: Sequence[_Waiting], results: list[Result], took_s: float) -> None:
         rows = sum(each.rows for each in batch)

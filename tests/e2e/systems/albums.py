@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from examples.albums.album import SEEDS, in_json
 from tests.e2e import images
-from tests.e2e.log import Log, Note, StepFailed
+from tests.e2e.log import Log, StepFailed
 from tests.e2e.proof import Proof, allowed, deployed, destroyed, sealed
 from tests.e2e.stack import DeployedStack
 from tests.e2e.system import example

@@ -11,11 +11,18 @@ from typing import Any
 
 import boto3
 
+from driver.cloud.terraform import system_folders
 from tests.contract.emulator import Emulator, running_emulator
 from tests.e2e.processes import Shell
 
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.tfvars")))
+EXAMPLES = {
+    f"examples/{file.stem}": system_folders()[file.stem]
+    for file in sorted((FOLDER / "examples").glob("*.tfvars"))
+    if file.stem in system_folders()
+}
+"""The variant of each example, with its root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,8 @@ class Account:
 
     def plan(self, variant: str) -> Path:
         """Return the file with the plan of a variant, as JSON."""
-        plan, shown = (self.shell.outputs / f"{variant}.{end}" for end in ("plan", "json"))
+        name = variant.replace("/", "-")
+        plan, shown = (self.shell.outputs / f"{name}.{end}" for end in ("plan", "json"))
         options = ("-input=false", "-no-color", f"-out={plan}")
         self.shell.run("terraform", "plan", *options, *self.arguments(variant))
         shown.write_text(self.shell.run("terraform", "show", "-json", plan).out)

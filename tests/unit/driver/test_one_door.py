@@ -6,12 +6,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.unit.sources import tree_of
+
 DRIVER = Path(__file__).resolve().parents[3] / "driver"
 
 
 def _nodes() -> Iterator[tuple[str, ast.AST]]:
     for path in sorted(DRIVER.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in ast.walk(tree_of(path)):
             yield path.relative_to(DRIVER).as_posix(), node
 
 

@@ -74,6 +74,11 @@ def test_a_name_without_records_of_a_type_exists(kind: int) -> None:
     assert (1, 0, 0, 0) == struct.unpack_from("!4H", answer, 4)
 
 
+def test_another_class_knows_no_name() -> None:
+    """The table is of the internet: a question of another class finds nothing."""
+    assert NAME_ERROR == _code(_query("parameter-server.train.local", family=3))
+
+
 def test_case_does_not_matter_and_is_repeated() -> None:
     """A name is found in any case, and the question comes back as it was sent."""
     packet = _query("Parameter-SERVER.train.LOCAL")
@@ -111,6 +116,7 @@ def test_another_operation_is_not_implemented() -> None:
         pytest.param(QUERY[:12], id="no question"),
         pytest.param(QUERY[:12] + b"\xc0\x0c\0\1\0\1", id="a name that points at itself"),
         pytest.param(QUERY[:5] + b"\2" + QUERY[6:], id="two questions"),
+        pytest.param(QUERY[:7] + b"\1" + QUERY[8:], id="an answer in a query"),
         pytest.param(QUERY[:12] + b"\x3f" + b"a" * 63 * 5, id="a label without an end"),
         pytest.param(QUERY[:12] + (b"\x3f" + b"a" * 63) * 5 + b"\0\0\1\0\1", id="a long name"),
         pytest.param(QUERY[:11] + b"\1" + QUERY[12:] + b"\0", id="cut in the OPT record"),

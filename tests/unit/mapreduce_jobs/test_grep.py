@@ -37,7 +37,7 @@ def found_by(answer: Answer) -> list[tuple[int, int, str]]:
     return sorted((int(url), number, line) for (url, number), line in answer.pairs)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     files=st.lists(contents, max_size=3),
     splits=st.integers(1, 8),

@@ -54,7 +54,7 @@ def in_one_order(pairs: list[tuple[str, list[Any]]]) -> list[str]:
     return sorted(json.dumps(pair, sort_keys=True) for pair in pairs)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     left=rows("amount"),
     right=rows("name"),

@@ -60,7 +60,7 @@ def same(expected: dict[int, dict[str, Any]], found: dict[int, dict[str, Any]]) 
 coordinates = st.integers(-8, 8).map(lambda number: number / 2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(points=st.lists(st.tuples(coordinates, coordinates), max_size=20), k=st.integers(1, 4))
 def test_any_points(points: Points, k: int) -> None:
     """The first k distinct points are the first centres, and with fewer points there are fewer

@@ -46,7 +46,7 @@ def text_of(links: Links) -> str:
 names = st.sampled_from("abcdefg")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     links=st.dictionaries(names, st.sets(names, max_size=4), min_size=1),
     damping=st.sampled_from([0.85, 0.5]),

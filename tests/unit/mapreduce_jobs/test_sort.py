@@ -14,7 +14,7 @@ lines_of_text = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(lines=lines_of_text, splits=st.integers(1, 5), partitions=st.integers(1, 4))
 def test_any_lines(lines: list[str], splits: int, partitions: int) -> None:
     """The parts, joined in order, are all lines in order, with duplicates."""
@@ -22,7 +22,7 @@ def test_any_lines(lines: list[str], splits: int, partitions: int) -> None:
     assert sorted(lines) == [line for line, _ in answer.pairs]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     lines=st.lists(st.text("ab\tc", max_size=6)),
     field=st.integers(1, 3),

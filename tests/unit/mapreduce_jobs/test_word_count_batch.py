@@ -15,7 +15,7 @@ BYTES = st.binary(max_size=40).map(lambda data: b"a" + data)
 texts = st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace"))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(content=st.one_of(ascii_texts, texts, BYTES), splits=st.integers(1, 4))
 def test_any_bytes(content: bytes, splits: int) -> None:
     """Counts are right for ASCII, Unicode and invalid bytes."""

@@ -19,7 +19,7 @@ from driver.cloud.fleet.leases import Leases
 from driver.cloud.stack import Stack
 from driver.doctor.selftest import Step
 from tests.unit.driver.cli.conftest import Command
-from tests.unit.driver.samples import STACK_VALUES
+from tests.unit.driver.samples import STACK_VALUES, mapreduce
 
 ROOT = Path(__file__).resolve().parents[4]
 SETTINGS = {
@@ -126,10 +126,11 @@ def test_without_a_stack_or_an_address_nothing_changes(
 
 
 def test_the_rules_are_those_of_the_module() -> None:
-    """The resource that `stack allow` applies is the one, and the only one, that holds
-    `allowed_cidrs`.
+    """The resource that `stack allow` applies is the one, and the only one of MapReduce's modules,
+    that holds `allowed_cidrs`.
     """
-    texts = [path.read_text() for path in (ROOT / "terraform/modules").rglob("*.tf")]
+    modules = [ROOT / "terraform" / "modules" / name for name in mapreduce().modules]
+    texts = [path.read_text() for module in modules for path in module.glob("*.tf")]
     blocks = [
         match
         for text in texts

@@ -250,3 +250,20 @@ def test_a_text_that_is_no_unicode_is_an_error_of_ours(runs: RunStore) -> None:
 def test_names_of_runs(name: str, is_run: bool) -> None:
     """Only names of the pinned form are run ids."""
     assert is_run_name(name) == is_run
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [(None, ""), ("", ""), ("out", " --store out"), ("my runs", " --store 'my runs'")],
+)
+def test_a_next_command_names_the_store_that_was_given(
+    tmp_path: Path, given: str | None, option: str
+) -> None:
+    """A message's command means the same store as the user's, and a default store needs no word."""
+    runs = RunStore(open_storage(), f"file://{tmp_path}", given)
+    with pytest.raises(InputError) as caught:
+        runs.resolve(None)
+    assert str(caught.value).endswith(f"run --input FILE{option}")
+    with pytest.raises(InputError) as caught:
+        runs.plan("run-20260101-000000-brisk-owl")
+    assert str(caught.value).endswith(f"runs{option}")

@@ -95,5 +95,5 @@ def test_the_page_of_a_run_in_s3_has_a_command(tmp_path: Path) -> None:
     runs.store = "s3://bucket"
     assert [
         ("page", "s3://bucket/runs/run-1/report.html"),
-        ("", "get it: python -m driver report run-1 --output report.html"),
+        ("", f"get it: python -m driver report run-1{runs.option} --output report.html"),
     ] == page_place(runs, "run-1")

@@ -108,6 +108,15 @@ def test_all_albums(service: _Service) -> None:
     assert answer.content == in_json(answer.json())
 
 
+def test_an_object_cannot_replace_one_of_the_three(tmp_path: Path) -> None:
+    """An object in the store with the id of one of the three albums changes no answer."""
+    store = AlbumStore(LocalStorage(), f"file://{tmp_path}")
+    assert store.add(Album(id="1", title="T", artist="A", price=1), "by hand")
+    service = _Service(store, store_limit_s=30)
+    listed = service.ask("GET", "/albums").json()
+    assert listed == [album.fields() for album in SEEDS.values()]
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -64,7 +64,7 @@ class Once(Job):
         yield line, 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     lines=st.lists(st.sampled_from(["1", "22", "bad", "", "x"]), max_size=30),
     splits=st.integers(1, 6),

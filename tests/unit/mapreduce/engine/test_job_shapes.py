@@ -38,7 +38,7 @@ class ByLetter(Job):
         yield letter, list(values)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(line_lists, counts, counts, st.sampled_from([4 << 10, 64 << 20]))
 def test_secondary_sort(lines: list[str], splits: int, partitions: int, memory_bytes: int) -> None:
     """A group is the first field, whole in one part, and the other fields sort its values."""
@@ -148,7 +148,7 @@ class Sorted(Job):
             yield line, value
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     st.lists(
         # no NUL, because lines of NULs look like UTF-16 and are refused

@@ -50,7 +50,7 @@ JOBS: list[tuple[type[Job], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("job", "parameters"), JOBS, ids=[job.__name__ for job, _ in JOBS])
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(
     texts=inputs_of_a_run,
     splits=st.integers(1, 64),

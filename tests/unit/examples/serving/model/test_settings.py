@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from examples.serving.model.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[5]
-GOOD = {"store": "s3://bucket", "version": "1", "signing_key": "k" * 32}
+GOOD: dict[str, Any] = {"store": "s3://bucket", "version": "1", "signing_key": "k" * 32}
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
