@@ -161,6 +161,7 @@ LOAD_BALANCER = Rights(
         *("CreateTargetGroup", "DescribeTargetGroups", "DeleteTargetGroup"),
         *("ModifyTargetGroupAttributes", "DescribeTargetGroupAttributes"),
         *("CreateListener", "DescribeListeners", "DeleteListener"),
+        *("DescribeCapacityReservation", "DescribeListenerAttributes"),
     ),
 )
 BUDGET = Rights(ANY, _of("budgets", "ModifyBudget", "ViewBudget"))
