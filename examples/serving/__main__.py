@@ -78,6 +78,9 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
 
     bench.add_argument("--only", choices=NAMES, action="append", help="by default all")
     bench.add_argument("--requests", type=_positive, default=10_000, help="of each way compared")
+    bench.add_argument(
+        "--slower", type=float, default=1.0, help="a factor on waits, on a machine with other work"
+    )
     bench.set_defaults(command=_bench)
 
 
@@ -131,7 +134,7 @@ def _load(given: argparse.Namespace) -> int:
 def _bench(given: argparse.Namespace) -> int:
     from examples.serving.bench.suite import run
 
-    return run(given.only, given.requests)
+    return run(given.only, given.requests, given.slower)
 
 
 def _positive(text: str) -> int:

@@ -112,9 +112,9 @@ def _hung_shadow(
     )
 
 
-def overload(requests: int, say: Say) -> None:
+def overload(requests: int, say: Say, slower: float = 1.0) -> None:
     """Send three times the capacity; count good answers, and time the refusals."""
-    mean_ms, count = 30.0, 3
+    mean_ms, count = 30.0 * slower, 3
     capacity = count * 1000 / mean_ms
     with ExitStack() as stack:
         replicas = [ReplicaProcess(f"task/{number}", mean_ms, seed=number) for number in range(3)]

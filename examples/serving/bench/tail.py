@@ -21,14 +21,18 @@ UNLIMITED = {"in_flight": "100000", "waiting": "100000", "wait_s": "100", "timeo
 """No way may refuse a request, else its tail would look short."""
 
 
-def with_a_slow_replica(requests: int, say: Callable[[str], None]) -> None:
+def with_a_slow_replica(requests: int, say: Callable[[str], None], slower: float = 1.0) -> None:
     """Measure the p99 of each way over as many requests, and print it with the ratios."""
-    rate = LOAD * (2 / FAST_MS + 1 / SLOW_MS) * 1000
-    say(f"one replica of three 5 x slower, Poisson arrivals at {LOAD:.0%} of the capacity")
+    means_ms = [slower * mean_ms for mean_ms in (FAST_MS, FAST_MS, SLOW_MS)]
+    rate = LOAD * sum(1000 / mean_ms for mean_ms in means_ms)
+    say(
+        f"replicas with mean service times of {', '.join(f'{each:g}' for each in means_ms)} ms, "
+        f"Poisson arrivals at {LOAD:.0%} of the capacity"
+    )
     with ExitStack() as stack:
         replicas = [
             ReplicaProcess(f"task/{number}", mean_ms, seed=number)
-            for number, mean_ms in enumerate((FAST_MS, FAST_MS, SLOW_MS))
+            for number, mean_ms in enumerate(means_ms)
         ]
         for replica in replicas:
             stack.callback(replica.kill)
