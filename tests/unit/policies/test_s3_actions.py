@@ -43,7 +43,7 @@ def test_one_action(method: str, target: str, action: str, arn: str) -> None:
 
 
 def test_a_deletion_of_several_objects_needs_each() -> None:
-    """S3 asks for permission by the keys in the body: one that is not allowed denies the request."""
+    """S3 looks at each key in the body: one that is not allowed denies the request."""
     request = S3Request("POST", "/store?delete", deleted=("cuts/1", "spec"))
     assert [
         Access("s3:DeleteObject", f"{BUCKET}/cuts/1"),
