@@ -23,10 +23,10 @@ engine=(requirements/engine.in requirements/services.in)
 "${compile[@]}" requirements/mutation.in -c requirements/dev.txt -o requirements/mutation.txt
 "${compile[@]}" requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt
 "${compile[@]}" requirements/notebook.in -c requirements/dev.txt -o requirements/notebook.txt
-for system in albums parameter_server serving; do
-    "${compile[@]}" "examples/$system/requirements.in" requirements/services.in \
-        -c requirements/services.txt -c requirements/driver.txt \
-        -o "examples/$system/requirements.txt"
+for needs in examples/{albums,parameter_server,serving/router,serving/model}/requirements; do
+    "${compile[@]}" "$needs.in" requirements/services.in \
+        -c requirements/services.txt -c requirements/driver.txt -o "$needs.txt"
 done
-"${compile[@]}" examples/*/requirements.in requirements/services.in requirements/examples.in \
+"${compile[@]}" examples/*/requirements.in examples/*/*/requirements.in \
+    requirements/services.in requirements/examples.in \
     -c requirements/dev.txt -o requirements/examples.txt

@@ -239,7 +239,7 @@ class Assignment:
 
 
 class Worker:
-    """A process that works for whatever run there is.
+    """A process that works for the present run, one after the other.
 
     Args:
         name: unique among the workers.

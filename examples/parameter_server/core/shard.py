@@ -1,7 +1,7 @@
 """One server's range of the parameters: gradients in, parameters and cuts out.
 
 With a bound on staleness, a clock is applied when all its gradients are there and all earlier
-clocks are applied: one ordered sum, the same bits in whatever order they came. Without a bound
+clocks are applied: one ordered sum, the same bits for every order of arrival. Without a bound
 (ASP) each gradient is applied when it comes.
 """
 
@@ -87,7 +87,7 @@ class Shard:
         """Return the parameters of the present version or the one before; None for others.
 
         A range may have all gradients of a clock before server 0 has: a worker that died between
-        its pushes left one there. Whoever computes that one for server 0 needs the same parameters.
+        its pushes left one there. Its next worker needs the same parameters for server 0.
         """
         if version == self.version:
             return self.theta

@@ -17,6 +17,7 @@ from examples.parameter_server.wire.client import Peer
 from mapreduce.errors import FleetError, MapReduceError, TaskLost, Unauthorized
 
 WAIT_S = 60.0
+HANG_S = 4.0
 
 
 @dataclass
@@ -44,7 +45,7 @@ class World:
             if what(status) or status.state in ("done", "failed"):
                 return status
             time.sleep(0.01)
-        raise AssertionError(f"it did not come to pass in {WAIT_S:g} s: {self.client.status()}")
+        raise AssertionError(f"not within {WAIT_S:g} s: {self.client.status()}")
 
     def reach(self, clock: int) -> bool:
         """Wait for a clock; return whether the run is still on its way."""
@@ -98,6 +99,23 @@ def _kill_at_a_cut(world: World) -> int:
             return 1
         time.sleep(0.001)
     return 0
+
+
+def _stop_server(shard: int) -> Callable[[World], int]:
+    """Let a server hang for a while, longer than a lease and a look at it last."""
+
+    def inject(world: World) -> int:
+        if not world.reach(random.randint(6, 24)):
+            return 0
+        process = world.fleet.servers[shard].process
+        process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(HANG_S)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        return 1
+
+    return inject
 
 
 def _kill_all_servers(world: World) -> int:
@@ -245,6 +263,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("server 0 killed", _kill_server(0)),
     Fault("another server killed", _kill_server(1)),
     Fault("one server of three killed", _kill_server(2), changes={"servers": 3}),
+    Fault("server 0 hangs", _stop_server(0)),
+    Fault("another server hangs", _stop_server(1)),
     Fault("all servers killed", _kill_all_servers),
     Fault("a server killed in a cut", _kill_at_a_cut),
     Fault("the last cut damaged, a server killed", _lose_the_last_cut),

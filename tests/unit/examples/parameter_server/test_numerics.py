@@ -14,7 +14,7 @@ def test_one_thread_and_one_kernel() -> None:
 
 
 def test_a_users_setting_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever sets the variable has a reason."""
+    """A variable that is set already is kept."""
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Zen")
     monkeypatch.setenv("GRPC_VERBOSITY", "INFO")

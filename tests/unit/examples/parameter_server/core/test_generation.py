@@ -65,7 +65,7 @@ def test_refused_gradients_end_the_run() -> None:
 
 
 def test_a_stale_gradient_does_not_end_the_run() -> None:
-    """It is nobody's fault, however often it comes."""
+    """Stale parameters say nothing about the model, however often they come."""
     generation = Generation("run", 1, SPEC)
     for _ in range(3 * ATTEMPTS):
         generation.end(_push(_granted(generation)), ledger.STALE, 1.0)
@@ -192,7 +192,7 @@ class _World:
 @pytest.mark.parametrize("servers", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(12))
 def test_any_interleaving_gives_the_plain_loops_bits(seed: int, servers: int) -> None:
-    """In BSP the model has the same bits, whatever workers and servers do, and the account adds
+    """In BSP the model has the same bits under all these events, and the account adds
     up.
     """
     world = _World(seed, SPEC.model_copy(update={"checkpoint_every": 2}), servers)

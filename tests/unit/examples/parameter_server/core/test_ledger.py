@@ -39,7 +39,7 @@ def test_open_leases_end_with_the_run() -> None:
 
 
 def test_a_cut_leaves_open_leases_out() -> None:
-    """The counts of a cut add up, whatever is open."""
+    """The counts of a cut add up with open leases too."""
     ledger = Ledger()
     for number in range(5):
         ledger.lease(number)
@@ -74,7 +74,7 @@ def test_an_account_that_is_off_is_an_error(counts: Counts, gradients: int) -> N
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["apply", "refuse"])), max_size=60))
 def test_leased_is_applied_and_refused(events: list[tuple[int, str]]) -> None:
-    """Whatever comes in whatever order, the account adds up at the end."""
+    """After any events in any order the account adds up at the end."""
     ledger = Ledger()
     for number in range(10):
         ledger.lease(number)

@@ -91,7 +91,7 @@ def test_an_error_arrives_as_its_own_class(error: MapReduceError) -> None:
 
 
 def test_other_errors_become_ours() -> None:
-    """A subclass arrives as its class; what nobody knows can be tried again."""
+    """A subclass arrives as its class; an unknown code allows another try."""
     assert grpc.StatusCode.ABORTED is code_of(ObjectMissing("x"))
     assert grpc.StatusCode.INTERNAL is code_of(ValueError("x"))
     for code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.DEADLINE_EXCEEDED):

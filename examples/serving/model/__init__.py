@@ -1,0 +1,1 @@
+"""The model server: answers inference requests from one ONNX file, in batches of what waits."""

@@ -1,0 +1,91 @@
+"""One ONNX model in memory: the entry point of onnxruntime.
+
+One thread: a container has a share of a processor, and the server's other work needs its part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnxruntime
+
+from examples.serving.model.errors import BadRequest
+from examples.serving.model.tensors import Array, TensorSpec
+from examples.serving.model_store import ModelRefused
+
+_DATATYPES = {
+    "tensor(bool)": "BOOL",
+    **{f"tensor(uint{bits})": f"UINT{bits}" for bits in (8, 16, 32, 64)},
+    **{f"tensor(int{bits})": f"INT{bits}" for bits in (8, 16, 32, 64)},
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}
+"""The runtime's names of datatypes, and the protocol's."""
+_FATAL = 4
+
+
+class Model:
+    """A loaded model.
+
+    Attributes:
+        inputs, outputs: its tensors.
+        has_rows: whether requests can share a run: the first dimension of each tensor counts rows.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self.inputs = tuple(map(_spec, session.get_inputs()))
+        self.outputs = tuple(map(_spec, session.get_outputs()))
+        self._names = [spec.name for spec in self.outputs]
+        self.has_rows = bool(self.inputs) and all(
+            spec.has_rows for spec in self.inputs + self.outputs
+        )
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the value of each output.
+
+        Raises:
+            BadRequest: the model fails on these values, for example on an index out of range.
+        """
+        try:
+            results = self._session.run(self._names, dict(inputs))
+        except Exception as exc:
+            raise BadRequest(f"the model failed on this request: {_one_line(exc)}") from exc
+        return dict(zip(self._names, results, strict=True))
+
+
+def load_model(data: bytes) -> Model:
+    """Return the model of an ONNX file's bytes.
+
+    Raises:
+        ModelRefused: the bytes are no model, or one with tensors that the protocol does not have.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    try:
+        session = onnxruntime.InferenceSession(
+            data, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as exc:
+        raise ModelRefused(f"the file is no model that can be loaded: {_one_line(exc)}") from exc
+    return Model(session)
+
+
+def _spec(tensor: Any) -> TensorSpec:
+    if tensor.type not in _DATATYPES:
+        raise ModelRefused(
+            f"the model's tensor {tensor.name!r} is a {tensor.type}, "
+            "which the inference protocol does not have"
+        )
+    # a dimension is a number, or a name or None if any length fits
+    shape = tuple(each if isinstance(each, int) else -1 for each in tensor.shape)
+    return TensorSpec(tensor.name, _DATATYPES[tensor.type], shape)
+
+
+def _one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split())[:300]

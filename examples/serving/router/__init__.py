@@ -1,0 +1,1 @@
+"""The router: decides which container answers a request, and carries it there."""

@@ -1,0 +1,1 @@
+"""What the router decides, as functions of values: time and chance are arguments too."""

@@ -1,0 +1,208 @@
+"""Carry a request to a replica and its answer back; what fails is tried once more elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import structlog
+
+from examples.serving.router.connections import Answer, NotThere, Request, Unanswered
+from examples.serving.router.decisions.canary import group_of, is_mirrored
+from examples.serving.router.decisions.ejection import EjectionPolicy, after_attempt
+from examples.serving.router.decisions.readiness import after_answer
+from examples.serving.router.decisions.retry import Budget, Outcome, outcome_of
+from examples.serving.router.metrics import Metrics
+from examples.serving.router.places import NoPlace, Places
+from examples.serving.router.replicas import Replica
+from examples.serving.router.settings import RouterSettings
+from examples.serving.router.watching import Watch
+from examples.serving.wire import SERVED_BY
+from mapreduce.wire.tokens import LEEWAY_S, LIFETIME_S, sign
+
+log = structlog.get_logger()
+RETRY_AFTER_S = 1
+ROUTER = "router"
+"""The name in `served-by` of an answer that no replica gave."""
+
+
+class Proxy:
+    """Answers requests by the replicas.
+
+    Args:
+        settings: the limits.
+        places: give each request a replica.
+        watch: is told what requests show of a replica.
+        metrics: counts.
+        chance: random numbers.
+    """
+
+    def __init__(
+        self,
+        settings: RouterSettings,
+        places: Places,
+        watch: Watch,
+        metrics: Metrics,
+        chance: random.Random,
+    ) -> None:
+        self._settings = settings
+        self._key = settings.signing_key.get_secret_value()
+        self._places = places
+        self._watch = watch
+        self._metrics = metrics
+        self._chance = chance
+        self._budget = Budget()
+        self._ejection = EjectionPolicy()
+        self._copies: set[asyncio.Task[None]] = set()
+
+    async def answer(self, path: str, request: Request) -> Answer:
+        """Return the answer to a request; never raises for a failure of a replica.
+
+        Args:
+            path: the request's path, decoded, which is signed.
+            request: the request.
+        """
+        self._mirror(path, request)
+        group = group_of(path, self._chance.random(), self._settings.canary_percent)
+        self._budget = self._budget.earned()
+        try:
+            replica = await self._places.take(group)
+        except NoPlace as exc:
+            self._metrics.refusals.inc()
+            return unavailable(str(exc))
+        outcome, answer = await self._attempt(replica, path, request)
+        if outcome == "good":
+            return answer
+        if not self._budget.allows(outcome, attempts=1):
+            self._metrics.retries_denied.inc()
+            return answer
+        # a canary that fails costs no answer: the stable version gives it
+        other = self._places.take_another("stable", but=[replica])
+        if other is None:
+            return answer
+        self._budget = self._budget.spent()
+        self._metrics.retries.inc()
+        _, answer = await self._attempt(other, path, request)
+        return answer
+
+    async def close(self) -> None:
+        """End the copies on their way."""
+        for task in list(self._copies):
+            task.cancel()
+        await asyncio.gather(*self._copies, return_exceptions=True)
+
+    async def _attempt(
+        self, replica: Replica, path: str, request: Request
+    ) -> tuple[Outcome, Answer]:
+        """Send a request to a replica that has a place for it, and give the place back."""
+        try:
+            answer = await self._sent(replica, path, request)
+        finally:
+            self._places.free(replica)
+        outcome = outcome_of(answer.status)
+        self._metrics.attempts.labels(replica.group, outcome).inc()
+        self._record(replica, outcome, answer)
+        if outcome == "refused":
+            # it may be stopping, which its probe tells
+            self._watch.probe_soon(replica)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            answer = error(HTTPStatus.BAD_GATEWAY, why_unauthorized(replica, answer, time.time()))
+        return outcome, answer
+
+    async def _sent(self, replica: Replica, path: str, request: Request) -> Answer:
+        token = sign(self._key, path, request.body, time.time())
+        signed = replace(
+            request, headers=[*request.headers, (b"authorization", f"Bearer {token}".encode())]
+        )
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                return await replica.connections.send(signed)
+        except TimeoutError:
+            self._watch.probe_soon(replica)
+            return error(
+                HTTPStatus.GATEWAY_TIMEOUT,
+                f"the container at {replica.address} did not answer "
+                f"in {self._settings.timeout_s:g} s",
+            )
+        except NotThere as exc:
+            self._watch.note(replica, "absent")
+            return error(HTTPStatus.BAD_GATEWAY, str(exc))
+        except Unanswered as exc:
+            self._watch.probe_soon(replica)
+            return error(HTTPStatus.BAD_GATEWAY, str(exc))
+
+    def _record(self, replica: Replica, outcome: Outcome, answer: Answer) -> None:
+        if outcome == "good":
+            replica.readiness = after_answer(replica.readiness)
+        now = time.monotonic()
+        before = replica.record
+        replica.record = after_attempt(before, outcome, now, self._ejection)
+        if replica.record.until > max(now, before.until):
+            self._metrics.ejections.inc()
+            log.warning(
+                "a replica is ejected",
+                replica=str(replica.address),
+                seconds=round(replica.record.until - now, 1),
+                status=answer.status,
+                answer=answer.body[:200].decode("utf-8", "replace"),
+            )
+
+    def _mirror(self, path: str, request: Request) -> None:
+        """Send a copy to the shadow, in the background, if it is the request's lot."""
+        percent = self._settings.shadow_percent if self._settings.shadow else 0
+        draw = self._chance.random() if percent else 1.0
+        most = self._settings.shadow_most
+        if not is_mirrored(path, draw, percent, len(self._copies), most):
+            if percent and len(self._copies) >= most:
+                self._metrics.copies.labels("dropped").inc()
+            return
+        task = asyncio.create_task(self._copied(path, request))
+        self._copies.add(task)
+        task.add_done_callback(self._copies.discard)
+
+    async def _copied(self, path: str, request: Request) -> None:
+        replica = self._places.take_another("shadow", but=())
+        if replica is None:
+            self._metrics.copies.labels("dropped").inc()
+            return
+        outcome, _ = await self._attempt(replica, path, request)
+        self._metrics.copies.labels(outcome).inc()
+
+
+def error(status: HTTPStatus, message: str) -> Answer:
+    """Return an answer of the router itself, in the protocol's form."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (SERVED_BY.encode(), ROUTER.encode()),
+    ]
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+    return Answer(status, headers, json.dumps({"error": message}).encode())
+
+
+def unavailable(reason: str) -> Answer:
+    """Return the answer if there is no place for a request."""
+    return error(
+        HTTPStatus.SERVICE_UNAVAILABLE, f"{reason}; ask again in {RETRY_AFTER_S} s, or scale up"
+    )
+
+
+def why_unauthorized(replica: Replica, answer: Answer, now: float) -> str:
+    """Return the likely cause of a 401: a wrong clock, by the answer's date, or another key."""
+    refused = f"the container at {replica.address} does not accept the router's signature (401)"
+    try:
+        ahead_s = now - parsedate_to_datetime(answer.header("date") or "").timestamp()
+    except (ValueError, OverflowError):
+        ahead_s = 0.0
+    if ahead_s > LEEWAY_S or ahead_s < -LIFETIME_S / 2:
+        side = "ahead of" if ahead_s > 0 else "behind"
+        return (
+            f"{refused}: the router's clock is {abs(ahead_s):.0f} s {side} the container's; "
+            "set it, or start the router's machine again"
+        )
+    return f"{refused}: it has another signing key; deploy both again: ./deploy.sh --system serving"
