@@ -14,6 +14,7 @@ from enum import Enum
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.etree import ElementTree
 
 _HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
@@ -23,6 +24,12 @@ _DENIED = (
     b"<?xml version='1.0' encoding='UTF-8'?>\n"
     b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 )
+
+
+def _deleted(body: bytes) -> tuple[str, ...]:
+    """Return the keys that the body of DeleteObjects names."""
+    found = ElementTree.fromstring(body).iterfind(".//{*}Object/{*}Key")
+    return tuple(each.text or "" for each in found)
 
 
 class Verdict(Enum):
@@ -37,7 +44,8 @@ class Verdict(Enum):
 class Request:
     """One request: the client's connection, the operation, and some of the headers.
 
-    `target` is path and query as they were sent, and `client` the address of the client.
+    `target` is path and query as they were sent, `client` the address of the client, and `deleted`
+    the keys that the body of a deletion of several objects names.
     """
 
     connection: int
@@ -49,6 +57,7 @@ class Request:
     target: str = ""
     client: str = ""
     if_match: str = ""
+    deleted: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -132,6 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.path,
             self.client_address[0],
             self.headers.get("if-match", ""),
+            _deleted(body) if "delete" in parse_qs(query, keep_blank_values=True) else (),
         )
         recording = self.server.recording
         recording.requests.append(request)

@@ -47,4 +47,4 @@ def s3_request(request: Request) -> S3Request:
     """Return a recorded request as the evaluator takes it."""
     headers = {"x-amz-copy-source": request.source, "if-match": request.if_match}
     given = {name: value for name, value in headers.items() if value}
-    return S3Request(request.method, request.target, given)
+    return S3Request(request.method, request.target, given, request.deleted)

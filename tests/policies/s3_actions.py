@@ -60,11 +60,14 @@ class S3Request:
         method: of HTTP.
         target: path and query, as they were sent.
         headers: those that decide about actions, with names in lower case.
+        deleted: keys in the body of a deletion of several objects; if they are not known, it needs
+            permission for all objects.
     """
 
     method: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    deleted: tuple[str, ...] = ()
 
     @property
     def bucket(self) -> str:
@@ -103,7 +106,8 @@ def needed(request: S3Request) -> list[Access]:
     if not request.bucket:
         return [Access("s3:ListAllMyBuckets", "*")]
     if (request.method, *request.query) == ("POST", "delete"):
-        return [Access("s3:DeleteObject", f"{ARN}{request.bucket}/*")]
+        keys = request.deleted or ("*",)
+        return [Access("s3:DeleteObject", f"{ARN}{request.bucket}/{key}") for key in keys]
     unknown = request.query.keys() - _HARMLESS - _SUBRESOURCES - {"partNumber"}
     table = _OBJECT if request.key else _BUCKET
     action = table.get((request.method, request._subresource))

@@ -42,6 +42,19 @@ def test_one_action(method: str, target: str, action: str, arn: str) -> None:
     assert [Access(action, arn)] == needed(S3Request(method, target))
 
 
+def test_a_deletion_of_several_objects_needs_each() -> None:
+    """S3 looks at each key in the body: one that is not allowed denies the request."""
+    request = S3Request("POST", "/store?delete", deleted=("cuts/1", "spec"))
+    assert [
+        Access("s3:DeleteObject", f"{BUCKET}/cuts/1"),
+        Access("s3:DeleteObject", f"{BUCKET}/spec"),
+    ] == needed(request)
+    statement = {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": f"{BUCKET}/cuts/*"}
+    policy = Policy.of(json.dumps({"Statement": [statement]}))
+    assert not is_allowed(policy, request)
+    assert is_allowed(policy, S3Request("POST", "/store?delete", deleted=("cuts/1", "cuts/2")))
+
+
 def test_a_listing_has_its_prefix() -> None:
     """The condition keys of a listing are its parameters; without a prefix there is no key."""
     (found,) = needed(S3Request("GET", "/store?list-type=2&prefix=maps%2F&delimiter=%2F"))
