@@ -61,7 +61,7 @@ class Deployment:
         temporary.replace(self.list)
 
 
-def through_changes(requests: int, say: Callable[[str], None]) -> None:
+def through_changes(requests: int, say: Callable[[str], None], slower: float = 1.0) -> None:
     """Send requests all the while, and count those that fail."""
     count = min(requests, 5000)
     with ExitStack() as stack:
@@ -79,10 +79,12 @@ def through_changes(requests: int, say: Callable[[str], None]) -> None:
         target = Target(router.address.host, router.address.port, "digits")
         body = body_of(metadata_of(target), random.Random(1))
         request = Request("POST", infer_path("digits").encode(), (), body)
-        times = arrivals(RATE, count, seed=2)
+        times = arrivals(RATE / slower, count, seed=2)
         samples = asyncio.run(_during(deployment, router, request, times))
         retries = router.metric("router_retries_total")
     found = summary_of(samples)
+    for body in sorted({each.body for each in samples if each.status != 200})[:3]:
+        say(f"  a failure: {body[:200].decode('utf-8', 'replace')}")
     answered = Counter(each.served_by.partition("-")[0] for each in samples if each.status == 200)
     say(
         f"killed, rolled from version 1 to 2, 1 -> 3 -> 1: {found.failed} of {found.requests} "

@@ -68,12 +68,12 @@ def overhead(requests: int, say: Say) -> None:
     )
 
 
-def shares(requests: int, say: Say) -> None:
+def shares(requests: int, say: Say, slower: float = 1.0) -> None:
     """Count what a canary of 10 % gets; measure what a hung shadow does to the p99."""
-    count = min(requests, 5000)
+    count, mean_ms = min(requests, 5000), 2.0 * slower
     with ExitStack() as stack:
-        replicas = [ReplicaProcess(f"task/{number}", 2.0, seed=number) for number in range(2)]
-        canary, shadow = ReplicaProcess("canary/0", 2.0), ReplicaProcess("shadow/0", 2.0)
+        replicas = [ReplicaProcess(f"task/{number}", mean_ms, seed=number) for number in range(2)]
+        canary, shadow = (ReplicaProcess(f"{name}/0", mean_ms) for name in ("canary", "shadow"))
         for each in (*replicas, canary, shadow):
             stack.callback(each.kill)
         models = listed([each.address for each in replicas])
@@ -84,11 +84,16 @@ def shares(requests: int, say: Say) -> None:
         summary = summary_of(found)
         share = summary.by_container.get("canary/0", 0) / summary.requests
         say(f"canary of 10 %: {share:.1%} of {count} requests, {summary.failed} failed")
-        _hung_shadow(stack, models, shadow, count, say)
+        _hung_shadow(stack, models, shadow, count, 300 / slower, say)
 
 
 def _hung_shadow(
-    stack: ExitStack, models: str, shadow: ReplicaProcess, requests: int, say: Say
+    stack: ExitStack,
+    models: str,
+    shadow: ReplicaProcess,
+    requests: int,
+    rate: float,
+    say: Say,
 ) -> None:
     # probed rarely, so that it is taken for ready while it hangs
     hung = {"shadow": str(shadow.address), "probe_s": "60"}
@@ -100,7 +105,7 @@ def _hung_shadow(
     shadow.pause()
     samples: dict[str, list[Sample]] = {way: [] for way in ways}
     for block in range(ROUNDS):
-        times = arrivals(rate=300, count=requests // ROUNDS, seed=block)
+        times = arrivals(rate, count=requests // ROUNDS, seed=block)
         for way, router in ways.items():
             samples[way] += asyncio.run(open_loop(router.address, lambda _: _REQUEST, times))
     copies = ways["with a hung shadow"].metric("router_copies_total")

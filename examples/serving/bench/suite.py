@@ -10,13 +10,13 @@ from examples.serving.bench import batching, life, limits, tail
 Measurement = Callable[[int, Callable[[str], None]], None]
 MEASUREMENTS: Mapping[str, Measurement] = {
     "overhead": limits.overhead,
-    "shares": limits.shares,
     "batches": batching.with_batches,
-    "life": life.through_changes,
 }
 SLOWER: Mapping[str, Callable[[int, Callable[[str], None], float], None]] = {
     "tail": tail.with_a_slow_replica,
+    "shares": limits.shares,
     "overload": limits.overload,
+    "life": life.through_changes,
 }
 """Those whose replicas wait, so that a factor on the waits makes sense."""
 NAMES = (*SLOWER, *MEASUREMENTS)
