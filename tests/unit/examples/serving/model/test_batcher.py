@@ -242,6 +242,23 @@ def test_a_caller_who_leaves_frees_the_place() -> None:
     asyncio.run(main())
 
 
+def test_a_caller_who_leaves_frees_the_memory() -> None:
+    """The tensors of a cancelled request no longer count towards the limit."""
+
+    async def main() -> None:
+        model = Doubling()
+        async with serving(model, limits=QueueLimits(size_bytes=8)) as (batcher, _):
+            first, gone = await _behind(model, batcher, _asked(batcher, 1))
+            gone.cancel()
+            await asyncio.wait({gone})
+            others = [asyncio.ensure_future(_asked(batcher, number)) for number in (2, 3)]
+            await asyncio.sleep(0)
+            model.free.set()
+            assert ([0], [4], [6]) == (await first, await others[0], await others[1])
+
+    asyncio.run(main())
+
+
 def test_a_caller_who_leaves_during_the_run_harms_nobody() -> None:
     """The batch of a caller who has left is finished for the others."""
 
