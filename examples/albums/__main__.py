@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=0, help="and at least for so long; Ctrl-C ends it before"
     )
     load.add_argument("--clients", type=int, default=8, help="requests at a time")
+    load.add_argument("--pause", type=float, default=0, help="seconds between a client's requests")
     return parser
 
 
@@ -123,6 +124,7 @@ def _load(given: argparse.Namespace) -> int:
                 and (begun < given.requests or time.monotonic() - began < given.seconds)
             ),
             clients=given.clients,
+            pause_s=given.pause,
         )
     took = time.monotonic() - began
     sys.stdout.write(f"{total}; {total.requests / took:.0f} a second\n")

@@ -41,7 +41,7 @@ class Deployed(BaseModel):
     region: str
     cluster: str
     services: Mapping[str, Service]
-    load_balancer_url: str | None
+    load_balancer_url: str | None = None  # Terraform leaves an output that is null out
 
 
 def deployed(folder: Path = TERRAFORM) -> Deployed:
@@ -109,8 +109,8 @@ def _running(ecs: Any, cluster: str, service: str) -> Iterator[TaskTypeDef]:
 
 def _addresses(ec2: Any, tasks: Sequence[TaskTypeDef]) -> list[str]:
     """Return the tasks' addresses, sorted: the public one where there is one, else the private."""
-    private = {_detail(task, "networkInterfaceId"): _private(task) for task in tasks}
-    interfaces = [name for name in private if name]
+    known = [(_detail(task, "networkInterfaceId"), _private(task)) for task in tasks]
+    interfaces = [name for name, _ in known if name]
     public: dict[str, str] = {}
     for at in range(0, len(interfaces), AT_ONCE):
         # a filter: named as ids, one interface that is gone would fail the whole request
@@ -118,7 +118,7 @@ def _addresses(ec2: Any, tasks: Sequence[TaskTypeDef]) -> list[str]:
         for interface in ec2.describe_network_interfaces(Filters=[asked])["NetworkInterfaces"]:
             if address := interface.get("Association", {}).get("PublicIp"):
                 public[interface["NetworkInterfaceId"]] = address
-    found = [public.get(name or "") or address for name, address in private.items()]
+    found = [public.get(name or "") or address for name, address in known]
     return sorted(address for address in found if address)
 
 

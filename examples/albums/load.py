@@ -63,10 +63,26 @@ class Tally:
         )
 
 
-def chosen(addresses: Sequence[str], broken: str | None, chance: random.Random) -> str | None:
-    """Return one of the addresses, another than the broken one if there is one; None for none."""
-    others = [address for address in addresses if address != broken]
-    return chance.choice(others or addresses) if addresses else None
+def chosen(
+    addresses: Sequence[str],
+    broken: str | None,
+    chance: random.Random,
+    earlier: Sequence[str] = (),
+) -> str | None:
+    """Return the address for a request, or None if there is none.
+
+    Args:
+        addresses: those of the tasks now.
+        broken: that of a connection that broke, which is the last choice.
+        chance: chooses.
+        earlier: addresses of a while ago: a task that is being replaced still answers, when the new
+            one does not yet.
+    """
+    now, before = (
+        [address for address in some if address != broken] for some in (addresses, earlier)
+    )
+    candidates = now or before or addresses
+    return chance.choice(candidates) if candidates else None
 
 
 def at(urls: Sequence[str]) -> Addresses:
@@ -92,6 +108,9 @@ class Directory:
 
     Args:
         look: returns the addresses, `http://host:port` each.
+
+    Attributes:
+        earlier: the addresses before they last changed.
     """
 
     def __init__(self, look: Addresses) -> None:
@@ -99,12 +118,15 @@ class Directory:
         self._lock = threading.Lock()
         self._found: Sequence[str] = ()
         self._until = 0.0
+        self.earlier: Sequence[str] = ()
 
     def addresses(self, *, anew: bool = False) -> Sequence[str]:
         """Return the addresses."""
         with self._lock:
             if anew or time.monotonic() >= self._until:
-                self._found = self._look()
+                before, self._found = self._found, self._look()
+                if set(before) != set(self._found):
+                    self.earlier = before
                 self._until = time.monotonic() + LOOK_S
             return self._found
 
@@ -129,7 +151,8 @@ class Client:
         good = self._got(first, path)
         if good is not None:
             return Tally(answered=1) if good else Tally(wrong=1)
-        second = chosen(self._directory.addresses(anew=True), first, self._chance)
+        found = self._directory.addresses(anew=True)
+        second = chosen(found, first, self._chance, self._directory.earlier)
         good = self._got(second, path)
         if good is not None:
             return Tally(elsewhere=1) if good else Tally(wrong=1)

@@ -1,1 +1,1 @@
-"""."""
+"""A parameter server: workers lease micro-batches, servers add the gradients in index order."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -31,6 +33,8 @@ _NO_USE = dict.fromkeys(
     ),
     False,
 )
+KeyKind = Literal["ed25519", "p256"]
+"""The key pair of a certificate. TLS libraries without Ed25519 (BoringSSL, in gRPC) take P-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,20 @@ def authority(signing_key: str) -> bytes:
     return made.public_bytes(serialization.Encoding.PEM)
 
 
-def issue(signing_key: str, role: str) -> Issued:
+def issue(signing_key: str, role: str, kind: KeyKind = "ed25519") -> Issued:
     """Return a certificate for a service of a role, with a new key pair.
 
     Args:
         signing_key: the stack's key.
         role: the role of the service that will use it.
+        kind: of the new key pair.
     """
     authority_key = _authority_key(signing_key)
-    own = Ed25519PrivateKey.generate()
+    own = (
+        Ed25519PrivateKey.generate()
+        if kind == "ed25519"
+        else ec.generate_private_key(ec.SECP256R1())
+    )
     name = host_name(role)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
@@ -99,7 +108,9 @@ def _authority_key(signing_key: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(derived)
 
 
-def _builder(public: Ed25519PublicKey, subject: x509.Name, serial: int) -> x509.CertificateBuilder:
+def _builder(
+    public: Ed25519PublicKey | ec.EllipticCurvePublicKey, subject: x509.Name, serial: int
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .issuer_name(_NAME)

@@ -130,8 +130,8 @@ def refuse_settings(exc: ValidationError, kind: type[ServiceSettings]) -> NoRetu
     """Print one line for each wrong setting, with its variable, and exit 2."""
     errors = exc.errors(include_url=False, include_input=False)
     for error in errors[:-1]:
-        _say(*_in_words(error, prefix_of(kind)))
-    refuse(*_in_words(errors[-1], prefix_of(kind)))
+        _say(*_in_words(error, kind))
+    refuse(*_in_words(errors[-1], kind))
 
 
 def refuse(variable: str, message: str) -> NoReturn:
@@ -145,8 +145,10 @@ def prefix_of(kind: type[ServiceSettings]) -> str:
     return kind.model_config.get("env_prefix", "")
 
 
-def _in_words(error: ErrorDetails, prefix: str) -> tuple[str, str]:
-    return f"{prefix}{error['loc'][0]}".upper(), error["msg"]
+def _in_words(error: ErrorDetails, kind: type[ServiceSettings]) -> tuple[str, str]:
+    name = str(error["loc"][0])
+    # a field with an alias is a variable without the prefix
+    return f"{prefix_of(kind)}{name}".upper() if name in kind.model_fields else name, error["msg"]
 
 
 def _say(variable: str, message: str) -> None:

@@ -118,3 +118,27 @@ run "a_dashboard_without_alarms" {
     error_message = "A dashboard costs $3, alarms $0.70: each has its switch."
   }
 }
+
+run "graphs_of_the_system_follow" {
+  command = plan
+
+  module {
+    source = "./modules/monitoring"
+  }
+
+  variables {
+    graphs = { "Loss" = { namespace = "Training", metrics = ["Loss", "Best"], stat = "Minimum" } }
+  }
+
+  assert {
+    condition = jsonencode(jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets[4].properties) == jsonencode({
+      metrics = [["Training", "Loss"], ["Training", "Best"]]
+      period  = 60
+      region  = "eu-central-1"
+      stat    = "Minimum"
+      title   = "Loss"
+      view    = "timeSeries"
+    })
+    error_message = "A system's own metrics come after those of its tasks."
+  }
+}

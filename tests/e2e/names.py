@@ -53,12 +53,9 @@ def addresses(discovery: Client, name: str, shuffle: Shuffle = random.sample) ->
         listed = discovery.list_instances(ServiceId=identifier)["Instances"]
         health = discovery.get_instances_health_status(ServiceId=identifier)["Status"]
         found = healthy(listed, health)
-        # a name without a record does not exist
-        return (
-            Addresses(tuple(shuffle(found, min(len(found), MOST_ADDRESSES))), ttl_s)
-            if found
-            else None
-        )
+        if not found:  # a name without a record does not exist
+            return None
+        return Addresses(tuple(shuffle(found, min(len(found), MOST_ADDRESSES))), ttl_s)
     return None
 
 

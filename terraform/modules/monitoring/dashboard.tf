@@ -41,11 +41,29 @@ locals {
   }
 }
 
+locals {
+  own_widgets = [
+    for title in sort(keys(var.graphs)) : {
+      type   = "metric"
+      width  = 12
+      height = 6
+      properties = {
+        title   = title
+        region  = data.aws_region.current.id
+        view    = "timeSeries"
+        stat    = var.graphs[title].stat
+        period  = 60
+        metrics = [for metric in var.graphs[title].metrics : [var.graphs[title].namespace, metric]]
+      }
+    }
+  ]
+}
+
 resource "aws_cloudwatch_dashboard" "this" {
   count = var.dashboard ? 1 : 0
 
   # A dashboard has no tags and is global: the region distinguishes stacks of the same name.
   dashboard_name = "${var.name}-${data.aws_region.current.id}"
 
-  dashboard_body = jsonencode({ widgets = concat(local.ecs_widgets, [local.log_widget]) })
+  dashboard_body = jsonencode({ widgets = concat(local.ecs_widgets, [local.log_widget], local.own_widgets) })
 }

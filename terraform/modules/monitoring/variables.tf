@@ -39,3 +39,9 @@ variable "dashboard" {
   description = "Whether to make the dashboard."
   type        = bool
 }
+
+variable "graphs" {
+  description = "Further graphs of the dashboard: title to metrics that the system publishes without dimensions, and how CloudWatch sums up a minute of them."
+  type        = map(object({ namespace = string, metrics = list(string), stat = optional(string, "Average") }))
+  default     = {}
+}

@@ -33,6 +33,7 @@ class _Aws:
         self.tasks = tasks
         self.batches: list[int] = []
         self.refuses = False
+        self.names_interfaces = True
         monkeypatch.setattr(boto3, "Session", lambda region_name: self._session(region_name))
 
     def _session(self, region: str) -> Any:
@@ -67,7 +68,11 @@ class _Aws:
         state, _, private = self.tasks[number]
         details = [
             {"name": "subnetId", "value": "subnet-1"},
-            {"name": "networkInterfaceId", "value": f"eni-{number}"},
+            *(
+                [{"name": "networkInterfaceId", "value": f"eni-{number}"}]
+                if self.names_interfaces
+                else []
+            ),
             *([{"name": "privateIPv4Address", "value": private}] if private else []),
         ]
         return {"lastStatus": state, "attachments": [{"details": details}]}
@@ -99,6 +104,15 @@ def test_running_tasks_are_listed_by_their_public_address(monkeypatch: pytest.Mo
     )
     found = ["http://10.0.0.4:8080", "http://198.51.100.8:8080", "http://198.51.100.9:8080"]
     assert look_up(STACK)() == found
+
+
+def test_tasks_without_an_interface_are_listed_by_their_private_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Several tasks whose interface is not named each have their address."""
+    aws = _Aws(monkeypatch, ("RUNNING", "", "10.0.0.4"), ("RUNNING", "", "10.0.0.5"))
+    aws.names_interfaces = False
+    assert look_up(STACK)() == ["http://10.0.0.4:8080", "http://10.0.0.5:8080"]
 
 
 def test_many_tasks_are_described_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,9 +156,12 @@ def _terraform(
 
 
 def test_the_stack_is_read_from_terraforms_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs that the addresses do not need are ignored."""
-    _terraform(monkeypatch, {name: {"value": value} for name, value in OUTPUTS.items()})
+    """Outputs that no address needs are ignored; Terraform leaves out those that are null."""
+    given = {name: {"value": value} for name, value in OUTPUTS.items() if value is not None}
+    _terraform(monkeypatch, given)
     assert deployed(Path("/root")) == STACK
+    _terraform(monkeypatch, given | {"load_balancer_url": {"value": "http://lb"}})
+    assert deployed(Path("/root")).load_balancer_url == "http://lb"
 
 
 @pytest.mark.parametrize("outputs", [{}, {"region": {"value": "eu-central-1"}}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,12 @@ def _parsed(**changed: Any) -> Album:
 def test_a_seed_is_printed_byte_for_byte() -> None:
     """The first album's JSON has the fields in order, with four spaces and no line at its end."""
     assert in_json(SEEDS["1"].fields()) == BLUE_TRAIN
+
+
+def test_the_readme_shows_the_same_bytes() -> None:
+    """The README's first answer is the service's."""
+    readme = Path(__file__).resolve().parents[4] / "examples" / "albums" / "README.md"
+    assert BLUE_TRAIN in readme.read_bytes()
 
 
 def test_there_are_three_seeds() -> None:

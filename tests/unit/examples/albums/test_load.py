@@ -74,6 +74,8 @@ def test_a_second_try_goes_to_another_address() -> None:
     assert chosen(["a", "b"], "a", CHANCE) == "b"
     assert chosen(["a"], "a", CHANCE) == "a"
     assert chosen([], "a", CHANCE) is None
+    assert chosen(["a"], "a", CHANCE, ["a", "old"]) == "old"
+    assert chosen(["a", "b"], "a", CHANCE, ["old"]) == "b"
     assert {chosen(["a", "b"], None, CHANCE) for _ in range(50)} == {"a", "b"}
 
 
@@ -115,6 +117,18 @@ def test_addresses_are_looked_up_again_when_a_connection_breaks(
     assert [client.get(), client.get()] == [Tally(elsewhere=1), Tally(answered=1)]
     client.close()
     assert net.closed == ["old", "new"]
+
+
+def test_a_task_that_is_being_replaced_still_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the one task of the list does not answer yet, the one before it is tried."""
+    net = _Net(monkeypatch, old="up", new="down")
+    looks = iter([["http://old"], ["http://new"], ["http://new"]])
+    directory = Directory(lambda: next(looks))
+    client = Client(directory, CHANCE)
+    assert client.get() == Tally(answered=1)
+    directory.addresses(anew=True)
+    assert client.get() == Tally(elsewhere=1)
+    assert net.asked == ["old", "new", "old"]
 
 
 def test_addresses_are_looked_up_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

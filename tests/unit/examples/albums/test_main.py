@@ -46,7 +46,8 @@ def test_load_says_what_was_lost(
     """The exit code says whether a request was lost."""
     given: dict[str, Any] = {}
 
-    def loaded(look: Any, keep_on: Any, *, clients: int) -> Tally:
+    def loaded(look: Any, keep_on: Any, *, clients: int, pause_s: float) -> Tally:
+        assert pause_s == 0
         given.update(urls=look(), clients=clients, more=[keep_on(2), keep_on(3)])
         return total
 

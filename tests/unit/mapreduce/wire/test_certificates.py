@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from mapreduce.wire.certificates import authority, host_name, issue
+from mapreduce.wire.certificates import KeyKind, authority, host_name, issue
 
 KEY = "k" * 32
 
@@ -36,6 +37,17 @@ def test_each_certificate_has_its_own_key() -> None:
         x509.load_pem_x509_certificate(each.certificate).serial_number for each in (first, second)
     }
     assert 2 == len(serials)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "p256"])
+def test_a_certificate_may_have_another_kind_of_key(kind: KeyKind, tmp_path: Path) -> None:
+    """BoringSSL, in gRPC, takes no Ed25519 key; the authority proves a P-256 key as well."""
+    issued = issue(KEY, "mapper", kind)
+    public = x509.load_pem_x509_certificate(issued.certificate).public_key()
+    assert isinstance(public, Ed25519PublicKey if kind == "ed25519" else EllipticCurvePublicKey)
+    if shutil.which("openssl"):
+        told = _verified(tmp_path, authority(KEY), issued.certificate, host_name("mapper"))
+        assert "own.pem: OK" in told
 
 
 def test_secrets_are_in_no_certificate() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from services.shell.settings import (
     Place,
@@ -45,6 +45,22 @@ def test_each_wrong_setting_is_a_line_with_its_variable(
         ended.value.code,
         sorted(line.partition(": ")[0] for line in said),
     )
+
+
+def test_a_variable_with_a_name_of_its_own_is_named_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A field may be a variable without the prefix; the message then has none either."""
+
+    class _Aliased(ServiceSettings):
+        model_config = SettingsConfigDict(env_prefix="ALBUMS_", frozen=True)
+
+        count: int = Field(default=1, validation_alias="TOTAL_COUNT")
+
+    monkeypatch.setenv("TOTAL_COUNT", "many")
+    with pytest.raises(SystemExit):
+        settings_or_exit(_Aliased)
+    assert capsys.readouterr().err.startswith("TOTAL_COUNT: ")
 
 
 def test_an_address_for_other_machines_needs_encryption() -> None:

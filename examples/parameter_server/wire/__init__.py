@@ -1,0 +1,1 @@
+"""How servers and workers talk: the protocol, its numbers, and who may call."""

@@ -1,0 +1,1 @@
+"""Runs of the parameter server, with real processes on loopback."""
