@@ -72,7 +72,11 @@ class Unanswered(Exception):
     """A replica gave no whole answer; the message says why."""
 
 
-class NotThere(Unanswered):
+class Unreached(Unanswered):
+    """There is no connection, so nothing of the request was sent."""
+
+
+class NotThere(Unreached):
     """Nothing listens at the address."""
 
 
@@ -106,7 +110,8 @@ class Connections:
 
         Raises:
             NotThere: nothing listens.
-            Unanswered: no connection in time, or it failed, or what came is no answer.
+            Unreached: no connection in time.
+            Unanswered: the connection failed, or what came is no answer.
         """
         connection = self._kept()
         if connection is not None:
@@ -146,7 +151,7 @@ class Connections:
             except TimeoutError:
                 # else this process was late, and the connection may be there by now
                 if was_silent(loop.time() - began, self._connect_s):
-                    raise Unanswered(
+                    raise Unreached(
                         f"no connection to {self._address} in {self._connect_s:g} s"
                     ) from None
 

@@ -12,11 +12,11 @@ from http import HTTPStatus
 
 import structlog
 
-from examples.serving.router.connections import Answer, NotThere, Request, Unanswered
+from examples.serving.router.connections import Answer, NotThere, Request, Unanswered, Unreached
 from examples.serving.router.decisions.canary import group_of, is_mirrored
 from examples.serving.router.decisions.ejection import EjectionPolicy, after_attempt
 from examples.serving.router.decisions.readiness import after_answer
-from examples.serving.router.decisions.retry import Budget, Outcome, outcome_of
+from examples.serving.router.decisions.retry import MOST_ATTEMPTS, Budget, Outcome, outcome_of
 from examples.serving.router.metrics import Metrics
 from examples.serving.router.places import NoPlace, Places
 from examples.serving.router.replicas import Replica
@@ -75,20 +75,30 @@ class Proxy:
         except NoPlace as exc:
             self._metrics.refusals.inc()
             return unavailable(str(exc))
-        outcome, answer = await self._attempt(replica, path, request)
-        if outcome == "good":
-            return answer
-        if not self._budget.allows(outcome, attempts=1):
-            self._metrics.retries_denied.inc()
-            return answer
-        # a canary that fails costs no answer: the stable version gives it
-        other = self._places.take_another("stable", but=[replica])
-        if other is None:
-            return answer
-        self._budget = self._budget.spent()
-        self._metrics.retries.inc()
-        _, answer = await self._attempt(other, path, request)
-        return answer
+        return await self._until_answered(replica, path, request)
+
+    async def _until_answered(self, replica: Replica, path: str, request: Request) -> Answer:
+        """Try a replica, and others as long as the budget allows; return the last answer."""
+        tried: list[Replica] = []
+        attempts = 0
+        while True:
+            outcome, answer = await self._attempt(replica, path, request)
+            tried.append(replica)
+            attempts += outcome != "unreached"
+            if outcome == "good":
+                return answer
+            if not self._budget.allows(outcome, attempts):
+                if attempts < MOST_ATTEMPTS:
+                    self._metrics.retries_denied.inc()
+                return answer
+            # a canary that fails costs no answer: the stable version gives it
+            other = self._places.take_another("stable", but=tried)
+            if other is None:
+                return answer
+            if outcome != "unreached":
+                self._budget = self._budget.spent()
+                self._metrics.retries.inc()
+            replica = other
 
     async def close(self) -> None:
         """End the copies on their way."""
@@ -101,10 +111,9 @@ class Proxy:
     ) -> tuple[Outcome, Answer]:
         """Send a request to a replica that has a place for it, and give the place back."""
         try:
-            answer = await self._sent(replica, path, request)
+            outcome, answer = await self._sent(replica, path, request)
         finally:
             self._places.free(replica)
-        outcome = outcome_of(answer.status)
         self._metrics.attempts.labels(replica.group, outcome).inc()
         self._record(replica, outcome, answer)
         if outcome == "refused":
@@ -114,27 +123,29 @@ class Proxy:
             answer = error(HTTPStatus.BAD_GATEWAY, why_unauthorized(replica, answer, time.time()))
         return outcome, answer
 
-    async def _sent(self, replica: Replica, path: str, request: Request) -> Answer:
+    async def _sent(self, replica: Replica, path: str, request: Request) -> tuple[Outcome, Answer]:
         token = sign(self._key, path, request.body, time.time())
         signed = replace(
             request, headers=[*request.headers, (b"authorization", f"Bearer {token}".encode())]
         )
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                return await replica.connections.send(signed)
+                answer = await replica.connections.send(signed)
+            return outcome_of(answer.status), answer
         except TimeoutError:
             self._watch.probe_soon(replica)
-            return error(
+            return "failed", error(
                 HTTPStatus.GATEWAY_TIMEOUT,
                 f"the container at {replica.address} did not answer "
                 f"in {self._settings.timeout_s:g} s",
             )
         except NotThere as exc:
             self._watch.note(replica, "absent")
-            return error(HTTPStatus.BAD_GATEWAY, str(exc))
+            return "unreached", error(HTTPStatus.BAD_GATEWAY, str(exc))
         except Unanswered as exc:
             self._watch.probe_soon(replica)
-            return error(HTTPStatus.BAD_GATEWAY, str(exc))
+            outcome: Outcome = "unreached" if isinstance(exc, Unreached) else "failed"
+            return outcome, error(HTTPStatus.BAD_GATEWAY, str(exc))
 
     def _record(self, replica: Replica, outcome: Outcome, answer: Answer) -> None:
         if outcome == "good":

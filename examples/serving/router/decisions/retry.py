@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Literal
 
-Outcome = Literal["good", "refused", "failed"]
-"""An attempt's outcome: an answer for the caller, "not now" (503), or a failure of the replica."""
+Outcome = Literal["good", "refused", "failed", "unreached"]
+"""An attempt's outcome: an answer for the caller, "not now" (503), a failure of the replica, or no
+connection, so that nothing was sent.
+"""
 MOST_ATTEMPTS = 2
 _FAILURES = frozenset(
     {
@@ -63,6 +65,9 @@ class Budget:
 
         Args:
             outcome: of its last attempt.
-            attempts: how many attempts it had.
+            attempts: how many attempts it had that reached a replica. One that did not has cost no
+                replica anything, so it does not count, and needs no budget.
         """
+        if outcome == "unreached":
+            return attempts < MOST_ATTEMPTS
         return outcome != "good" and attempts < MOST_ATTEMPTS and self.retries >= 1

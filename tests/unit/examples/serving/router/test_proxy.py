@@ -138,6 +138,15 @@ async def test_two_attempts_are_the_most() -> None:
     assert world.sent[0][0] != world.sent[1][0]
 
 
+async def test_what_was_never_sent_is_no_attempt() -> None:
+    """A whole task is gone: its containers refuse one after the other, and another one answers."""
+    for _ in range(10):
+        world = World(*[NotThere("no connection")] * 4, GOOD)
+        assert await world.ask() == GOOD
+        assert world.metrics.retries._value.get() == 0
+        assert len({name for name, _ in world.sent}) == len(world.sent)
+
+
 async def test_a_silent_replica_is_left_after_the_limit() -> None:
     """An attempt without an answer ends, and its place is free."""
     world = World(None, timeout_s=0.001)

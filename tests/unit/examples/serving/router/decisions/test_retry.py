@@ -30,6 +30,9 @@ def test_the_outcome_of_a_status(status: int, outcome: str) -> None:
         ("refused", 1, True),
         ("failed", 2, False),
         ("refused", 2, False),
+        ("unreached", 0, True),
+        ("unreached", 1, True),
+        ("unreached", 2, False),
     ],
 )
 def test_one_retry(outcome: str, attempts: int, again: bool) -> None:
@@ -40,6 +43,7 @@ def test_one_retry(outcome: str, attempts: int, again: bool) -> None:
 def test_an_empty_budget_allows_nothing() -> None:
     """Without a whole retry left there is none."""
     assert not Budget(retries=0.99).allows("failed", 1)
+    assert Budget(retries=0).allows("unreached", 0)
     assert Budget(retries=1.0).allows("failed", 1)
 
 
