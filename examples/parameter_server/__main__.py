@@ -6,8 +6,17 @@ import sys
 
 from examples.parameter_server.numerics import pin
 
-if __name__ == "__main__":
-    pin()  # before NumPy is imported
-    from examples.parameter_server.commands import main
 
-    sys.exit(main(sys.argv[1:]))
+def _run() -> int:
+    pin()  # before NumPy is imported
+    try:
+        from examples.parameter_server.commands import main
+
+        return main(sys.argv[1:])
+    except ModuleNotFoundError as exc:
+        sys.stderr.write(f"error: there is no package {exc.name}; run: make .venv/examples\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(_run())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from secrets import token_hex
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from examples.parameter_server.core.leases import MicroBatch
 from examples.parameter_server.core.shard import Cut
 from examples.parameter_server.core.spec import Counts, RunSpec
 from examples.parameter_server.core.update import Vector
-from mapreduce.errors import ObjectExists, ObjectMissing, OutputLost
+from mapreduce.errors import LeaseTaken, ObjectExists, ObjectMissing, OutputLost
 from mapreduce.storage import Storage
 
 KEPT: Final = 2
@@ -26,6 +27,9 @@ KEPT: Final = 2
 DONE: Final = "_SUCCESS"
 FAILED: Final = "_FAILED"
 _FOLDER: Final = "training"
+_TAKEN: Final = (
+    "another server 0 carries out run {run}: it has begun generation {number}; follow that one"
+)
 
 
 class Part(BaseModel):
@@ -77,6 +81,8 @@ class Runs:
     def __init__(self, storage: Storage, root: str) -> None:
         self._storage = storage
         self._root = f"{root.rstrip('/')}/{_FOLDER}"
+        self._owner = token_hex(8).encode()
+        self._claimed = ""
 
     def create(self, run: str, spec: RunSpec) -> None:
         """Write a new run.
@@ -87,30 +93,50 @@ class Runs:
         self._storage.create(self._url(run, "spec.json"), spec.model_dump_json().encode())
 
     def unfinished(self) -> tuple[str, RunSpec] | None:
-        """Return the newest run, if it has not ended."""
+        """Return the newest run, if it has not ended; one with an unreadable record has."""
         names = [*self._storage.folders(f"{self._root}/")]
-        if not names or self.outcome(names[-1]):
+        if not names:
             return None
-        spec = self._storage.read(self._url(names[-1], "spec.json"))
-        return names[-1], RunSpec.model_validate_json(spec)
+        url = self._url(names[-1], "spec.json")
+        try:
+            if self.outcome(names[-1]):
+                return None
+            return names[-1], RunSpec.model_validate_json(self._storage.read(url))
+        except (ObjectMissing, OutputLost, ValidationError):
+            return None
 
     def outcome(self, run: str) -> Outcome | None:
-        """Return how a run has ended; None if it has not."""
+        """Return how a run has ended; None if it has not.
+
+        Raises:
+            OutputLost: its mark cannot be read.
+        """
         for name in (DONE, FAILED):
+            url = self._url(run, name)
             try:
-                return Outcome.model_validate_json(self._storage.read(self._url(run, name)))
+                return Outcome.model_validate_json(self._storage.read(url))
             except ObjectMissing:
                 continue
+            except ValidationError as exc:
+                raise OutputLost(f"{url} is no record of this version; train again") from exc
         return None
 
     def claim_generation(self, run: str) -> int:
-        """Return a new number for this run, above all earlier ones."""
-        listed = self._storage.list(self._url(run, "generations/"))
-        number = max((int(each.url.rpartition("/")[2]) for each in listed), default=0)
+        """Return a new number for this run, above all earlier ones.
+
+        Raises:
+            LeaseTaken: another process has claimed one since this one did.
+        """
+        number = self._generation(run)
+        if self._claimed == run:
+            owner = self._storage.read(self._url(run, f"generations/{number:06}"))
+            if owner != self._owner:
+                raise LeaseTaken(_TAKEN.format(run=run, number=number))
+        self._claimed = run
         while True:
             number += 1
             try:
-                self._storage.create(self._url(run, f"generations/{number:06}"), b"\n")
+                self._storage.create(self._url(run, f"generations/{number:06}"), self._owner)
             except ObjectExists:
                 continue
             return number
@@ -149,7 +175,9 @@ class Runs:
 
         Raises:
             ObjectExists: the cut exists, with other parts.
+            LeaseTaken: a later generation has begun.
         """
+        self._check_generation(run, manifest.generation)
         url = self._url(run, f"cuts/{manifest.version:08}-{manifest.generation:06}.json")
         content = manifest.model_dump_json().encode()
         try:
@@ -184,15 +212,40 @@ class Runs:
         """
         return np.concatenate([self.read_part(part, 0).theta for part in parts])
 
-    def end(self, outcome: Outcome) -> None:
-        """Mark a run as ended; its first mark stays."""
+    def end(self, outcome: Outcome, generation: int | None) -> Outcome:
+        """Mark a run as ended; return its first mark, which stays.
+
+        Args:
+            outcome: how it has ended.
+            generation: in which it has; None if none has begun.
+
+        Raises:
+            LeaseTaken: a later generation has begun.
+            OutputLost: there is a mark, and it cannot be read.
+        """
+        if earlier := self.outcome(outcome.run):
+            return earlier
+        if generation is not None:
+            self._check_generation(outcome.run, generation)
         name = FAILED if outcome.problem else DONE
         try:
             self._storage.create(
                 self._url(outcome.run, name), outcome.model_dump_json(indent=2).encode() + b"\n"
             )
-        except ObjectExists:
-            return
+        except ObjectExists:  # since the look above
+            return self.outcome(outcome.run) or outcome
+        return outcome
+
+    def _generation(self, run: str) -> int:
+        """Return the highest number that was claimed; 0 if there is none."""
+        listed = self._storage.list(self._url(run, "generations/"))
+        names = (each.url.rpartition("/")[2] for each in listed)
+        return max((int(name) for name in names if name.isdecimal()), default=0)
+
+    def _check_generation(self, run: str, generation: int) -> None:
+        newest = self._generation(run)
+        if newest > generation:
+            raise LeaseTaken(_TAKEN.format(run=run, number=newest))
 
     def _url(self, run: str, name: str) -> str:
         return f"{self._root}/{run}/{name}"

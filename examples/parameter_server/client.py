@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from pydantic import ValidationError
+
 from examples.parameter_server.core.spec import RunSpec, RunStatus
 from examples.parameter_server.wire import ps_pb2 as ps
 from examples.parameter_server.wire.client import Peer
@@ -35,10 +37,22 @@ class Client:
     def status(self) -> RunStatus:
         """Return the status of the present or the last run; errors as of `Peer.call`."""
         reply = self._peer.call(ps.StatusRequest(), ps.StatusReply, CALL_S)
-        return RunStatus.model_validate_json(reply.status)
+        try:
+            return RunStatus.model_validate_json(reply.status)
+        except ValidationError as exc:
+            raise FleetError(
+                f"the server at {self._peer.address} answers as another version does; deploy again"
+            ) from exc
 
-    def begin(self, spec: RunSpec, patience_s: float = PATIENCE_S) -> str:
+    def begin(
+        self, spec: RunSpec, patience_s: float = PATIENCE_S, *, abandon: bool = False
+    ) -> str:
         """Begin a run, or find the same one in progress; return its name.
+
+        Args:
+            spec: the run.
+            patience_s: how long the server may be silent.
+            abandon: give up a run in progress, the same one too.
 
         Raises:
             UsageError: the server refuses the run, or has another in progress.
@@ -49,10 +63,11 @@ class Client:
             if time.monotonic() > end_s:
                 raise FleetError(found.problem or "the server does not find its store")
             time.sleep(POLL_S)
-        if found.state in ("waiting", "training", "writing") and found.spec == spec:
+        is_busy = found.state in ("waiting", "training", "writing")
+        if is_busy and found.spec == spec and not abandon:
             return found.run  # an earlier command has begun it
         # sent once: the server may have begun the run although no answer came
-        request = ps.TrainRequest(spec=spec.model_dump_json())
+        request = ps.TrainRequest(spec=spec.model_dump_json(), abandon=abandon)
         return self._peer.call(request, ps.TrainReply, CALL_S).run
 
     def follow(
@@ -81,9 +96,15 @@ class Client:
                 return status
             time.sleep(POLL_S)
 
-    def train(self, spec: RunSpec, tell: Callable[[RunStatus], None] = lambda _: None) -> RunStatus:
-        """Begin a run and follow it to its end."""
-        return self.follow(self.begin(spec), tell)
+    def train(
+        self,
+        spec: RunSpec,
+        tell: Callable[[RunStatus], None] = lambda _: None,
+        *,
+        abandon: bool = False,
+    ) -> RunStatus:
+        """Begin a run and follow it to its end; `abandon` as of `begin`."""
+        return self.follow(self.begin(spec, abandon=abandon), tell)
 
     def close(self) -> None:
         """Close the connection."""

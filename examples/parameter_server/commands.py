@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import signal
@@ -19,6 +20,9 @@ from examples.parameter_server.core.spec import RunSpec, RunStatus
 from mapreduce.errors import MapReduceError, UsageError
 
 SERVER_FILE: Final = ".server.json"
+LOCK_FILE: Final = ".train.lock"
+WORKERS: Final = 4
+DESCRIBED: Final = {"staleness": "0: BSP; n: SSP, n clocks ahead at most; none: ASP"}
 _TOLD: Final = ("run", "state", "sha256", "evaluation", "version", "generation", "counts")
 
 
@@ -38,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 
             work()
             return 0
+        _check_target(parsed)
         return _train(parsed) if parsed.command == "train" else _status(parsed)
     except MapReduceError as exc:
         _say(f"error: {exc}")
@@ -63,13 +68,18 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a model; prints its SHA-256 and accuracy")
     _add_spec(train)
     _add_target(train)
-    train.add_argument("--workers", type=_positive, default=4, help="processes (laptop alone)")
-    train.add_argument("--store", type=Path, help="folder for cuts and the model (laptop alone)")
+    train.add_argument("--workers", type=_positive, help="processes (laptop alone; default 4)")
+    train.add_argument("--store", type=_folder, help="folder for cuts and the model (laptop alone)")
     train.add_argument("--log", type=Path, help="file for the log of all processes (laptop alone)")
+    train.add_argument(
+        "--abandon", action="store_true", help="give up the run in progress, which counts as failed"
+    )
     train.add_argument("--json", action="store_true", help="print the whole status as JSON")
     status = commands.add_parser("status", help="print what the server does, as JSON")
     _add_target(status)
-    status.add_argument("--store", type=Path, help="folder that a `train` of this machine has now")
+    status.add_argument(
+        "--store", type=_folder, help="folder that a `train` of this machine has now"
+    )
     commands.add_parser("server", help="run one server; settings from the environment")
     commands.add_parser("worker", help="run one worker; settings from the environment")
     commands.add_parser("bench", help="measure numbers of workers and kinds of consistency")
@@ -100,7 +110,8 @@ def _add_spec(parser: argparse.ArgumentParser) -> None:
             type=kind,
             default=field.default,
             metavar=name.rpartition("_")[2].upper(),
-            help=f"{field.description or name.replace('_', ' ')} (default {field.default})",
+            help=f"{DESCRIBED.get(name) or field.description or name.replace('_', ' ')} "
+            f"(default {field.default})",
         )
     parser.add_argument("--no-backups", action="store_true", help="repeat no slow micro-batch")
 
@@ -118,8 +129,33 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _folder(text: str) -> Path:
+    scheme, colon, path = text.partition("://")
+    if colon and scheme != "file":
+        raise argparse.ArgumentTypeError(
+            f"{text} is no folder; runs in AWS have the stack's bucket: --target aws"
+        )
+    return Path(path if colon else text)
+
+
+def _check_target(parsed: argparse.Namespace) -> None:
+    """Check that no option is given that the target does not have.
+
+    Raises:
+        UsageError: one is.
+    """
+    if parsed.target == "aws":
+        for name in ("workers", "store", "log"):
+            if getattr(parsed, name, None) is not None:
+                raise UsageError(f"--{name} is of a laptop's runs; leave it out with --target aws")
+    elif parsed.address:
+        raise UsageError("--address is of a deployed server; add --target aws")
+    elif parsed.command == "status" and parsed.store is None:
+        raise UsageError("status of which run? add --store FOLDER, or --target aws")
+
+
 def _staleness(text: str) -> int | None:
-    if text in ("none", "asp"):
+    if text == "none":
         return None
     try:
         value = int(text)
@@ -152,24 +188,49 @@ def _spec(parsed: argparse.Namespace) -> RunSpec:
 def _train(parsed: argparse.Namespace) -> int:
     spec = _spec(parsed)
     if parsed.target == "aws":
-        return _told(_client(parsed).train(spec, _Progress()), whole=parsed.json)
+        status = _client(parsed).train(spec, _Progress(), abandon=parsed.abandon)
+        return _told(status, whole=parsed.json)
     from examples.parameter_server.fleet import LocalFleet
     from examples.parameter_server.models import model_named
 
     model_named(spec.model)
     signal.signal(signal.SIGTERM, _interrupt)
-    if parsed.store:
-        parsed.store.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _locked(parsed.store):
         log = parsed.log or Path(folder) / "log"
         with (
-            LocalFleet(parsed.workers, spec.servers, parsed.store, log) as fleet,
+            LocalFleet(parsed.workers or WORKERS, spec.servers, parsed.store, log) as fleet,
             _findable(parsed.store, fleet.addresses[0], fleet.key),
         ):
-            status = fleet.client.train(spec, _Progress())
+            status = fleet.client.train(spec, _Progress(), abandon=parsed.abandon)
         if parsed.store and status.state == "done":
             _say(f"the cuts and _SUCCESS are in {parsed.store}/training/{status.run}")
         return _told(status, whole=parsed.json)
+
+
+@contextmanager
+def _locked(store: Path | None) -> Iterator[None]:
+    """Make a folder, and keep other commands from training into it.
+
+    Raises:
+        UsageError: it cannot be used, or another command trains into it.
+    """
+    if store is None:
+        yield
+        return
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        file = (store / LOCK_FILE).open("w")
+    except OSError as exc:
+        raise UsageError(f"--store {store} cannot be used: {exc.strerror}") from exc
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise UsageError(
+                f"another `train --store {store}` is under way; wait for its end: "
+                f"python -m examples.parameter_server status --store {store}"
+            ) from exc
+        yield
 
 
 @contextmanager

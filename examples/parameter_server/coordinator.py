@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from examples.parameter_server.change import Change
 from examples.parameter_server.compress import Compression
 from examples.parameter_server.core.generation import Generation, Push
-from examples.parameter_server.core.ledger import DUPLICATE
+from examples.parameter_server.core.ledger import DUPLICATE, MALFORMED, NOT_FINITE, STALE
 from examples.parameter_server.core.shard import APPLIED
 from examples.parameter_server.core.spec import RunSpec
 from examples.parameter_server.core.workers import Workers
@@ -29,6 +29,8 @@ from mapreduce.errors import UsageError
 POLL_S = 0.1
 """A worker that waits for a lease looks at the time this often: leases expire and get slow."""
 MOST_S = 5.0
+REFUSALS = (STALE, NOT_FINITE, MALFORMED)
+"""What a worker may say in place of a gradient."""
 log = structlog.get_logger()
 
 
@@ -108,6 +110,8 @@ class Coordinator:
         verdict = current.earlier_verdict(push)
         if verdict is None:
             found = request.refusal or self._holder.push(request)
+            if request.refusal not in ("", *REFUSALS):
+                found = MALFORMED
             now_s = time.monotonic()
             verdict = current.end(push, found, now_s)
             self._tell(current, push, verdict, task[0] - request.version, now_s)
@@ -136,10 +140,12 @@ class Coordinator:
                 f"the run wants {spec.servers} servers, and there are {self._servers}; give fewer "
                 "--servers"
             )
+        if request.abandon:
+            await self._training.abandon()
         if self._progress.is_busy:
             raise UsageError(
-                f"run {self._progress.run or 'of before'} is in progress; wait for its end: "
-                "python -m examples.parameter_server status"
+                f"run {self._progress.run or 'of before'} is in progress; wait for its end, go on "
+                "with it (the same options as then), or give it up: train --abandon"
             )
         run = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{token_hex(3)}"
         await self._training.submit(run, spec)

@@ -1,6 +1,8 @@
 """Servers and workers as processes of this machine, which end with it however it ends.
 
-Each gets a pipe's read end (its lifeline); a process that dies is started again at its port.
+Each gets a pipe's read end (its lifeline); a process that dies is started again at its port. The
+shell's supervisor has members that stay; here their number changes during a run, a worker that
+leaves is asked to first, and the command goes on beside them.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import IO, Final
 
 from examples.parameter_server.client import Client
 from examples.parameter_server.numerics import pinned
+from mapreduce.errors import UsageError
 from mapreduce.wire.tokens import new_key
 from services.shell.supervisor import LIFELINE
 
@@ -72,9 +75,12 @@ class LocalFleet:
         self._stopped = False
         folder = store or Path(self._ends.enter_context(tempfile.TemporaryDirectory()))
         self.store = f"file://{folder.resolve()}"
-        self._log: IO[bytes] | int = (
-            self._ends.enter_context(log.open("ab")) if log else subprocess.DEVNULL
-        )
+        try:
+            self._log: IO[bytes] | int = (
+                self._ends.enter_context(log.open("ab")) if log else subprocess.DEVNULL
+            )
+        except OSError as exc:
+            raise UsageError(f"--log {log} cannot be written: {exc.strerror}") from exc
         self.addresses = tuple(f"127.0.0.1:{self._reserved()}" for _ in range(servers))
         self.servers: list[_Member] = []
         self.workers: list[_Member] = []

@@ -35,6 +35,7 @@ class Holder:
         self._runs = runs
         self._state = state
         self._generation = ("", 0)
+        self._newest = ("", 0)
         self._number = 0
         self._shard: Shard | None = None
         self._left_at_s: float | None = None
@@ -53,12 +54,19 @@ class Holder:
         return self._shard.version if self._shard else 0
 
     async def restore(self, request: ps.RestoreRequest) -> ps.RestoreReply:
-        """Begin a generation from a cut, or from the first parameters."""
+        """Begin a generation from a cut, or from the first parameters.
+
+        Raises:
+            OldGeneration: the range has begun this generation or a later one.
+        """
         generation = (request.generation.run, request.generation.number)
-        if generation[0] == self._generation[0] and generation < self._generation:
+        if generation[0] == self._newest[0] and generation <= self._newest:
             raise OldGeneration(f"generation {generation[1]} is over")
+        self._newest = generation
         spec = RunSpec.model_validate_json(request.spec)
         cut = await asyncio.to_thread(self._cut, spec, request.shard, request.manifest)
+        if self._newest != generation:  # a slow read must not set a later generation back
+            raise OldGeneration(f"generation {generation[1]} is over")
         self._generation, self._number = generation, request.shard
         self._shard = Shard(spec, cut)
         self._changed.tell()

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples.parameter_server.data import CLASSES, PIXELS, Digits, Rows, load
-from mapreduce.errors import UsageError
+from mapreduce.errors import JobFailed, UsageError
 
 Vector = NDArray[np.float64]
 
@@ -222,6 +222,22 @@ class Waiting:
     def evaluate(self, theta: Vector) -> dict[str, float]:
         """Return the loss; there is nothing to be right or wrong about."""
         return {"accuracy": 0.0, "loss": float((theta - 1.0) @ (theta - 1.0)) / 2}
+
+
+def evaluated(model: Model, theta: Vector) -> dict[str, float]:
+    """Return a model's figures of the held-out rows.
+
+    Raises:
+        JobFailed: one is not finite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = model.evaluate(theta)
+    if not np.isfinite([*found.values()]).all():
+        raise JobFailed(
+            "the model's figures of the held-out rows are not finite: it has diverged; lower "
+            "--learning-rate"
+        )
+    return found
 
 
 HIDDEN: Final = 32

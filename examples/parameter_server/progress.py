@@ -71,14 +71,19 @@ class Progress:
         """Record that a trouble is over."""
         self._troubles.pop(kind, None)
 
-    def end(self, outcome: Outcome, current: Generation) -> None:
+    def leave(self, problem: str) -> None:
+        """Record that this process carries out the run no more."""
+        self._troubles.clear()
+        self._status = self._status.model_copy(update={"state": "failed", "problem": problem})
+
+    def end(self, outcome: Outcome, loss: float | None) -> None:
         """Record how the run has ended."""
         self._troubles.clear()
         self._status = self._status.model_copy(
             update={
                 "state": "failed" if outcome.problem else "done",
                 "version": outcome.version,
-                "loss": current.loss,
+                "loss": loss,
                 "counts": outcome.counts,
                 "problem": outcome.problem,
                 "sha256": outcome.sha256,

@@ -12,7 +12,7 @@ from examples.parameter_server.core.spec import RunSpec
 from examples.parameter_server.holder import Holder
 from examples.parameter_server.wire import ps_pb2 as ps
 from examples.parameter_server.wire.client import AsyncPeer
-from mapreduce.errors import LedgerError, MapReduceError, TaskLost
+from mapreduce.errors import JobFailed, LedgerError, MapReduceError, TaskLost
 
 LOOK_S = 3.0
 RESTORE_S = 30.0
@@ -39,6 +39,8 @@ class Servers:
     ) -> Generation:
         """Return a new generation, with the run's servers at a cut or at the first parameters.
 
+        After an error some servers may still restore: the next try needs another number.
+
         Raises:
             OutputLost: the cut is not whole any more.
             MapReduceError: a server does not answer, or cannot read its part.
@@ -56,7 +58,7 @@ class Servers:
             self._holder.restore(requests[0]),
             *(
                 peer.call(request, ps.RestoreReply, RESTORE_S)
-                for peer, request in zip(self._others, requests[1:], strict=False)
+                for peer, request in zip(self._others[: spec.servers - 1], requests[1:], strict=True)
             ),
         )
         shared = in_all([(each.clock, each.number) for each in reply.ahead] for reply in replies)
@@ -89,10 +91,11 @@ class Servers:
         return tuple(Part.model_validate_json(reply.part) for reply in replies)
 
     async def check_done(self, current: Generation) -> None:
-        """Check that each server has applied every gradient of the run once.
+        """Check that each server has applied every gradient of the run once, to finite parameters.
 
         Raises:
             LedgerError: one has not.
+            JobFailed: the model has diverged.
             MapReduceError: one does not answer, or has lost its range.
         """
         gradients = current.spec.clocks * current.spec.micro_batches
@@ -101,6 +104,7 @@ class Servers:
                 raise found
             if not belongs(found, current):
                 raise TaskLost(f"server {shard} was lost after the last clock")
+            check_finite(found)
             if found.applied != gradients:
                 raise LedgerError(
                     f"server {shard} has applied {found.applied} gradients where the run has "
@@ -120,3 +124,16 @@ class Servers:
 def belongs(found: ps.ShardStatusReply, current: Generation) -> bool:
     """Return whether a server's range is of a generation."""
     return (found.generation.run, found.generation.number) == (current.run, current.number)
+
+
+def check_finite(found: ps.ShardStatusReply) -> None:
+    """Check that the parameters of a range are finite.
+
+    Raises:
+        JobFailed: one is not.
+    """
+    if not found.is_finite:
+        raise JobFailed(
+            f"the parameters are not finite after clock {found.version}: the model has diverged; "
+            "lower --learning-rate"
+        )

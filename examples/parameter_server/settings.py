@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from services.shell.settings import Place, SettingsConfigDict, SignedSettings
 
@@ -62,6 +62,15 @@ class ServerSettings(Settings):
     server_port: int = Field(
         default=8000, ge=1, le=65535, validation_alias="SERVER_PORT", description="port for gRPC"
     )
+    @model_validator(mode="after")
+    def _has_an_address(self) -> ServerSettings:
+        if self.shard >= len(self.servers):
+            raise ValueError(
+                f"PS_SHARD={self.shard}, and PARAMETER_SERVER_ADDRESS has {len(self.servers)} "
+                "addresses; server 0 is the first"
+            )
+        return self
+
     total_workers_expected: int = Field(
         default=0,
         ge=0,

@@ -18,15 +18,25 @@ from examples.parameter_server.checkpoint import Manifest, Outcome, Part, Runs, 
 from examples.parameter_server.core.generation import Generation
 from examples.parameter_server.core.ledger import check
 from examples.parameter_server.core.shard import in_all
-from examples.parameter_server.core.spec import RunSpec
+from examples.parameter_server.core.spec import Counts, RunSpec
 from examples.parameter_server.core.workers import Workers
-from examples.parameter_server.models import model_named
+from examples.parameter_server.models import evaluated, model_named
 from examples.parameter_server.progress import Progress
-from examples.parameter_server.servers import Servers, belongs
-from mapreduce.errors import JobFailed, LedgerError, MapReduceError, ObjectExists, OutputLost
+from examples.parameter_server.servers import Servers, belongs, check_finite
+from mapreduce.errors import (
+    JobFailed,
+    LeaseTaken,
+    LedgerError,
+    MapReduceError,
+    ObjectExists,
+    OutputLost,
+    TaskLost,
+    UsageError,
+)
 from services.shell.serve import State
 
 TICK_S = 0.1
+ABANDON_S = 8.0
 PAUSE_S = 0.5
 """Between two looks at the other servers, and before a failed step is tried again."""
 End = Literal["done", "lost", "left"]
@@ -62,6 +72,7 @@ class Training:
         self._changed = changed
         self._submitted: asyncio.Queue[tuple[str, RunSpec]] = asyncio.Queue()
         self._has_left = False
+        self._abandoned = False
         self.current: Generation | None = None
 
     @property
@@ -72,12 +83,30 @@ class Training:
     async def submit(self, run: str, spec: RunSpec) -> None:
         """Write a run to the store, and begin it."""
         self._progress.begin(run, spec)
+        self._abandoned = False
         try:
             await asyncio.to_thread(self._runs.create, run, spec)
         except MapReduceError:
             self._progress.change("idle")
             raise
         self._submitted.put_nowait((run, spec))
+
+    async def abandon(self) -> None:
+        """Give up the run in progress, if there is one; it counts as failed.
+
+        Raises:
+            TaskLost: it has not ended in time.
+        """
+        self._abandoned = True
+        end_s = time.monotonic() + ABANDON_S
+        while self._progress.is_busy:
+            if time.monotonic() > end_s:
+                raise TaskLost(f"run {self._progress.run} has not ended yet; repeat the command")
+            await self._changed.wait(TICK_S)
+
+    def _check_abandoned(self) -> None:
+        if self._abandoned:
+            raise JobFailed("it was given up: train --abandon")
 
     async def work(self) -> None:
         """Carry out runs, beginning with one that an earlier process has left; never returns."""
@@ -87,8 +116,9 @@ class Training:
             found = None
             try:
                 await self._carry_out(run, spec)
-            except (JobFailed, LedgerError) as exc:
-                await self._fail(str(exc))
+            except LeaseTaken as exc:
+                log.warning("another server 0 carries out the run", run=run, error=str(exc))
+                self._progress.leave(str(exc))
             except MapReduceError as exc:
                 log.warning("a run cannot go on; trying again", run=run, error=str(exc))
                 self._progress.trouble("store", str(exc))
@@ -116,13 +146,17 @@ class Training:
 
     async def _carry_out(self, run: str, spec: RunSpec) -> None:
         while True:
-            current = await self._begin(run, spec)
-            self.current = current
-            self._changed.tell()
-            ended = await self._tend(current)
-            current.ledger.close()
-            if ended == "done":
-                await self._finish(current)
+            try:
+                current = await self._begin(run, spec)
+                self.current = current
+                self._changed.tell()
+                ended = await self._tend(current)
+                current.ledger.close()
+                if ended == "done":
+                    await self._finish(current)
+                    return
+            except (JobFailed, LedgerError) as exc:
+                await self._fail(run, spec, str(exc))
                 return
             if ended == "left":
                 self._has_left = True
@@ -130,26 +164,54 @@ class Training:
 
     async def _begin(self, run: str, spec: RunSpec) -> Generation:
         """Return a new generation, with all servers at the last whole cut."""
-        number = await asyncio.to_thread(self._runs.claim_generation, run)
         while True:
-            cuts = await asyncio.to_thread(lambda: [*self._runs.cuts(run)])
-            for cut in (*cuts, None):
-                try:
-                    current = await self._servers.restore(run, number, spec, cut)
-                except OutputLost as exc:
-                    log.warning("a cut is lost; taking the one before", error=str(exc))
-                    continue
-                except MapReduceError as exc:
-                    if self._progress.trouble("server", str(exc)):
-                        log.warning("a server cannot begin; trying again", error=str(exc))
-                    await asyncio.sleep(PAUSE_S)
-                    break
-                self._progress.clear("server")
-                self._progress.clear("store")
-                self._progress.restored(number, cut.version if cut else -1)
-                self._progress.change("training" if cut else "waiting")
-                log.info("a generation begins", run=run, generation=number, clock=current.version)
-                return current
+            try:
+                await self._check_servers(spec)
+                return await self._restored(run, spec)
+            except (JobFailed, LeaseTaken):
+                raise
+            except MapReduceError as exc:
+                if self._progress.trouble("server", str(exc)):
+                    log.warning("the run cannot begin; trying again", error=str(exc))
+            await asyncio.sleep(PAUSE_S)
+
+    async def _check_servers(self, spec: RunSpec) -> None:
+        """Check that all servers of a run answer, before a generation is claimed.
+
+        Raises:
+            JobFailed: the run is given up.
+            MapReduceError: a server does not answer, or there are too few.
+        """
+        self._check_abandoned()
+        if spec.servers > len(self._servers):
+            raise UsageError(
+                f"the run has {spec.servers} servers, and there are {len(self._servers)}; start as "
+                "many, or give the run up: train --abandon"
+            )
+        for found in await self._servers.look(spec.servers):
+            if isinstance(found, MapReduceError):
+                raise found
+
+    async def _restored(self, run: str, spec: RunSpec) -> Generation:
+        """Return a generation at the newest cut that is whole.
+
+        Each try has a number of its own: a server may still be at work for the one before.
+        """
+        cuts = await asyncio.to_thread(lambda: [*self._runs.cuts(run)])
+        for cut in (*cuts, None):
+            number = await asyncio.to_thread(self._runs.claim_generation, run)
+            try:
+                current = await self._servers.restore(run, number, spec, cut)
+            except OutputLost as exc:
+                log.warning("a cut is lost; taking the one before", error=str(exc))
+                continue
+            self._progress.clear("server")
+            self._progress.clear("store")
+            self._progress.restored(number, cut.version if cut else -1)
+            self._progress.change("training" if cut else "waiting")
+            log.info("a generation begins", run=run, generation=number, clock=current.version)
+            return current
+        raise OutputLost(f"run {run} cannot begin: no server can make the first parameters")
 
     async def _tend(self, current: Generation) -> End:
         """Make cuts and look after the servers until the generation is over."""
@@ -160,8 +222,12 @@ class Training:
             while True:
                 now_s = time.monotonic()
                 current.leases.expire(now_s)
+                self._check_abandoned()
                 if current.problem:
                     raise JobFailed(current.problem)
+                if current.is_lost:
+                    log.warning("gradients are stale again and again", clock=current.version)
+                    return "lost"
                 if now_s - looked_at_s >= PAUSE_S:
                     looked_at_s = now_s
                     self._look_for_workers(current, now_s)
@@ -171,7 +237,10 @@ class Training:
                     if cutting is not None:
                         await cutting
                     return "done"
-                if current.version >= cut_due and (cutting is None or cutting.done()):
+                if cutting is not None and cutting.done():
+                    await cutting  # raises if another server 0 carries out the run
+                    cutting = None
+                if current.version >= cut_due and cutting is None:
                     cutting = asyncio.create_task(
                         self._try_cut(current, current.version // every * every)
                     )
@@ -192,18 +261,16 @@ class Training:
 
     async def _is_lost(self, current: Generation) -> bool:
         """Return whether a server has lost its range."""
-        silent = ""
+        silent, version = "", current.version
         for shard, found in enumerate(await self._servers.look(current.spec.servers)):
             if isinstance(found, MapReduceError):
                 silent = silent or f"server {shard}: {found}"
                 continue
-            if not belongs(found, current):
+            # a gradient reaches server 0 last, so no range may be behind it
+            if not belongs(found, current) or found.version < version:
+                log.warning("a server has lost its range", shard=shard, clock=found.version)
                 return True
-            if not found.is_finite:
-                raise JobFailed(
-                    f"the parameters are not finite after clock {found.version}: the model has "
-                    "diverged; lower --learning-rate"
-                )
+            check_finite(found)
             if found.draining:
                 await self._left(current)
         if not silent:
@@ -222,6 +289,8 @@ class Training:
         """Make a cut; return whether there is one: training goes on without it."""
         try:
             await self._cut(current, version)
+        except LeaseTaken:
+            raise
         except MapReduceError as exc:
             self._progress.trouble("cut", f"no cut at clock {version}: {exc}")
             log.warning("no cut; training goes on", clock=version, error=str(exc))
@@ -256,7 +325,7 @@ class Training:
         parts = await self._cut(current, spec.clocks)
         await self._servers.check_done(current)
         theta = await asyncio.to_thread(self._runs.parameters, parts)
-        evaluation = await asyncio.to_thread(model_named(spec.model).evaluate, theta)
+        evaluation = await asyncio.to_thread(evaluated, model_named(spec.model), theta)
         await self._end(
             Outcome(
                 run=current.run,
@@ -267,30 +336,30 @@ class Training:
                 evaluation=evaluation,
                 parts=parts,
             ),
-            current,
+            current.number,
         )
 
-    async def _fail(self, problem: str) -> None:
-        current = self.current
-        assert current is not None, "only a generation fails"
-        current.ledger.close()
-        outcome = Outcome(
-            run=current.run,
-            spec=current.spec,
-            version=current.version,
-            counts=current.ledger.counts,
-            problem=problem,
+    async def _fail(self, run: str, spec: RunSpec, problem: str) -> None:
+        version, counts, number = 0, Counts(), None
+        if current := self.current:
+            current.ledger.close()
+            version, counts, number = current.version, current.ledger.counts, current.number
+        await self._end(
+            Outcome(run=run, spec=spec, version=version, counts=counts, problem=problem), number
         )
-        await self._end(outcome, current)
 
-    async def _end(self, outcome: Outcome, current: Generation) -> None:
+    async def _end(self, outcome: Outcome, generation: int | None) -> None:
+        loss = self.current.loss if self.current else None
         while True:
             try:
-                await asyncio.to_thread(self._runs.end, outcome)
+                # a server 0 that was replaced may have ended the run: the first mark counts
+                outcome = await asyncio.to_thread(self._runs.end, outcome, generation)
                 break
+            except LeaseTaken:
+                raise
             except MapReduceError as exc:
                 self._progress.trouble("store", str(exc))
                 log.warning("the end is not written; trying again", error=str(exc))
                 await asyncio.sleep(PAUSE_S)
-        self._progress.end(outcome, current)
+        self._progress.end(outcome, loss)
         log.info("the run is over", run=outcome.run, sha256=outcome.sha256, **outcome.evaluation)

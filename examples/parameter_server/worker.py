@@ -93,7 +93,7 @@ class Assignment:
     ) -> None:
         self._name = name
         self._peers = peers
-        self._generation = generation
+        self.generation = generation
         self._spec = spec
         self._model: Model = model_named(spec.model)
         self._ranges = ranges(self._model.parameters, spec.servers)
@@ -114,11 +114,11 @@ class Assignment:
 
     def hand_back(self) -> None:
         """Tell server 0 that this worker leaves."""
-        request = ps.JobFinishedRequest(generation=self._generation, worker=self._name)
+        request = ps.JobFinishedRequest(generation=self.generation, worker=self._name)
         self._peers[0].call(request, ps.JobFinishedReply, CALL_S)
 
     def _lease(self) -> ps.LeaseReply:
-        request = ps.LeaseRequest(generation=self._generation, worker=self._name, wait_s=WAIT_S)
+        request = ps.LeaseRequest(generation=self.generation, worker=self._name, wait_s=WAIT_S)
         return self._peers[0].call(request, ps.LeaseReply, CALL_S)
 
     def _carry_out(self, lease: ps.LeaseReply) -> ps.LeaseReply:
@@ -153,7 +153,7 @@ class Assignment:
             return held
         requests = [
             ps.FetchRequest(
-                generation=self._generation,
+                generation=self.generation,
                 updates=held.updates[shard] if held else -1,
                 version=clock if exact else None,
             )
@@ -202,7 +202,7 @@ class Assignment:
         return reply.next
 
     def _address(self, request: ps.PushRequest, lease: ps.LeaseReply) -> None:
-        request.generation.CopyFrom(self._generation)
+        request.generation.CopyFrom(self.generation)
         request.worker = self._name
         request.lease = lease.lease
         request.micro_batch.CopyFrom(lease.micro_batch)
@@ -292,6 +292,9 @@ class Worker:
         if not reply.spec:
             self._assignment = None
             return False
+        held = self._assignment
+        if held is not None and held.generation == reply.generation:
+            return True  # it has what compression left out of its pushes
         spec = RunSpec.model_validate_json(reply.spec)
         peers = self._peers[: spec.servers]
         if len(peers) < spec.servers:

@@ -54,6 +54,7 @@ class Generation:
         self.leases = Leases(spec, version, applied)
         self.ledger = Ledger(counts)
         self.problem = ""
+        self.is_lost = False
         self.loss: float | None = None
         self._losses: defaultdict[int, dict[int, float]] = defaultdict(dict)
         self._verdicts: OrderedDict[int, str] = OrderedDict()
@@ -64,7 +65,12 @@ class Generation:
         return self.leases.version
 
     def grant(self, worker: str, now_s: float) -> Lease | None:
-        """Return a lease for a worker; None if there is nothing to compute now."""
+        """Return a lease for a worker; None if there is nothing to compute now.
+
+        A worker that asks again while it has one gets that one: the answer was lost.
+        """
+        if held := self.leases.held_by(worker, now_s):
+            return held
         lease = self.leases.grant(worker, now_s)
         if lease is not None:
             self.ledger.lease(lease.number)
@@ -87,6 +93,7 @@ class Generation:
         """Record what became of a lease; return the verdict for its worker.
 
         A micro-batch whose gradients are refused again and again ends the run: `problem` says why.
+        If they are stale, a range is not at the version of the others: then `is_lost` is true.
         """
         lease = self.leases.find(push.lease)
         if lease is None:
@@ -102,9 +109,11 @@ class Generation:
                 self.ledger.refuse(lease.number, verdict)
         else:
             self.ledger.refuse(lease.number, verdict)
-            if verdict == ledger.STALE:
-                self.leases.put_back(lease)
-            elif not self.leases.refuse(lease):
+            if self.leases.refuse(lease):
+                pass
+            elif verdict == ledger.STALE:
+                self.is_lost = True
+            else:
                 self.problem = (
                     f"micro-batch {lease.micro_batch} of clock {lease.clock} was refused "
                     f"{ATTEMPTS} times, the last from worker {lease.worker}: {verdict}; lower "

@@ -86,6 +86,14 @@ class Leases:
         """Return an open lease."""
         return self._leases.get(number)
 
+    def held_by(self, worker: str, now_s: float) -> Lease | None:
+        """Return a worker's lease that is open, has not expired, and is of use."""
+        for lease in self._leases.values():
+            if lease.worker == worker and not self._is_done(lease.task):
+                if not self._is_expired(lease.number, now_s):
+                    return lease
+        return None
+
     def grant(self, worker: str, now_s: float) -> Lease | None:
         """Return a new lease; None if there is nothing to compute now.
 
@@ -124,6 +132,8 @@ class Leases:
     def refuse(self, lease: Lease) -> bool:
         """End a lease whose gradient is unusable; return False if that is the last attempt."""
         self.put_back(lease)
+        if self._is_done(lease.task):
+            return True
         self._refusals[lease.task] += 1
         return self._refusals[lease.task] < ATTEMPTS
 

@@ -135,10 +135,12 @@ class JobFinishedReply(_message.Message):
     def __init__(self, returned: _Optional[int] = ...) -> None: ...
 
 class TrainRequest(_message.Message):
-    __slots__ = ("spec",)
+    __slots__ = ("spec", "abandon")
     SPEC_FIELD_NUMBER: _ClassVar[int]
+    ABANDON_FIELD_NUMBER: _ClassVar[int]
     spec: str
-    def __init__(self, spec: _Optional[str] = ...) -> None: ...
+    abandon: bool
+    def __init__(self, spec: _Optional[str] = ..., abandon: _Optional[bool] = ...) -> None: ...
 
 class TrainReply(_message.Message):
     __slots__ = ("run",)
