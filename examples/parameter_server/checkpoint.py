@@ -212,7 +212,7 @@ class Runs:
         """
         return np.concatenate([self.read_part(part, 0).theta for part in parts])
 
-    def end(self, outcome: Outcome, generation: int | None) -> Outcome:
+    def end(self, outcome: Outcome, generation: int | None = None) -> Outcome:
         """Mark a run as ended; return its first mark, which stays.
 
         Args:

@@ -44,9 +44,7 @@ class Client:
                 f"the server at {self._peer.address} answers as another version does; deploy again"
             ) from exc
 
-    def begin(
-        self, spec: RunSpec, patience_s: float = PATIENCE_S, *, abandon: bool = False
-    ) -> str:
+    def begin(self, spec: RunSpec, patience_s: float = PATIENCE_S, *, abandon: bool = False) -> str:
         """Begin a run, or find the same one in progress; return its name.
 
         Args:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from examples.parameter_server.core.spec import RunSpec, RunStatus
 from mapreduce.errors import MapReduceError, UsageError
+from mapreduce.wire.tokens import check_key
 
 SERVER_FILE: Final = ".server.json"
 LOCK_FILE: Final = ".train.lock"
@@ -279,6 +280,8 @@ def _client(parsed: argparse.Namespace) -> Any:
             ) from exc
 
     key = os.environ.get("PS_SIGNING_KEY", "")
+    if key:
+        check_key(key)
     address = parsed.address or os.environ.get("PARAMETER_SERVER_ADDRESS", "").partition(",")[0]
     if not (address and key):
         # imported at first use: no image has the AWS client

@@ -73,14 +73,14 @@ class LocalFleet:
         self._ends = ExitStack()
         self._lock = threading.RLock()
         self._stopped = False
-        folder = store or Path(self._ends.enter_context(tempfile.TemporaryDirectory()))
-        self.store = f"file://{folder.resolve()}"
         try:
             self._log: IO[bytes] | int = (
                 self._ends.enter_context(log.open("ab")) if log else subprocess.DEVNULL
             )
         except OSError as exc:
             raise UsageError(f"--log {log} cannot be written: {exc.strerror}") from exc
+        folder = store or Path(self._ends.enter_context(tempfile.TemporaryDirectory()))
+        self.store = f"file://{folder.resolve()}"
         self.addresses = tuple(f"127.0.0.1:{self._reserved()}" for _ in range(servers))
         self.servers: list[_Member] = []
         self.workers: list[_Member] = []

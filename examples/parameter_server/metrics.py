@@ -1,7 +1,7 @@
 """What training tells about itself: metrics for Prometheus, and log lines that CloudWatch counts.
 
 A line has CloudWatch's embedded metric format: from the log, CloudWatch makes the metrics Clock,
-Loss, Staleness and Workers in the namespace ParameterServer.
+Loss, Staleness and Workers in the namespace ParameterServer, with the stack as their dimension.
 """
 
 from __future__ import annotations
@@ -22,29 +22,36 @@ _METRICS: Final = ("Clock", "Loss", "Staleness", "Workers", "ClocksPerSecond")
 log = structlog.get_logger()
 
 
-def embedded(values: dict[str, float], now_s: float) -> dict[str, Any]:
+def embedded(values: dict[str, float], now_s: float, stack: str = "") -> dict[str, Any]:
     """Return the fields of a log line that is metrics.
 
     Args:
         values: by metric's name; those that are no number are left out.
         now_s: seconds since the epoch.
+        stack: the metrics' dimension, so that two stacks do not mix; empty on a laptop.
     """
     finite = {name: value for name, value in values.items() if math.isfinite(value)}
     directive = {
         "Namespace": NAMESPACE,
-        "Dimensions": [[]],
+        "Dimensions": [["Stack"] if stack else []],
         "Metrics": [{"Name": name} for name in _METRICS if name in finite],
     }
     return {
         "_aws": {"Timestamp": int(now_s * 1000), "CloudWatchMetrics": [directive]},
+        **({"Stack": stack} if stack else {}),
         **finite,
     }
 
 
 class TrainingMetrics:
-    """The metrics of one server."""
+    """The metrics of one server.
 
-    def __init__(self) -> None:
+    Args:
+        stack: name of the stack; empty on a laptop.
+    """
+
+    def __init__(self, stack: str = "") -> None:
+        self._stack = stack
         self.registry = Registry("parameter_server")
         self._pushes = self.registry.counter("pushes", "Gradients by verdict", ["verdict"])
         self._staleness = self.registry.histogram(
@@ -95,5 +102,5 @@ class TrainingMetrics:
             values["Loss"] = loss
         if self._told_at_s and clock >= self._told_clock:
             values["ClocksPerSecond"] = (clock - self._told_clock) / since_s
-        log.info("clock", **embedded(values, now_s))
+        log.info("clock", **embedded(values, now_s, self._stack))
         self._told_at_s, self._told_clock, self._most_stale = now_s, clock, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,7 +29,7 @@ from mapreduce.version import VERSION
 from services.shell.logs import configure_logs
 from services.shell.metrics import CONTENT_TYPE
 from services.shell.serve import State, Work, listen, serve
-from services.shell.settings import settings_or_exit
+from services.shell.settings import refuse, settings_or_exit
 from services.shell.supervisor import own_lifeline
 
 GRACE_S = 1.0
@@ -48,7 +49,7 @@ class Server:
         self._state = state
         storage = open_storage(Grants(writable=(settings.store,)))
         runs = Runs(storage, settings.store)
-        self.metrics = TrainingMetrics()
+        self.metrics = TrainingMetrics(settings.stack)
         self._holder = Holder(runs, state)
         self._training: Training | None = None
         self._coordinator: Coordinator | None = None
@@ -159,15 +160,35 @@ def create_app(server: Server, settings: ServerSettings, state: State) -> FastAP
 def main() -> None:
     """Run a server with the environment's settings until it stops."""
     settings = settings_or_exit(ServerSettings)
+    try:
+        _check_free(settings.server_host, settings.server_port)
+    except OSError as exc:
+        refuse("SERVER_PORT", f"{settings.server_port} cannot be used: {exc.strerror}")
+    try:
+        listening = listen(settings)
+    except OSError as exc:
+        refuse("PS_PORT", f"{settings.port} cannot be used: {exc.strerror}")
     configure_logs(settings.log_level, f"parameter-server-{settings.shard}")
     state = State()
     server = Server(settings, state)
     serve(
         create_app(server, settings, state),
         settings,
-        listen(settings),
+        listening,
         state,
         work=Work(busy=server.busy),
         lifeline=own_lifeline(),
         store=settings.store,
     )
+
+
+def _check_free(host: str, port: int) -> None:
+    """Check that an address can be used: gRPC would say so in the middle of the start.
+
+    Raises:
+        OSError: it cannot.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as gRPC does
+        probe.bind(address)

@@ -58,7 +58,9 @@ class Servers:
             self._holder.restore(requests[0]),
             *(
                 peer.call(request, ps.RestoreReply, RESTORE_S)
-                for peer, request in zip(self._others[: spec.servers - 1], requests[1:], strict=True)
+                for peer, request in zip(
+                    self._others[: spec.servers - 1], requests[1:], strict=True
+                )
             ),
         )
         shared = in_all([(each.clock, each.number) for each in reply.ahead] for reply in replies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.shell.settings import Place, SettingsConfigDict, SignedSettings
 
@@ -56,24 +56,27 @@ class ServerSettings(Settings):
 
     store: Place = Field(description="root URL of the store: s3://bucket or file:///folder")
     shard: int = Field(default=0, ge=0, description="which of the servers this is")
+    stack: str = Field(default="", description="name of the stack, a dimension of its metrics")
     server_host: str = Field(
         default="127.0.0.1", validation_alias="SERVER_HOST", description="address for gRPC"
     )
     server_port: int = Field(
         default=8000, ge=1, le=65535, validation_alias="SERVER_PORT", description="port for gRPC"
     )
-    @model_validator(mode="after")
-    def _has_an_address(self) -> ServerSettings:
-        if self.shard >= len(self.servers):
-            raise ValueError(
-                f"PS_SHARD={self.shard}, and PARAMETER_SERVER_ADDRESS has {len(self.servers)} "
-                "addresses; server 0 is the first"
-            )
-        return self
-
     total_workers_expected: int = Field(
         default=0,
         ge=0,
         validation_alias="TOTAL_WORKERS_EXPECTED",
         description="workers that a run waits for before its first clock",
     )
+
+    @field_validator("shard")
+    @classmethod
+    def _has_an_address(cls, shard: int, info: ValidationInfo) -> int:
+        named = addresses(info.data.get("parameter_server_address", ""))
+        if shard >= len(named):
+            raise ValueError(
+                f"PARAMETER_SERVER_ADDRESS names {len(named)} servers, and this is server {shard}; "
+                "name all of them, server 0 first"
+            )
+        return shard

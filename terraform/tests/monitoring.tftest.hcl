@@ -127,12 +127,12 @@ run "graphs_of_the_system_follow" {
   }
 
   variables {
-    graphs = { "Loss" = { namespace = "Training", metrics = ["Loss", "Best"], stat = "Minimum" } }
+    graphs = { "Loss" = { namespace = "Training", metrics = ["Loss", "Best"], dimensions = { Stack = "lab" }, stat = "Minimum" } }
   }
 
   assert {
     condition = jsonencode(jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets[4].properties) == jsonencode({
-      metrics = [["Training", "Loss"], ["Training", "Best"]]
+      metrics = [["Training", "Loss", "Stack", "lab"], ["Training", "Best", "Stack", "lab"]]
       period  = 60
       region  = "eu-central-1"
       stat    = "Minimum"

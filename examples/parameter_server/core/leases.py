@@ -89,9 +89,9 @@ class Leases:
     def held_by(self, worker: str, now_s: float) -> Lease | None:
         """Return a worker's lease that is open, has not expired, and is of use."""
         for lease in self._leases.values():
-            if lease.worker == worker and not self._is_done(lease.task):
-                if not self._is_expired(lease.number, now_s):
-                    return lease
+            is_of_use = not self._is_done(lease.task) and not self._is_expired(lease.number, now_s)
+            if lease.worker == worker and is_of_use:
+                return lease
         return None
 
     def grant(self, worker: str, now_s: float) -> Lease | None:

@@ -51,6 +51,7 @@ locals {
     for role, shard in local.servers : role => merge(
       {
         PS_SHARD               = tostring(shard)
+        PS_STACK               = var.name
         PS_STORE               = "s3://${module.storage.bucket}"
         SERVER_HOST            = "0.0.0.0"
         TOTAL_WORKERS_EXPECTED = tostring(var.total_workers_expected)
@@ -133,11 +134,12 @@ module "server" {
   stop_timeout_s     = 120
   log_retention_days = var.log_retention_days
 
-  # No range of the VPC: of its hosts only workers and servers may call, by the rules below.
+  # No range of the VPC: of its hosts only workers and servers may call, by the rules below. Clients
+  # call server 0 alone.
   vpc_id        = module.network.vpc_id
   vpc_cidrs     = []
   subnet_ids    = module.network.subnet_ids
-  allowed_cidrs = var.allowed_cidrs
+  allowed_cidrs = each.value == 0 ? var.allowed_cidrs : []
 
   bucket = module.storage.bucket
   access = { reads = ["training"], writes = ["training/*"] }
@@ -206,12 +208,12 @@ module "monitoring" {
     { for role, server in module.server : role => { service_name = server.service_name, log_group = server.log_group } },
   )
   # The names of examples/parameter_server/metrics.py.
-  graphs = {
+  graphs = { for title, graph in {
     "Training: clocks that are applied"      = { namespace = "ParameterServer", metrics = ["Clock"], stat = "Maximum" }
-    "Training: clocks per second"            = { namespace = "ParameterServer", metrics = ["ClocksPerSecond"] }
-    "Training: loss"                         = { namespace = "ParameterServer", metrics = ["Loss"] }
+    "Training: clocks per second"            = { namespace = "ParameterServer", metrics = ["ClocksPerSecond"], stat = "Average" }
+    "Training: loss"                         = { namespace = "ParameterServer", metrics = ["Loss"], stat = "Average" }
     "Training: most stale gradient, workers" = { namespace = "ParameterServer", metrics = ["Staleness", "Workers"], stat = "Maximum" }
-  }
+  } : title => merge(graph, { dimensions = { Stack = var.name } }) }
   alarms    = false
   dashboard = true
 }

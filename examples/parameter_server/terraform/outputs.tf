@@ -66,9 +66,9 @@ output "assign_public_ip" {
   value       = true
 }
 
-output "spot_share" {
-  description = "Percentage of the workers that run on Fargate Spot."
-  value       = var.spot_share
+output "spot_shares" {
+  description = "Percentage of the tasks that run on Fargate Spot, by role; 0 for the roles left out."
+  value       = { worker = var.spot_share }
 }
 
 output "repository_urls" {

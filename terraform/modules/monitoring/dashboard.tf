@@ -48,12 +48,15 @@ locals {
       width  = 12
       height = 6
       properties = {
-        title   = title
-        region  = data.aws_region.current.id
-        view    = "timeSeries"
-        stat    = var.graphs[title].stat
-        period  = 60
-        metrics = [for metric in var.graphs[title].metrics : [var.graphs[title].namespace, metric]]
+        title  = title
+        region = data.aws_region.current.id
+        view   = "timeSeries"
+        stat   = var.graphs[title].stat
+        period = 60
+        metrics = [for metric in var.graphs[title].metrics : concat(
+          [var.graphs[title].namespace, metric],
+          flatten([for name, value in var.graphs[title].dimensions : [name, value]]),
+        )]
       }
     }
   ]

@@ -41,7 +41,7 @@ variable "dashboard" {
 }
 
 variable "graphs" {
-  description = "Further graphs of the dashboard: title to metrics that the system publishes without dimensions, and how CloudWatch sums up a minute of them."
-  type        = map(object({ namespace = string, metrics = list(string), stat = optional(string, "Average") }))
+  description = "Further graphs of the dashboard: title to metrics that the system publishes, their dimensions, and how CloudWatch sums up a minute of them."
+  type        = map(object({ namespace = string, metrics = list(string), dimensions = optional(map(string), {}), stat = optional(string, "Average") }))
   default     = {}
 }

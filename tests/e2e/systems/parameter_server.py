@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import grpc
+
 from examples.parameter_server.client import Client
 from examples.parameter_server.core.spec import RunStatus
 from mapreduce.errors import MapReduceError
@@ -19,6 +21,7 @@ from tests.e2e.processes import Running
 from tests.e2e.proof import Proof, allowed, deployed, destroyed, not_looked_at, resolved_in, sealed
 from tests.e2e.stack import DeployedStack
 from tests.e2e.system import example
+from tests.faults.systems.parameter_server.strangers import called
 
 SERVER, WORKER = "parameter-server", "worker"
 EXAMPLE = "examples.parameter_server"
@@ -86,10 +89,15 @@ def _train(log: Log, proof: Proof) -> str:
 
 def _refuse(log: Log, proof: Proof) -> None:
     made = proof.stack
-    with log.step("a caller with another key is refused", vital=False) as note:
+    with log.step("a caller without the key, or with another, is refused", vital=False) as note:
         address = f"{made.boxes(SERVER)[0].address}:8000"
+        for key in ("", new_key()):
+            code = called(address, _signing_key(proof), "Status", key)
+            if code is not grpc.StatusCode.UNAUTHENTICATED:
+                raise StepFailed(f"the server answers {code.name}")
         stranger = replace(made, shell=made.shell.having(PS_SIGNING_KEY=new_key()))
-        said = stranger.module(EXAMPLE, "status", "--address", address, ok=(3,)).err.strip()
+        options = ("status", "--target", "aws", "--address", address)
+        said = stranger.module(EXAMPLE, *options, ok=(3,)).err.strip()
         if "error: " not in said or "Traceback" in said:
             raise StepFailed(said)
         note(said.splitlines()[-1])
@@ -196,9 +204,7 @@ def _status_when(
     proof: Proof, running: Running, holds: Callable[[RunStatus], bool], limit_s: float = 300.0
 ) -> RunStatus:
     """Return the first status of the run in training that a condition holds for."""
-    key = proof.stack.outputs()["signing_key_parameter"]
-    ssm = remains.clients(proof.cloud)("ssm")
-    signing = ssm.get_parameter(Name=key, WithDecryption=True)["Parameter"]["Value"]
+    signing = _signing_key(proof)
     until_s = time.monotonic() + limit_s
     while time.monotonic() < until_s:
         if (now := _status(proof.stack, signing)) and now.state != "done" and holds(now):
@@ -207,6 +213,12 @@ def _status_when(
             raise StepFailed(f"the run is over\n{running.last_words()}")
         time.sleep(0.2)
     raise StepFailed(f"that has not come about in {limit_s:.0f} s\n{running.last_words()}")
+
+
+def _signing_key(proof: Proof) -> str:
+    name = proof.stack.outputs()["signing_key_parameter"]
+    ssm = remains.clients(proof.cloud)("ssm")
+    return str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
 
 
 def _status(made: DeployedStack, key: str) -> RunStatus | None:

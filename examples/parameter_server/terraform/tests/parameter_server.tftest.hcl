@@ -51,6 +51,7 @@ run "output_shapes" {
       allowed_cidrs         = output.allowed_cidrs
       assign_public_ip      = output.assign_public_ip
       image_tag             = output.image_tag
+      spot_shares           = output.spot_shares
       dns_names             = output.dns_names
       address               = output.parameter_server_address
       signing_key_parameter = output.signing_key_parameter
@@ -66,6 +67,7 @@ run "output_shapes" {
       allowed_cidrs     = tolist(["203.0.113.7/32"])
       assign_public_ip  = true
       image_tag         = "0123abcd"
+      spot_shares       = { worker = 0 }
       dns_names = {
         parameter-server   = "parameter-server.parameter-server.local"
         parameter-server-1 = "parameter-server-1.parameter-server.local"
@@ -115,6 +117,7 @@ run "containers_get_the_settings_that_they_read" {
       PS_IMAGE_TAG             = "0123abcd"
       PS_LOG_LEVEL             = "DEBUG"
       PS_SHARD                 = "1"
+      PS_STACK                 = "parameter-server"
       PS_STORE                 = "s3://mapreduce-123456789012-eu-central-1"
       SERVER_HOST              = "0.0.0.0"
       TOTAL_WORKERS_EXPECTED   = "3"
@@ -161,8 +164,8 @@ run "only_workers_and_the_first_server_call_a_server" {
   }
 
   assert {
-    condition     = output.allowed_cidrs == tolist(["203.0.113.7/32"])
-    error_message = "From outside the VPC only allowed_cidrs may call, and no range of the VPC."
+    condition     = output.allowed_cidrs == tolist(["203.0.113.7/32"]) && length(module.server["parameter-server-1"].allowed_cidrs) == 0
+    error_message = "From outside the VPC only allowed_cidrs may call, server 0 alone, and no range of the VPC."
   }
 }
 

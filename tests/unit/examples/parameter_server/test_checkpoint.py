@@ -10,7 +10,7 @@ import pytest
 from examples.parameter_server.checkpoint import KEPT, Manifest, Outcome, Runs, fingerprint
 from examples.parameter_server.core.shard import Cut
 from examples.parameter_server.core.spec import Counts, RunSpec
-from mapreduce.errors import ObjectExists, OutputLost
+from mapreduce.errors import LeaseTaken, ObjectExists, OutputLost
 from mapreduce.storage import open_storage
 
 SPEC = RunSpec(clocks=5)
@@ -114,3 +114,42 @@ def test_a_fingerprint_is_of_the_bytes() -> None:
     """The SHA-256 of eight zero bytes, as sha256sum prints it."""
     expected = "af5570f5a1810b7af78caf4bc70a660f0df51e42baf91d4de5b2328de0e83dfc"
     assert expected == fingerprint(np.zeros(1))
+
+
+def test_an_earlier_generation_writes_no_record(runs: Runs) -> None:
+    """A server 0 that was replaced neither makes a cut nor ends the run."""
+    assert 1 == runs.claim_generation("run-1")
+    _cut(runs, 1)
+    assert 2 == Runs(runs._storage, runs._root.removesuffix("/training")).claim_generation("run-1")
+    with pytest.raises(LeaseTaken, match="has begun generation 2"):
+        _cut(runs, 2)
+    outcome = Outcome(run="run-1", spec=SPEC, version=5, counts=Counts())
+    with pytest.raises(LeaseTaken):
+        runs.end(outcome, 1)
+    assert runs.outcome("run-1") is None
+    with pytest.raises(LeaseTaken):
+        runs.claim_generation("run-1")
+
+
+def test_the_first_mark_of_a_run_counts(runs: Runs) -> None:
+    """The second one to end a run learns how it has ended."""
+    first = Outcome(run="run-1", spec=SPEC, version=5, counts=Counts(), sha256="1")
+    assert first == runs.end(first)
+    assert first == runs.end(first.model_copy(update={"sha256": "2"}))
+    assert first == runs.end(first.model_copy(update={"problem": "diverged"}))
+    assert first == runs.outcome("run-1")
+
+
+@pytest.mark.parametrize("name", ["_SUCCESS", "spec.json"])
+@pytest.mark.parametrize("content", ['{"version": null}', "", None])
+def test_a_run_with_an_unreadable_record_has_ended(
+    name: str, content: str | None, runs: Runs, tmp_path: Path
+) -> None:
+    """It does not keep the store from other runs."""
+    place = tmp_path / "training" / "run-1" / name
+    place.unlink(missing_ok=True)
+    if content is not None:
+        place.write_text(content)
+    elif name == "_SUCCESS":
+        place.write_bytes(b"\xff")
+    assert runs.unfinished() is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from examples.parameter_server import commands
+from examples.parameter_server import __main__, commands
 from examples.parameter_server.core.spec import RunSpec, RunStatus
+from mapreduce.errors import UsageError
 
 
 def _spec(*arguments: str) -> RunSpec:
@@ -38,7 +40,16 @@ def test_each_option_reaches_the_run() -> None:
         (["train", "--clocks", "0"], "--clocks: "),
         (["train", "--model", "resnet"], "there is no model"),
         (["train", "--target", "aws"], "terraform is not on PATH"),
-        (["status"], "terraform is not on PATH"),
+        (["status", "--target", "aws"], "terraform is not on PATH"),
+        (["status"], "--store FOLDER"),
+        (["train", "--store", "s3://bucket"], "is no folder"),
+        (["train", "--address", "host:1"], "add --target aws"),
+        (["train", "--target", "aws", "--workers", "2"], "--workers is of a laptop's runs"),
+        (["train", "--target", "aws", "--store", "x"], "--store is of a laptop's runs"),
+        (["train", "--target", "aws", "--log", "x"], "--log is of a laptop's runs"),
+        (["train", "--store", "/etc/passwd"], "--store /etc/passwd cannot be used"),
+        (["train", "--log", "/nope/x"], "--log /nope/x cannot be written"),
+        (["train", "--staleness", "asp"], "none (ASP)"),
     ],
 )
 def test_a_wrong_command_exits_2_and_says_why(
@@ -94,3 +105,32 @@ def test_progress_tells_changes_alone(capsys: pytest.CaptureFixture[str]) -> Non
     lines = capsys.readouterr().err.splitlines()
     assert 12 == len(lines)
     assert lines[-1].endswith("[no worker]")
+
+
+def test_a_short_key_is_refused_before_a_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message says how to make one."""
+    monkeypatch.setenv("PS_SIGNING_KEY", "short")
+    assert 2 == commands.main(["status", "--target", "aws", "--address", "127.0.0.1:9"])
+    assert "openssl rand" in capsys.readouterr().err
+
+
+def test_one_command_at_a_time_trains_into_a_folder(tmp_path: Path) -> None:
+    """The second says so, and leaves the first one's files alone."""
+    with commands._locked(tmp_path), commands._findable(tmp_path, "127.0.0.1:1", "key"):
+        with pytest.raises(UsageError, match="another `train --store"), commands._locked(tmp_path):
+            pass
+        assert (tmp_path / commands.SERVER_FILE).exists()
+    with commands._locked(tmp_path):
+        pass
+
+
+def test_a_package_that_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`make run` alone does not install the examples' packages."""
+    monkeypatch.setitem(sys.modules, "examples.parameter_server.commands", None)
+    monkeypatch.setattr(__main__, "pin", lambda: None)
+    assert 2 == __main__._run()
+    assert "run: make .venv/examples" in capsys.readouterr().err

@@ -17,6 +17,15 @@ def test_a_line_is_in_the_embedded_metric_format() -> None:
     assert (7, 0.5) == (found["Clock"], found["Loss"])
 
 
+def test_a_stack_is_the_metrics_dimension() -> None:
+    """Two stacks of an account do not mix their losses; a laptop has no stack."""
+    found = embedded({"Clock": 7}, 1.0, "lab")
+    (directive,) = found["_aws"]["CloudWatchMetrics"]
+    assert ([["Stack"]], "lab") == (directive["Dimensions"], found["Stack"])
+    (directive,) = embedded({"Clock": 7}, 1.0)["_aws"]["CloudWatchMetrics"]
+    assert [[]] == directive["Dimensions"]
+
+
 def test_what_is_no_number_is_left_out() -> None:
     """CloudWatch refuses a line with NaN whole."""
     assert "Loss" not in embedded({"Clock": 7, "Loss": math.nan}, 1.0)

@@ -45,3 +45,18 @@ def test_what_is_no_address_is_refused(text: str) -> None:
     """An address has a host and a port."""
     with pytest.raises(ValueError, match="is no address"):
         addresses(text)
+
+
+def test_a_server_is_one_of_those_that_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A number without an address is a wrong variable."""
+    monkeypatch.setenv("PS_SIGNING_KEY", KEY)
+    monkeypatch.setenv("PS_STORE", "s3://bucket")
+    monkeypatch.setenv("PARAMETER_SERVER_ADDRESS", "a:1,b:1")
+    monkeypatch.setenv("PS_SHARD", "2")
+    with pytest.raises(SystemExit):
+        settings_or_exit(ServerSettings)
+    assert "PS_SHARD: " in capsys.readouterr().err
+    monkeypatch.setenv("PS_SHARD", "1")
+    assert 1 == settings_or_exit(ServerSettings).shard

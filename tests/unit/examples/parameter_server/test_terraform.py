@@ -34,6 +34,7 @@ def test_terraform_sets_only_variables_that_are_read() -> None:
         "PS_IMAGE_TAG",
         "PS_SHARD",
         "PS_SIGNING_KEY",
+        "PS_STACK",
         "PS_STORE",
         "SERVER_HOST",
         "SERVER_PORT",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from examples.parameter_server.change import Change
 from examples.parameter_server.checkpoint import Runs, fingerprint
 from examples.parameter_server.compress import Payload
 from examples.parameter_server.coordinator import Coordinator
+from examples.parameter_server.core.shard import Cut, Shard
 from examples.parameter_server.core.spec import RunSpec, RunStatus
 from examples.parameter_server.core.workers import Workers
 from examples.parameter_server.data import micro_batch_rows
@@ -27,7 +29,7 @@ from examples.parameter_server.training import Training
 from examples.parameter_server.wire import ps_pb2 as ps
 from examples.parameter_server.wire.calls import OldGeneration
 from examples.parameter_server.wire.tensors import fill, vector
-from mapreduce.errors import UsageError
+from mapreduce.errors import TaskLost, UsageError
 from mapreduce.storage import open_storage
 from services.shell.serve import State
 
@@ -56,10 +58,11 @@ class World:
             await asyncio.sleep(0)
         return found
 
-    async def train(self, spec: RunSpec = SPEC) -> str:
+    async def train(self, spec: RunSpec = SPEC, *, abandon: bool = False) -> str:
         """Begin a run."""
         await self.until_ready()
-        return (await self.coordinator.train(ps.TrainRequest(spec=spec.model_dump_json()))).run
+        request = ps.TrainRequest(spec=spec.model_dump_json(), abandon=abandon)
+        return (await self.coordinator.train(request)).run
 
     async def until_ready(self) -> None:
         """Wait until the store was looked at."""
@@ -95,7 +98,8 @@ class World:
                 rows = micro_batch_rows(
                     spec.seed, clock, number, spec.batch_rows, model.training_rows
                 )
-                loss, gradient = model.gradient(vector(fetched.values), rows)
+                with np.errstate(over="ignore"):
+                    loss, gradient = model.gradient(vector(fetched.values), rows)
                 push = ps.PushRequest(
                     generation=generation, worker="a", lease=lease.lease, version=clock, loss=loss
                 )
@@ -106,16 +110,20 @@ class World:
                 return
 
 
+def _is_of(clock: int) -> Callable[[ps.LeaseReply], bool]:
+    return lambda lease: lease.micro_batch.clock == clock
+
+
 def _registering(worker: str) -> ps.RegisterRequest:
     return ps.RegisterRequest(worker=worker)
 
 
-def _world(folder: Path, expected: int = 0) -> World:
+def _world(folder: Path, expected: int = 0, others: Sequence[Any] = ()) -> World:
     state = State()
     runs = Runs(open_storage(), f"file://{folder}")
     holder, workers, changed = Holder(runs, state), Workers(), Change()
     progress = Progress(expected)
-    training = Training(Servers(holder, ()), runs, state, workers, progress, changed)
+    training = Training(Servers(holder, others), runs, state, workers, progress, changed)
     coordinator = Coordinator(
         holder,
         training,
@@ -123,7 +131,7 @@ def _world(folder: Path, expected: int = 0) -> World:
         progress,
         changed,
         TrainingMetrics(),
-        servers=1,
+        servers=1 + len(others),
         expected_workers=expected,
     )
     return World(state, runs, holder, training, coordinator)
@@ -189,6 +197,167 @@ def test_a_lost_range_goes_back_to_the_last_cut(tmp_path: Path) -> None:
         assert (4, 4) == (found.cut, found.version)
         await world.work()
         assert _plain() == (await world.until("done")).sha256
+
+    _run(world, body)
+
+
+def test_a_range_that_was_set_back_ends_the_generation(tmp_path: Path) -> None:
+    """A gradient reaches server 0 last: a range behind it is wrong, whatever its generation."""
+    world = _world(tmp_path)
+
+    async def body() -> None:
+        await world.train()
+        await world.work(until=lambda lease: lease.micro_batch.clock == 3)
+        theta = model_named(SPEC.model).init(SPEC.seed)
+        world.holder._shard = Shard(SPEC, Cut(0, theta, np.zeros_like(theta)))
+        while (await world.status()).generation < 2:
+            await asyncio.sleep(0)
+        await world.work()
+        assert _plain() == (await world.until("done")).sha256
+
+    _run(world, body)
+
+
+def test_each_cut_that_is_tried_is_a_generation(tmp_path: Path) -> None:
+    """Some servers may have begun at the cut that is lost: their range is of no generation then."""
+    world = _world(tmp_path)
+
+    async def body() -> None:
+        await world.train()
+        for cut in (2, 4):
+            await world.work(until=_is_of(cut + 1))
+            while (await world.status()).cut < cut:
+                await asyncio.sleep(0)
+        (part,) = tmp_path.glob("training/*/cuts/00000004-*/part-000")
+        part.write_bytes(b"")
+        world.holder._shard = None
+        while (await world.status()).generation < 2:
+            await asyncio.sleep(0)
+        found = await world.status()
+        assert (3, 2) == (found.generation, found.cut)
+
+    _run(world, body)
+
+
+class LateServer:
+    """Server 1, which answers but cannot restore at first."""
+
+    tries = 0
+
+    async def call(self, request: Any, reply: Any, timeout_s: float) -> Any:
+        """Answer a call."""
+        del timeout_s
+        if isinstance(request, ps.RestoreRequest):
+            self.tries += 1
+            if self.tries == 1:
+                raise TaskLost("not yet")
+        return reply()
+
+
+def test_each_try_is_a_generation(tmp_path: Path) -> None:
+    """A server that restores late, for a try that has failed, must not do so within the next."""
+    world = _world(tmp_path, others=(LateServer(),))
+
+    async def body() -> None:
+        await world.train(SPEC.model_copy(update={"servers": 2}))
+        assert 2 == (await world.register()).generation.number
+
+    _run(world, body)
+
+
+def test_a_run_with_more_servers_than_there_are_can_be_given_up(tmp_path: Path) -> None:
+    """It waits, says so, and names the way out; given up, it is a failed run."""
+    spec = SPEC.model_copy(update={"servers": 2})
+    world = _world(tmp_path)
+    world.runs.create("run-1", spec)
+
+    async def body() -> None:
+        await world.until_ready()
+        while not (problem := (await world.status()).problem):
+            await asyncio.sleep(0)
+        assert "has 2 servers, and there are 1" in problem
+        with pytest.raises(UsageError, match="--abandon"):
+            await world.train()
+        await world.train(abandon=True)
+        await world.work()
+        assert _plain() == (await world.until("done")).sha256
+
+    _run(world, body)
+    outcome = world.runs.outcome("run-1")
+    assert outcome is not None
+    assert "given up" in outcome.problem
+
+
+def test_a_run_in_training_can_be_given_up(tmp_path: Path) -> None:
+    """Another begins in its place."""
+    world = _world(tmp_path)
+
+    async def body() -> None:
+        first = await world.train(SPEC.model_copy(update={"clocks": 9}))
+        await world.work(until=lambda lease: lease.micro_batch.clock == 3)
+        assert first != await world.train(abandon=True)
+        outcome = world.runs.outcome(first)
+        assert outcome is not None
+        assert "given up" in outcome.problem
+        await world.work()
+        assert _plain() == (await world.until("done")).sha256
+
+    _run(world, body)
+
+
+def test_a_server_0_that_was_replaced_leaves_the_run(tmp_path: Path) -> None:
+    """It tells so, and writes no mark: the run is the other's."""
+    world = _world(tmp_path)
+
+    async def body() -> None:
+        run = await world.train()
+        await world.work(until=lambda lease: lease.micro_batch.clock == 1)
+        Runs(open_storage(), f"file://{tmp_path}").claim_generation(run)
+        await world.work()
+        assert "another server 0 carries out" in (await world.until("failed")).problem
+        assert world.runs.outcome(run) is None
+
+    _run(world, body)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        RunSpec(model="waiting:0", clocks=2, micro_batches=1, learning_rate=1e200),
+        RunSpec(model="softmax", clocks=1, micro_batches=1, learning_rate=1e308),
+    ],
+)
+def test_a_model_that_diverges_in_its_last_clock_is_a_failed_run(
+    spec: RunSpec, tmp_path: Path
+) -> None:
+    """Parameters and figures are finite, or there is no model."""
+    world = _world(tmp_path)
+
+    async def body() -> None:
+        await world.train(spec)
+        await world.work()
+        assert "--learning-rate" in (await world.until("failed")).problem
+        assert world.runs.unfinished() is None
+        await world.train()
+
+    _run(world, body)
+
+
+def test_a_refusal_in_other_words_is_malformed(tmp_path: Path) -> None:
+    """A worker cannot say that its gradient is applied."""
+    world = _world(tmp_path)
+
+    async def body() -> None:
+        await world.train()
+        generation = (await world.register()).generation
+        lease = await world.coordinator.lease(
+            ps.LeaseRequest(generation=generation, worker="a", wait_s=0)
+        )
+        push = ps.PushRequest(
+            generation=generation, worker="a", lease=lease.lease, refusal="applied"
+        )
+        push.micro_batch.CopyFrom(lease.micro_batch)
+        assert "malformed" == (await world.coordinator.push(push)).verdict
 
     _run(world, body)
 

@@ -65,18 +65,32 @@ def test_refused_gradients_end_the_run() -> None:
 
 
 def test_a_stale_gradient_does_not_end_the_run() -> None:
-    """Stale parameters say nothing about the model, however often they come."""
+    """Stale parameters say nothing about the model, but of ranges that are not at one version."""
     generation = Generation("run", 1, SPEC)
-    for _ in range(3 * ATTEMPTS):
+    for _ in range(ATTEMPTS - 1):
         generation.end(_push(_granted(generation)), ledger.STALE, 1.0)
-    assert "" == generation.problem
-    assert {ledger.STALE: 3 * ATTEMPTS} == generation.ledger.counts.refused
+    assert not generation.is_lost
+    generation.end(_push(_granted(generation)), ledger.STALE, 1.0)
+    assert ("", True) == (generation.problem, generation.is_lost)
+    assert {ledger.STALE: ATTEMPTS} == generation.ledger.counts.refused
+
+
+def test_a_worker_that_asks_again_gets_its_lease_again() -> None:
+    """The answer with the lease was lost; after its time, or when it is of no use, it is over."""
+    generation = Generation("run", 1, SPEC)
+    lease = _granted(generation)
+    assert lease is generation.grant("a", 1.0)
+    assert 1 == generation.ledger.counts.leased
+    generation.leases.expire(5.0)
+    other = _granted(generation, "b", 5.0)
+    assert lease.task == other.task
+    assert lease is not generation.grant("a", 5.0)
 
 
 def test_the_loss_is_a_clocks_mean() -> None:
     """The loss is told when a clock is complete."""
     generation = Generation("run", 1, SPEC)
-    leases = [_granted(generation) for _ in range(4)]
+    leases = [_granted(generation, worker) for worker in "abcd"]
     for lease, loss in zip(leases, (1.0, 2.0, 3.0, 6.0), strict=True):
         assert generation.loss is None
         generation.end(_push(lease, loss), APPLIED, 1.0)
