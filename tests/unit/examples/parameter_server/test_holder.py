@@ -29,12 +29,12 @@ class SlowOnce(Holder):
     """A range whose first read of the store waits."""
 
     begun = threading.Event()
-    may_end = threading.Event()
+    goes_on = threading.Event()
 
     def _cut(self, *arguments: Any) -> Cut:
         if not self.begun.is_set():
             self.begun.set()
-            assert self.may_end.wait(LIMIT_S)
+            assert self.goes_on.wait(LIMIT_S)
         return super()._cut(*arguments)
 
 
@@ -55,7 +55,7 @@ def test_a_restore_that_is_late_sets_nothing_back(tmp_path: Path) -> None:
         push.micro_batch.SetInParent()
         fill(push, Payload(2410, np.ones(2410)))
         assert "applied" == holder.push(push)
-        holder.may_end.set()
+        holder.goes_on.set()
         with pytest.raises(OldGeneration):
             await late
         assert 1 == holder.version

@@ -29,7 +29,7 @@ def test_a_run_from_its_start_to_its_end() -> None:
         found.expected_workers,
     )
     outcome = Outcome(run="run-1", spec=SPEC, version=2, counts=Counts(), sha256="ab")
-    progress.end(outcome, current)
+    progress.end(outcome, 0.5)
     assert ("done", 2, "ab") == (progress.state, *_of(progress))
     assert not progress.is_busy
 
@@ -58,9 +58,8 @@ def test_a_failed_run_says_why() -> None:
     progress = Progress(0)
     progress.begin("run-1", SPEC)
     progress.trouble("workers", "no worker")
-    current = Generation("run-1", 1, SPEC)
     outcome = Outcome(run="run-1", spec=SPEC, version=1, counts=Counts(), problem="diverged")
-    progress.end(outcome, current)
+    progress.end(outcome, None)
     assert ("failed", "diverged") == (progress.state, progress.status(0, None).problem)
     progress.begin("run-2", SPEC)
     assert "" == progress.status(0, None).problem

@@ -18,7 +18,7 @@ from examples.parameter_server.wire import ps_pb2 as ps
 from examples.parameter_server.wire.calls import OldGeneration
 from examples.parameter_server.wire.client import Peer
 from examples.parameter_server.wire.tensors import packed, payload_of
-from examples.parameter_server.worker import Assignment
+from examples.parameter_server.worker import Assignment, Worker
 from mapreduce.errors import TaskLost
 
 GENERATION = ps.Generation(run="run", number=1)
@@ -214,3 +214,28 @@ def test_what_a_push_left_out_comes_with_the_next(
     _work(server, compression="topk:0.2")
     pushed = [payload_of(push) for push in server.pushes]
     assert [9.0, second] == [each.values[0] for each in pushed]
+
+
+class _Registrar:
+    """Server 0, which tells the run."""
+
+    number = 1
+
+    def call(self, request: Any, reply: Any, timeout_s: float) -> ps.RegisterReply:
+        """Answer a registration."""
+        del request, reply, timeout_s
+        generation = ps.Generation(run="run", number=self.number)
+        return ps.RegisterReply(generation=generation, spec=RunSpec().model_dump_json())
+
+
+def test_a_worker_that_registers_again_keeps_what_it_left_out(model: _Model) -> None:
+    """What compression left out belongs to the generation, not to the connection."""
+    worker, registrar = Worker("w", ("host:1",), "k" * 32), _Registrar()
+    worker._peers = [cast(Peer, registrar)]
+    assert worker._registered()
+    held = worker._assignment
+    assert worker._registered()
+    assert held is worker._assignment
+    registrar.number = 2
+    assert worker._registered()
+    assert held is not worker._assignment
