@@ -1,7 +1,7 @@
 """The digits, and which of their rows make up a micro-batch.
 
-Rows follow from seed, clock and number of the micro-batch alone, never from a worker: whoever
-computes a micro-batch, and however often, reads the same rows.
+Rows follow from seed, clock and number of the micro-batch alone: every worker that computes a
+micro-batch, and every repetition, reads the same rows.
 """
 
 from __future__ import annotations

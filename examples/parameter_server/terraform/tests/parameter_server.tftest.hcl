@@ -150,7 +150,7 @@ run "only_workers_and_the_first_server_call_a_server" {
       "parameter-server-to-parameter-server-1",
       "parameter-server-to-parameter-server-2",
     ])
-    error_message = "Workers call every server, and server 0 the others: nobody else, and nobody calls a worker."
+    error_message = "Workers call every server, and server 0 the others; no other calls a server, and none a worker."
   }
 
   assert {

@@ -28,7 +28,7 @@ def test_the_digits_are_those_of_the_file_split_as_the_data_page_says() -> None:
     assert [row[-1] for row in rest] == training.labels.tolist()
 
 
-def test_nobody_changes_the_digits_for_others() -> None:
+def test_the_digits_cannot_be_changed() -> None:
     """The arrays that all models share are read-only."""
     with pytest.raises(ValueError, match="read-only"):
         load()[0].pixels[0, 0] = 1.0
