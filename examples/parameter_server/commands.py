@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from examples.parameter_server.core.spec import RunSpec, RunStatus
+from examples.parameter_server.folder import findable, locked, server_of
 from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.wire.tokens import check_key
 
-SERVER_FILE: Final = ".server.json"
-LOCK_FILE: Final = ".train.lock"
 WORKERS: Final = 4
 DESCRIBED: Final = {"staleness": "0: BSP; n: SSP, n clocks ahead at most; none: ASP"}
 _TOLD: Final = ("run", "state", "sha256", "evaluation", "version", "generation", "counts")
@@ -196,59 +193,16 @@ def _train(parsed: argparse.Namespace) -> int:
 
     model_named(spec.model)
     signal.signal(signal.SIGTERM, _interrupt)
-    with tempfile.TemporaryDirectory() as folder, _locked(parsed.store):
+    with tempfile.TemporaryDirectory() as folder, locked(parsed.store):
         log = parsed.log or Path(folder) / "log"
         with (
             LocalFleet(parsed.workers or WORKERS, spec.servers, parsed.store, log) as fleet,
-            _findable(parsed.store, fleet.addresses[0], fleet.key),
+            findable(parsed.store, fleet.addresses[0], fleet.key),
         ):
             status = fleet.client.train(spec, _Progress(), abandon=parsed.abandon)
         if parsed.store and status.state == "done":
             _say(f"the cuts and _SUCCESS are in {parsed.store}/training/{status.run}")
         return _told(status, whole=parsed.json)
-
-
-@contextmanager
-def _locked(store: Path | None) -> Iterator[None]:
-    """Make a folder, and keep other commands from training into it.
-
-    Raises:
-        UsageError: it cannot be used, or another command trains into it.
-    """
-    if store is None:
-        yield
-        return
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        file = (store / LOCK_FILE).open("w")
-    except OSError as exc:
-        raise UsageError(f"--store {store} cannot be used: {exc.strerror}") from exc
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise UsageError(
-                f"another `train --store {store}` is under way; wait for its end: "
-                f"python -m examples.parameter_server status --store {store}"
-            ) from exc
-        yield
-
-
-@contextmanager
-def _findable(store: Path | None, address: str, key: str) -> Iterator[None]:
-    """Write where server 0 is to a folder, for `status`, while it is there."""
-    if store is None:
-        yield
-        return
-    place = store / SERVER_FILE
-    place.unlink(missing_ok=True)
-    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it has the key
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"address": address, "key": key}, file)
-    try:
-        yield
-    finally:
-        place.unlink(missing_ok=True)
 
 
 def _status(parsed: argparse.Namespace) -> int:
@@ -271,14 +225,7 @@ def _client(parsed: argparse.Namespace) -> Any:
     from examples.parameter_server.client import Client
 
     if parsed.target == "laptop" and parsed.store is not None:
-        try:
-            found = json.loads((parsed.store / SERVER_FILE).read_bytes())
-            return Client(found["address"], found["key"])
-        except (OSError, ValueError, KeyError) as exc:
-            raise UsageError(
-                f"no `train --store {parsed.store}` is under way on this machine"
-            ) from exc
-
+        return Client(*server_of(parsed.store))
     key = os.environ.get("PS_SIGNING_KEY", "")
     if key:
         check_key(key)

@@ -9,7 +9,6 @@ import pytest
 
 from examples.parameter_server import __main__, commands
 from examples.parameter_server.core.spec import RunSpec, RunStatus
-from mapreduce.errors import UsageError
 
 
 def _spec(*arguments: str) -> RunSpec:
@@ -78,14 +77,6 @@ def test_the_status_of_a_folder_without_a_run_says_so(
     assert "is under way" in capsys.readouterr().err
 
 
-def test_where_the_server_is_is_told_to_its_user_alone(tmp_path: Path) -> None:
-    """The file has the key, and is there for as long as the server."""
-    place = tmp_path / commands.SERVER_FILE
-    with commands._findable(tmp_path, "127.0.0.1:1", "key"):
-        assert 0o600 == place.stat().st_mode & 0o777
-    assert not place.exists()
-
-
 def test_a_failed_run_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
     """The reason is the last line; the document is there all the same."""
     status = RunStatus(state="failed", run="run-1", problem="diverged")
@@ -114,16 +105,6 @@ def test_a_short_key_is_refused_before_a_call(
     monkeypatch.setenv("PS_SIGNING_KEY", "short")
     assert 2 == commands.main(["status", "--target", "aws", "--address", "127.0.0.1:9"])
     assert "openssl rand" in capsys.readouterr().err
-
-
-def test_one_command_at_a_time_trains_into_a_folder(tmp_path: Path) -> None:
-    """The second says so, and leaves the first one's files alone."""
-    with commands._locked(tmp_path), commands._findable(tmp_path, "127.0.0.1:1", "key"):
-        with pytest.raises(UsageError, match="another `train --store"), commands._locked(tmp_path):
-            pass
-        assert (tmp_path / commands.SERVER_FILE).exists()
-    with commands._locked(tmp_path):
-        pass
 
 
 def test_a_package_that_is_missing_is_named(
