@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from driver.forecast.sampling import sample
+from driver.forecast.sampling import sample, task
 from driver.forecast.sampling.messages import SampleAnswer, SampleRequest, figures_of
 from driver.forecast.sampling.sample import (
     SAMPLE_BYTES,
@@ -57,6 +57,7 @@ def sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sampled:
     """Return a function that samples a content with the body of a `map`."""
     monkeypatch.setattr(sample, "_asked", measured)
     monkeypatch.setattr(sample, "BUDGET_S", 600.0)  # a busy machine cuts no sample
+    monkeypatch.setattr(task, "KEYS_S", 600.0)
 
     def run(
         content: bytes, body: str, form: Format = TEXT, split_bytes: int = 1 << 30
