@@ -194,6 +194,23 @@ def _blank_code(page: Path) -> str:
     return re.sub(r"^ *```.*?^ *```$", blank, text, flags=re.MULTILINE | re.DOTALL)
 
 
+PLACEHOLDER = re.compile(
+    r"\b(?:TODO|TBD|FIXME|XXX|[A-Z0-9_]+_(?:TABLE|FIGURES?))\b|<!-- (\w+)[^>]*-->\s*<!-- /\1 -->"
+)
+
+
+@pytest.mark.parametrize("text", ["FAULTS_TABLE", "<!-- faults, by make -->\n\n<!-- /faults -->"])
+def test_no_page_waits_for_its_figures(text: str) -> None:
+    """No page has a placeholder, or markers with nothing between them, such as this text."""
+    assert PLACEHOLDER.search(text)
+    found = [
+        f"{_name(page)}: {each[0]}"
+        for page in PAGES
+        for each in PLACEHOLDER.finditer(page.read_text(encoding="utf-8"))
+    ]
+    assert [] == found
+
+
 @pytest.mark.parametrize("page", pages(ROOT), ids=_name)
 def test_every_block_is_run_or_has_a_reason(page: Path) -> None:
     """Every block is run by `make docs-test`, is output, or says why it is not run."""
