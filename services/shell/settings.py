@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from ipaddress import ip_address
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -118,7 +118,7 @@ class SignedSettings(ServiceSettings):
 S = TypeVar("S", bound=ServiceSettings)
 
 
-def settings_or_exit(kind: type[S], **given: object) -> S:
+def settings_or_exit(kind: type[S], **given: Any) -> S:
     """Return a service's settings from the environment; print each wrong one and exit 2.
 
     Args:
