@@ -1,5 +1,5 @@
 """What the plan of the album service pins beside its outputs: no request is lost in a deployment,
-and nobody reaches more than albums need.
+and the tasks may do no more than albums need.
 """
 
 from __future__ import annotations
