@@ -158,6 +158,20 @@ def test_every_page_is_in_the_navigation_and_in_the_table_of_contents() -> None:
             assert name == "index.md" or name in contents, name
 
 
+def test_every_system_is_on_the_first_pages() -> None:
+    """README.md, docs/index.md and the navigation lead to the page of each folder of examples/."""
+    pages = [
+        (folder.parent / "README.md").relative_to(ROOT).as_posix()
+        for folder in (ROOT / "examples").glob("*/terraform")
+    ]
+    listed = set(_leaves(tomllib.loads(_text("docs/zensical.toml"))["project"]["nav"]))
+    assert pages
+    for page in pages:
+        assert f"]({page})" in _text("README.md")
+        assert f"](../{page})" in _text("docs/index.md")
+        assert f"project/{page}" in listed
+
+
 def _leaves(nav: Any) -> Iterator[str]:
     for each in nav:
         for target in each.values():
