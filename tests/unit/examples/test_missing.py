@@ -25,7 +25,8 @@ def test_a_fresh_clone_says_what_to_run(system: str) -> None:
         check=False,
         timeout=60,
     )
-    assert (1, 1) == (done.returncode, done.stderr.count("\n"))
+    assert done.returncode in (1, 2)
+    assert 1 == done.stderr.count("\n")
     assert "run: make .venv/examples" in done.stderr
 
 
