@@ -34,7 +34,7 @@ if [ ! -f "$settings" ]; then
 fi
 if [ -z "$confirmed" ]; then
     if [ ! -t 0 ]; then
-        echo "this deletes the stack and all its data; to confirm: ./destroy.sh --yes" >&2
+        echo "this deletes the stack and all its data; to confirm: ./destroy.sh${system:+ --system $system} --yes" >&2
         exit 2
     fi
     read -rp "Delete the stack of $settings and all data in its bucket? [y/N] " answer

@@ -28,7 +28,10 @@ LANGUAGES = {
     ".toml": "toml",
     ".txt": "text",
 }
-OUTSIDE = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "terraform/README.md", "books/README.md")
+OUTSIDE = (
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "terraform/README.md", "books/README.md"),
+    *(page.relative_to(ROOT).as_posix() for page in sorted(ROOT.glob("examples/*/README.md"))),
+)
 """Markdown outside of `docs/` that is a page of the site too."""
 
 
@@ -48,6 +51,8 @@ def main() -> int:
             shutil.copy(source, target)
     for name in OUTSIDE:
         _write(f"project/{name}", ROOT / name)
+    for picture in ROOT.glob("examples/*/*.svg"):
+        shutil.copy(picture, PAGES / "project" / picture.relative_to(ROOT))
     shutil.copy(ROOT / "docs" / "zensical.toml", BUILD / "zensical.toml")
     environment = {**os.environ, "NO_COLOR": "1"}
     command = [str(Path(sys.executable).with_name("zensical")), "build", "--strict", "--clean"]

@@ -79,7 +79,8 @@ def settings(
         role: An existing IAM role for everything, e.g. LabRole.
         allow: An address range that may call the services (by default, this machine's public
             address).
-        var: Another of Terraform's variables, NAME=VALUE; the value as JSON, or as a text.
+        var: Another of Terraform's variables, NAME=VALUE; the value as JSON, or as a text. null
+            removes what an earlier deployment set.
     """
     from driver.cloud.terraform import terraform_folder
 
@@ -109,8 +110,10 @@ def _write_settings(
     of = system_of(folder)
     if wanted["mapper_count"] is not None and "mapper_count" not in of.variables:
         raise UsageError(f"--mappers: {of.title} has none; use --var NAME=VALUE")
-    wanted |= _variables(of, more)
+    given = _variables(of, more)
+    wanted |= given
     before, deployed = _before(folder)
+    before = {name: value for name, value in before.items() if given.get(name, "") is not None}
     built_for = str(
         wanted["architecture"]
         or before.get("architecture")
@@ -143,10 +146,18 @@ def _variables(of: System, texts: Texts) -> dict[str, object]:
 
 
 def _parsed(text: str) -> object:
+    """Return a value of `--var`. Terraform makes numbers of texts, but no 1.10 of the number 1.1:
+    a number that JSON would write otherwise stays a text.
+    """
     try:
-        return jsonlib.loads(text)
+        return jsonlib.loads(text, parse_float=str, parse_int=_whole, parse_constant=str)
     except ValueError:
         return text
+
+
+def _whole(text: str) -> int | str:
+    number = int(text)
+    return number if str(number) == text else text
 
 
 @stack.command

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from mapreduce.errors import MapReduceError, UsageError
 
+MOST_CLIENTS = 1000
+
 # Each command imports its own modules: the container has no AWS client.
 
 
@@ -113,8 +115,10 @@ def _load(given: argparse.Namespace) -> int:
         from examples.albums.addresses import TERRAFORM, deployed, look_up
 
         look = look_up(deployed(given.terraform or TERRAFORM))
-    if min(given.requests, given.clients) < 1:
-        raise UsageError("--requests and --clients are at least 1")
+    if given.requests < 1 or not 1 <= given.clients <= MOST_CLIENTS or not given.pause >= 0:
+        raise UsageError(
+            f"--requests is at least 1, --clients 1 to {MOST_CLIENTS}, --pause not below 0"
+        )
     began = time.monotonic()
     with _told_to_end() as ended:
         total = load(

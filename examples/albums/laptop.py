@@ -14,6 +14,7 @@ from examples.albums.service import run
 from examples.albums.settings import AlbumSettings
 from mapreduce.errors import UsageError
 from services.shell.serve import listen
+from services.shell.settings import settings_or_exit
 from services.shell.supervisor import Member, Supervisor
 
 MOST_TASKS = 50
@@ -37,7 +38,9 @@ def run_tasks(tasks: int, port: int, store: Path | None) -> None:
     folder = store or Path(tempfile.mkdtemp(prefix="albums-"))
     try:
         _prepare(folder)
-        settings = AlbumSettings(store=f"file://{folder.resolve()}", log_level="WARNING")
+        settings = settings_or_exit(
+            AlbumSettings, store=f"file://{folder.resolve()}", log_level="WARNING"
+        )
         with ExitStack() as opened:
             sockets = [
                 opened.enter_context(_listening(settings, port + number if port else 0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -94,13 +95,20 @@ def at(urls: Sequence[str]) -> Addresses:
     Raises:
         UsageError: one is not such an address.
     """
-    found = []
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise UsageError(f"{url!r} is not an address; write http://HOST:PORT")
-        found.append(f"http://{parts.netloc}")
+    found = [f"http://{_place(url)}" for url in urls]
     return lambda: found
+
+
+def _place(url: str) -> str:
+    """Return HOST:PORT of a URL that a connection can be made to; raises `UsageError`."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:  # a bracket, a port, or a label of the host's name
+        host, port = b"", None
+    if host and port != 0 and parts.scheme == "http" and re.fullmatch(r"[^\s@]+", parts.netloc):
+        return parts.netloc
+    raise UsageError(f"{url!r} is not an address; write http://HOST:PORT")
 
 
 class Directory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from ipaddress import ip_address
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -118,10 +118,15 @@ class SignedSettings(ServiceSettings):
 S = TypeVar("S", bound=ServiceSettings)
 
 
-def settings_or_exit(kind: type[S]) -> S:
-    """Return a service's settings from the environment; print each wrong one and exit 2."""
+def settings_or_exit(kind: type[S], **given: Any) -> S:
+    """Return a service's settings from the environment; print each wrong one and exit 2.
+
+    Args:
+        kind: of the settings.
+        given: fields that the environment does not decide.
+    """
     try:
-        return kind()
+        return kind(**given)
     except ValidationError as exc:
         refuse_settings(exc, kind)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,10 @@ def measure(
     base: str,
     note: Note,
     *,
+    most_mb: Mapping[str, int] | None = None,
     same: bool = False,
 ) -> None:
-    """Note the sizes of the images.
+    """Note the sizes of the images, and check them.
 
     Args:
         engine: that has built them.
@@ -47,10 +48,11 @@ def measure(
         tag: of all images.
         base: name of the image that they are built on.
         note: of the step.
+        most_mb: by role, how much an image may have above the base image.
         same: whether all must have the same layers.
 
     Raises:
-        StepFailed: they do not.
+        StepFailed: they do not, or one is larger.
     """
     pushed = {name: _pushed(engine, registry, name, tag) for name in repositories}
     base_size = int(engine.docker("image", "inspect", "--format", "{{.Size}}", base))
@@ -65,11 +67,19 @@ def measure(
             f"{len(image.layers)} layers; "
             f"above the base image {_mb(image.size - base_size)} ({_mb(own)} compressed)"
         )
+        check_size(name, image.size - base_size, most_mb or {})
     if not same:
         return
     if len({image.layers for image in pushed.values()}) != 1:
         raise StepFailed("the images are not the same layers")
     note(f"all layers are the same in all {len(pushed)}; only their configuration differs")
+
+
+def check_size(repository: str, above: int, most_mb: Mapping[str, int]) -> None:
+    """Check how much an image has above its base image, in bytes; raises `StepFailed`."""
+    most = most_mb.get(repository.rpartition("/")[2])
+    if most is not None and above > most * 1e6:
+        raise StepFailed(f"{repository} has {_mb(above)} above the base image, and may have {most}")
 
 
 def bills(engine: Engine, repository: Path, registry: str, tag: str, folder: Path) -> str:

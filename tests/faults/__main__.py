@@ -37,6 +37,7 @@ def main() -> int:
     """Read the command line, run the suite; return the exit code."""
     arguments = _arguments()
     if arguments.system:
+        _refuse_others(sys.argv[1:])
         suite_of_system = import_module(f"tests.faults.systems.{arguments.system}")
         return int(suite_of_system.main(arguments.rounds))
     for number in SIGNALS:
@@ -79,6 +80,15 @@ def main() -> int:
     return 1 if bad or any(not line.runs and not line.skipped for line in lines) else 0
 
 
+def _refuse_others(words: list[str]) -> None:
+    """Exit with 2 if there is an option that the suite of a system does not have."""
+    options = [word.partition("=")[0] for word in words if word.startswith("--")]
+    others = [option for option in options if option not in ("--system", "--rounds")]
+    if others:
+        _say(f"{others[0]} is no option of --system: its suite has --rounds alone")
+        sys.exit(2)
+
+
 def _is_bad(row: Row, *, required: bool) -> bool:
     """Return whether a trial fails the suite: a skipped one does only if everything is required."""
     if row.verdict == "skipped":
@@ -87,7 +97,9 @@ def _is_bad(row: Row, *, required: bool) -> bool:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument("--system", choices=SYSTEMS, help="the faults of this example")
     parser.add_argument(
         "--rounds",

@@ -59,6 +59,10 @@ class Checkout:
 
     def run(self, script: str, *arguments: str) -> int:
         """Return the exit code of a script."""
+        return self.done(script, *arguments).returncode
+
+    def done(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Return a script that has ended, with what it wrote."""
         environment = {
             "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
             "CALLS": str(self.folder / "calls"),
@@ -68,9 +72,10 @@ class Checkout:
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            text=True,
             check=False,
             timeout=60,
-        ).returncode
+        )
 
     @property
     def calls(self) -> list[str]:
@@ -202,6 +207,22 @@ def test_a_system_is_destroyed_from_its_own_folder(checkout: Checkout) -> None:
         " ".join(call.split()[:3]) for call in destroyed
     ]
     assert "leftovers in examples/albums/terraform" in checkout.calls
+
+
+@pytest.mark.parametrize("options", [[], ["--system", "albums"], ["--system=albums"]])
+def test_what_confirms_a_destruction_destroys_the_same_system(
+    checkout: Checkout, options: list[str]
+) -> None:
+    """Without a terminal, destroy.sh names the command that deletes this stack, and no other."""
+    assert 0 == checkout.run("deploy.sh", *options)
+    refused = checkout.done("destroy.sh", *options)
+    named = f"./destroy.sh{' --system albums' if options else ''} --yes"
+    assert (2, f"to confirm: {named}\n") == (
+        refused.returncode,
+        refused.stderr[refused.stderr.index("to confirm") :],
+    )
+    assert 0 == checkout.run(*named.removeprefix("./").split())
+    assert 1 == len([call for call in checkout.calls if " destroy " in call])
 
 
 @pytest.mark.parametrize("script", ["deploy.sh", "destroy.sh"])

@@ -12,24 +12,27 @@ STORE, EXTRA = "mapreduce-123456789012-eu-central-1", "other"
 """The stack's bucket and the extra input bucket of the plan."""
 STRANGER = "stranger"
 """A bucket that no policy names."""
-PLAN = "every_option_together"
-TESTS = ("terraform", "test", "-json", "-verbose", "-filter=tests/options.tftest.hcl")
+PLAN = ("options", "every_option_together")
+TESTS = ("terraform", "test", "-json", "-verbose")
 SPLITTER, MAPPER, REDUCER = "splitter", "mapper", "reducer"
 ROLES = (SPLITTER, MAPPER, REDUCER)
 
 
-def planned_resources(shell: Shell) -> dict[str, Any]:
-    """Return the resources of the stack with every option, as options.tftest.hcl plans it.
+def planned_resources(shell: Shell, file: str = PLAN[0], run: str = PLAN[1]) -> dict[str, Any]:
+    """Return the resources that a run of a file of `terraform test` plans, by address.
 
     Args:
         shell: a shell in an initialised root module.
+        file: name of the file in its tests/; by default that of MapReduce's options.
+        run: in the file; by default the stack with every option.
     """
-    out = shell.run(*TESTS, ok=(0, 1)).out  # its assertions are not those of our tests
+    # its assertions are not those of our tests
+    out = shell.run(*TESTS, f"-filter=tests/{file}.tftest.hcl", ok=(0, 1)).out
     for line in out.splitlines():
-        if '"type":"test_plan"' in line and json.loads(line)["@testrun"] == PLAN:
+        if '"type":"test_plan"' in line and json.loads(line)["@testrun"] == run:
             changes = json.loads(line)["test_plan"]["resource_changes"]
             return {change["address"]: change["change"]["after"] for change in changes}
-    raise AssertionError(f"terraform test shows no plan of {PLAN}:\n{out[-2000:]}")
+    raise AssertionError(f"terraform test shows no plan of {run}:\n{out[-2000:]}")
 
 
 def task_policies(planned: dict[str, Any]) -> dict[str, Policy]:

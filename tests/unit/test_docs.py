@@ -158,6 +158,20 @@ def test_every_page_is_in_the_navigation_and_in_the_table_of_contents() -> None:
             assert name == "index.md" or name in contents, name
 
 
+def test_every_system_is_on_the_first_pages() -> None:
+    """README.md, docs/index.md and the navigation lead to the page of each folder of examples/."""
+    pages = [
+        (folder.parent / "README.md").relative_to(ROOT).as_posix()
+        for folder in (ROOT / "examples").glob("*/terraform")
+    ]
+    listed = set(_leaves(tomllib.loads(_text("docs/zensical.toml"))["project"]["nav"]))
+    assert pages
+    for page in pages:
+        assert f"]({page})" in _text("README.md")
+        assert f"](../{page})" in _text("docs/index.md")
+        assert f"project/{page}" in listed
+
+
 def _leaves(nav: Any) -> Iterator[str]:
     for each in nav:
         for target in each.values():
@@ -192,6 +206,23 @@ def _blank_code(page: Path) -> str:
 
     text = page.read_text(encoding="utf-8")
     return re.sub(r"^ *```.*?^ *```$", blank, text, flags=re.MULTILINE | re.DOTALL)
+
+
+PLACEHOLDER = re.compile(
+    r"\b(?:TODO|TBD|FIXME|XXX|[A-Z0-9_]+_(?:TABLE|FIGURES?))\b|<!-- (\w+)[^>]*-->\s*<!-- /\1 -->"
+)
+
+
+@pytest.mark.parametrize("text", ["FAULTS_TABLE", "<!-- faults, by make -->\n\n<!-- /faults -->"])
+def test_no_page_waits_for_its_figures(text: str) -> None:
+    """No page has a placeholder, or markers with nothing between them, such as this text."""
+    assert PLACEHOLDER.search(text)
+    found = [
+        f"{_name(page)}: {each[0]}"
+        for page in PAGES
+        for each in PLACEHOLDER.finditer(page.read_text(encoding="utf-8"))
+    ]
+    assert [] == found
 
 
 @pytest.mark.parametrize("page", pages(ROOT), ids=_name)

@@ -11,9 +11,10 @@ from pathlib import Path
 from tests.unit.sources import tree_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("mapreduce", "services", "driver", "mapreduce_jobs")
+PACKAGES = ("mapreduce", "services", "driver", "mapreduce_jobs", "examples")
+PS, SERVING = "examples/parameter_server/", "examples/serving/"
 ENTRY_POINTS = {
-    "obstore": ("mapreduce/storage/", "driver/cloud/aws.py"),
+    "obstore": ("mapreduce/storage/", "driver/cloud/aws.py", f"{PS}deployed.py"),
     "duckdb": ("mapreduce/check/reference_parquet.py", "mapreduce/formats/parquet"),
     "fsspec": ("mapreduce/formats/parquet",),
     "nanoarrow": ("mapreduce/formats/arrow", "mapreduce/batch.py"),
@@ -29,20 +30,35 @@ ENTRY_POINTS = {
     "jwt": ("mapreduce/wire/tokens.py",),
     "cryptography": ("mapreduce/wire/certificates.py",),
     "regex": ("mapreduce/words.py",),
-    "fastapi": ("services/", "driver/web/"),
+    "fastapi": (
+        *("services/", "driver/web/", "examples/albums/app.py", f"{PS}server.py"),
+        *(f"{SERVING}model/app.py", f"{SERVING}model/service.py", f"{SERVING}router/app.py"),
+    ),
     "uvicorn": (
         *("services/shell/serve.py", "services/shell/http/connections.py"),
         "driver/web/serve.py",
     ),
     "prometheus_client": ("services/shell/metrics.py",),
-    "structlog": ("services/shell/", "services/stage/"),
+    "structlog": ("services/shell/", "services/stage/", "examples/albums/app.py", PS, SERVING),
     "pydantic_settings": ("services/shell/settings.py",),
     "httpx": ("driver/transport/http.py",),
     "cyclopts": ("driver/cli/",),
     "jinja2": ("driver/report/templating.py", "driver/web/pages.py"),
     "rich": ("driver/cli/", "driver/report/"),
-    "boto3": ("driver/cloud/aws.py", "services/guard/watch.py"),
-    "botocore": ("driver/cloud/aws.py", "services/guard/watch.py"),
+    "boto3": (
+        *("driver/cloud/aws.py", "services/guard/watch.py", "examples/deployed.py"),
+        *(f"{PS}deployed.py", f"{SERVING}router/cloud_map.py"),
+    ),
+    "botocore": (
+        *("driver/cloud/aws.py", "services/guard/watch.py", "examples/deployed.py"),
+        f"{SERVING}router/cloud_map.py",
+    ),
+    "grpc": (f"{PS}wire/",),
+    "google": (f"{PS}wire/",),
+    "grpc_tools": (f"{PS}wire/generate.py",),
+    "h11": ("services/shell/http/", f"{SERVING}router/connections.py"),
+    "onnx": (f"{PS}export.py", f"{SERVING}sample.py"),
+    "onnxruntime": (f"{SERVING}model/session.py",),
     "python_terraform": ("driver/cloud/stack.py",),
     "pip": ("driver/packages/pip.py",),
     "pyspark": ("driver/spark/session.py",),
@@ -140,10 +156,12 @@ def test_only_the_command_line_prints() -> None:
     assert [
         place
         for place in printing
-        if not place.startswith(("driver/cli/", "services/shell/settings.py", "examples/"))
+        if not place.startswith(("driver/cli/", "services/shell/settings.py", *PRINTING))
     ] == []
 
 
+PRINTING = (f"{PS}bench.py", f"{PS}commands.py", f"{PS}export.py")
+"""The files of the examples' commands that print."""
 PREFIXES = ("maps", "chunks", "pairs", "reduce", "tasks", "runs", "jobs")
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from driver.cloud.aws import Aws, ClientError, explained
 from driver.cloud.stack import StackIdentity
+from driver.cloud.system import system_of
 from driver.cloud.terraform import BACKEND_FILE
 from driver.program.command_name import COMMAND
 from mapreduce.errors import FleetError, UsageError
@@ -70,13 +71,18 @@ def remote_state(folder: Path) -> RemoteState | None:
             stack=StackIdentity(name=name, region=region),
         )
     except (ValueError, KeyError, TypeError, ValidationError) as exc:
-        raise UsageError(f"{file} names no state of a stack; {_WRITE}") from exc
+        raise UsageError(f"{file} names no state of a stack; {_rewrite(folder)}") from exc
     if (prefix, state) != ("mapreduce", STATE_OBJECT):
-        raise UsageError(f"{file}: the key of {found.url} is another; {_WRITE}")
+        raise UsageError(f"{file}: the key of {found.url} is another; {_rewrite(folder)}")
     return found
 
 
-_WRITE = f"write it again: {COMMAND} stack remote-state BUCKET --name NAME --region REGION"
+def _rewrite(folder: Path) -> str:
+    """Return how to write a folder's file again."""
+    of = system_of(folder)
+    option = "" if of.is_default else f" --system {of.system}"
+    command = f"{COMMAND} stack remote-state BUCKET{option} --name NAME --region REGION"
+    return f"write it again: {command}"
 
 
 def bucket_region(aws: Aws, bucket: str) -> str | None:

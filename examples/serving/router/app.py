@@ -93,17 +93,7 @@ def create_app(settings: RouterSettings, state: State) -> FastAPI:
             "draining": state.draining,
             "version": VERSION,
             "image_tag": settings.image_tag or None,
-            "replicas": [
-                {
-                    "address": str(each.address),
-                    "group": each.group,
-                    "ready": each.readiness.ready,
-                    "ejected": each.record.until > time.monotonic(),
-                    "in_flight": each.in_flight,
-                }
-                for each in replicas
-                if each.readiness.ready or each.readiness.silences
-            ],
+            "replicas": _heard_of(replicas),
         }
 
     @app.get("/metrics", response_class=Response)
@@ -115,6 +105,21 @@ def create_app(settings: RouterSettings, state: State) -> FastAPI:
     # first: nearly every request is one of these
     app.router.routes.insert(0, Route("/v2{rest:path}", endpoint))
     return app
+
+
+def _heard_of(replicas: Replicas) -> list[dict[str, object]]:
+    """Return the state of each replica that has answered, or ought to."""
+    return [
+        {
+            "address": str(each.address),
+            "group": each.group,
+            "ready": each.readiness.ready,
+            "ejected": each.record.until > time.monotonic(),
+            "in_flight": each.in_flight,
+        }
+        for each in replicas
+        if each.readiness.ready or each.readiness.silences
+    ]
 
 
 def trust_of(settings: RouterSettings) -> Trust | None:

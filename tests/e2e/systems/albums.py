@@ -23,6 +23,10 @@ TASKS = 3
 STORM = 50
 REQUESTS = 2000
 LONGEST_S = 3600
+MOST_MB = {ROLE: 62}
+"""What the image may have above its base image."""
+MOST_SOURCE_KB = 2000
+"""The project's code and byte code: `mapreduce` is there whole, because its front imports it."""
 # the emulator, unlike ECS, stops an old task before the new one answers
 SYSTEM = example("albums", environment={"ALBUMS_LINGER_S": "15"})
 BLUE_TRAIN = (
@@ -47,9 +51,14 @@ def _look(log: Log, proof: Proof) -> None:
     made = proof.stack
     with log.step("image: size", vital=False) as note:
         names = [f"{made.name}/{ROLE}"]
-        images.measure(made.engine, proof.cloud.registry, names, made.image_tag, proof.base, note)
+        images.measure(
+            *(made.engine, proof.cloud.registry, names, made.image_tag, proof.base, note),
+            most_mb=MOST_MB,
+        )
         size = made.python_in(made.boxes(ROLE)[0], _SIZES).out.split()
         note(f"of that, /app/src {size[0]} kB, and its byte code {size[1]} kB")
+        if sum(map(int, size)) > MOST_SOURCE_KB:
+            raise StepFailed(f"the project's own part may have {MOST_SOURCE_KB} kB")
 
 
 _SIZES = """

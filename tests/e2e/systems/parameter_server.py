@@ -31,6 +31,8 @@ LEAST_ACCURACY = 0.97
 RECOVERY_S = 30.0
 CUT_EVERY = 20
 TRAINING_S = 600.0
+MOST_MB = {"parameter-server": 150}
+"""What the image may have above its base image."""
 # a model that sleeps, for a run that lasts while Terraform works: its bits do not depend on the
 # length of its steps
 SLOW = ("--model", "waiting:0.1", "--clocks", "300", "--micro-batches", "8")
@@ -57,7 +59,10 @@ def _look(log: Log, proof: Proof) -> None:
     made = proof.stack
     with log.step("image: size", vital=False) as note:
         names = [f"{made.name}/{SERVER}"]
-        images.measure(made.engine, proof.cloud.registry, names, made.image_tag, proof.base, note)
+        images.measure(
+            *(made.engine, proof.cloud.registry, names, made.image_tag, proof.base, note),
+            most_mb=MOST_MB,
+        )
     with log.step(f"a worker resolves {SERVER}.{made.name}.local", vital=False) as note:
         if not made.engine.own:
             not_looked_at(note)

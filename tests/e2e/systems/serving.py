@@ -33,6 +33,8 @@ ROUTER, MODEL, CANARY = "router", "model", "canary"
 CONTAINERS = 2
 """Of a model task."""
 LEAST_REQUESTS = 5000
+MOST_MB = {"router": 56, "model": 200}
+"""What an image may have above its base image."""
 BROKEN_S = 240.0
 """How long a rollout that cannot succeed may take until it has gone back."""
 SYSTEM = replace(
@@ -81,7 +83,10 @@ def _look(log: Log, proof: Proof) -> None:
     made = proof.stack
     with log.step("images: sizes", vital=False) as note:
         names = [f"{made.name}/{role}" for role in (ROUTER, MODEL)]
-        images.measure(made.engine, proof.cloud.registry, names, made.image_tag, proof.base, note)
+        images.measure(
+            *(made.engine, proof.cloud.registry, names, made.image_tag, proof.base, note),
+            most_mb=MOST_MB,
+        )
 
 
 def _ask(log: Log, proof: Proof) -> None:

@@ -31,7 +31,9 @@ memory = 512
 count_variable = "album_count"
 url = "http://{address}:{port}/albums"
 """
-VARIABLES = 'variable "album_count" {}\nvariable "region" {}\nvariable "tags" {}\n'
+VARIABLES = "".join(
+    f'variable "{name}" {{}}\n' for name in ("album_count", "region", "tags", "version")
+)
 
 
 @pytest.fixture
@@ -77,6 +79,45 @@ def test_settings_of_a_system_are_beside_its_terraform(command: Command, albums:
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("1.10", "1.10"),
+        ("1.0", "1.0"),
+        ("1e3", "1e3"),
+        ("-0", "-0"),
+        ("007", "007"),
+        ("NaN", "NaN"),
+        ("true", True),
+        ('"3"', "3"),
+        ("[1, 1.10]", [1, "1.10"]),
+        ('{"a": 2.50}', {"a": "2.50"}),
+        ("", ""),
+        ("v1", "v1"),
+    ],
+)
+def test_a_value_reaches_terraform_as_it_is_written(
+    command: Command, albums: Path, text: str, value: object
+) -> None:
+    """A version 1.10 does not become the number 1.1; Terraform makes numbers of texts."""
+    assert 0 == _settings(command, "--var", f"version={text}").code
+    written = json.loads((albums / "deploy.next.tfvars.json").read_text())
+    assert repr(value) == repr(written["version"])  # 1 and true are no equals
+
+
+def test_null_removes_a_setting(command: Command, albums: Path) -> None:
+    """What an earlier deployment has set stays until --var NAME=null; then the default holds."""
+    written = albums / "deploy.next.tfvars.json"
+    assert 0 == _settings(command, "--var", "version=2", "--var", "album_count=3").code
+    assert 0 == _settings(command, "--var", "version=null", "--allow", "192.0.2.1/32").code
+    found = json.loads(written.read_text())
+    assert ("version" in found, found["album_count"]) == (False, 3)
+    assert 0 == _settings(command, "--var", "version=null").code
+    assert ["192.0.2.1/32"] == json.loads(written.read_text())["allowed_cidrs"]
+
+
+@pytest.mark.parametrize(
     ("options", "why"),
     [
         (["--mappers", "3"], "--mappers: Albums has none; use --var NAME=VALUE"),
@@ -110,6 +151,9 @@ def test_a_step_without_settings_names_the_systems_command(command: Command, alb
     assert (2, True) == (said.code, "./deploy.sh --system albums writes it" in said.err)
     said = command("stack", "wait", "--system", "albums")
     assert (3, True) == (said.code, "run ./deploy.sh --system albums" in said.err)
+    (albums / "backend_override.tf.json").write_text("{}")
+    said = command("stack", "settings", "--system", "albums")
+    assert (2, True) == (said.code, "remote-state BUCKET --system albums --name" in said.err)
 
 
 def test_leftovers_are_those_of_the_systems_services(

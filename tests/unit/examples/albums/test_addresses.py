@@ -1,140 +1,24 @@
-"""Where the tasks of a deployed stack answer."""
+"""Where the tasks of the deployed album service answer."""
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
 
+from examples import deployed as stacks
 from examples.albums import addresses
 from examples.albums.addresses import Deployed, deployed, look_up
-from mapreduce.errors import FleetError, UsageError
+from mapreduce.errors import UsageError
 
-OUTPUTS = {
-    "region": "eu-central-1",
-    "cluster": "albums",
-    "services": {"albums": {"service_name": "albums", "port": 8080, "cpu": 256}},
-    "load_balancer_url": None,
-    "bucket": "b",
-}
-STACK = Deployed.model_validate(OUTPUTS)
+STACK = Deployed.model_validate({"region": "eu-central-1", "cluster": "albums", "services": {}})
 
 
-class _Aws:
-    """ECS and EC2 with some tasks: their state, and the addresses of their interfaces."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *tasks: tuple[str, str, str]) -> None:
-        self.tasks = tasks
-        self.batches: list[int] = []
-        self.refuses = False
-        self.names_interfaces = True
-        monkeypatch.setattr(boto3, "Session", lambda region_name: self._session(region_name))
-
-    def _session(self, region: str) -> Any:
-        assert region == STACK.region
-        return self
-
-    def client(self, name: str) -> Any:
-        """Return itself as a client."""
-        assert name in ("ecs", "ec2")
-        return self
-
-    def get_paginator(self, name: str) -> Any:
-        """Return itself as a paginator."""
-        assert name == "list_tasks"
-        return self
-
-    def paginate(self, **asked: str) -> list[dict[str, Any]]:
-        """Return the tasks in two pages."""
-        assert asked == {"cluster": "albums", "serviceName": "albums", "desiredStatus": "RUNNING"}
-        if self.refuses:
-            raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListTasks")
-        arns = [str(number) for number in range(len(self.tasks))]
-        return [{"taskArns": arns[:1]}, {"taskArns": arns[1:]}]
-
-    def describe_tasks(self, *, cluster: str, tasks: list[str]) -> dict[str, Any]:
-        """Return tasks."""
-        assert cluster == "albums"
-        self.batches.append(len(tasks))
-        return {"tasks": [self._task(int(number)) for number in tasks]}
-
-    def _task(self, number: int) -> dict[str, Any]:
-        state, _, private = self.tasks[number]
-        details = [
-            {"name": "subnetId", "value": "subnet-1"},
-            *(
-                [{"name": "networkInterfaceId", "value": f"eni-{number}"}]
-                if self.names_interfaces
-                else []
-            ),
-            *([{"name": "privateIPv4Address", "value": private}] if private else []),
-        ]
-        return {"lastStatus": state, "attachments": [{"details": details}]}
-
-    def describe_network_interfaces(self, *, Filters: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the interfaces that exist."""
-        found = []
-        for name in Filters[0]["Values"]:
-            public = self.tasks[int(name.removeprefix("eni-"))][1]
-            found.append(
-                {
-                    "NetworkInterfaceId": name,
-                    **({"Association": {"PublicIp": public}} if public else {}),
-                }
-            )
-        return {"NetworkInterfaces": found}
-
-
-def test_running_tasks_are_listed_by_their_public_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task that starts or stops is left out; one without a public address has its private one."""
-    _Aws(
-        monkeypatch,
-        ("RUNNING", "198.51.100.9", "10.0.0.9"),
-        ("PROVISIONING", "", ""),
-        ("DEACTIVATING", "198.51.100.7", ""),
-        ("RUNNING", "198.51.100.8", ""),
-        ("RUNNING", "", "10.0.0.4"),
-        ("RUNNING", "", ""),
-    )
-    found = ["http://10.0.0.4:8080", "http://198.51.100.8:8080", "http://198.51.100.9:8080"]
-    assert look_up(STACK)() == found
-
-
-def test_tasks_without_an_interface_are_listed_by_their_private_address(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Several tasks whose interface is not named each have their address."""
-    aws = _Aws(monkeypatch, ("RUNNING", "", "10.0.0.4"), ("RUNNING", "", "10.0.0.5"))
-    aws.names_interfaces = False
-    assert look_up(STACK)() == ["http://10.0.0.4:8080", "http://10.0.0.5:8080"]
-
-
-def test_many_tasks_are_described_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call takes 100 tasks at most."""
-    aws = _Aws(monkeypatch, *[("RUNNING", f"198.51.100.{n}", "") for n in range(150)])
-    assert len(look_up(STACK)()) == 150
-    assert aws.batches == [100, 50]
-
-
-def test_no_task_is_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stopped service has no addresses."""
-    aws = _Aws(monkeypatch)
-    assert look_up(STACK)() == []
-    assert aws.batches == []
-
-
-def test_a_refusal_of_aws_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of AWS's client has cause and place."""
-    aws = _Aws(monkeypatch)
-    aws.refuses = True
-    with pytest.raises(FleetError, match="cluster albums in eu-central-1.*AccessDenied"):
-        look_up(STACK)()
+def test_each_task_has_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The addresses are those of the one service."""
+    monkeypatch.setattr(stacks, "look_up", lambda _, role: lambda: [f"{role}:1"])
+    assert look_up(STACK)() == ["http://albums:1"]
 
 
 def test_a_load_balancer_is_the_one_address() -> None:
@@ -143,48 +27,10 @@ def test_a_load_balancer_is_the_one_address() -> None:
     assert look_up(stack)() == ["http://lb"]
 
 
-def _terraform(
-    monkeypatch: pytest.MonkeyPatch, outputs: object = None, *, raises: Exception | None = None
-) -> None:
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        assert command == ["terraform", "-chdir=/root", "output", "-json"]
-        if raises is not None:
-            raise raises
-        return subprocess.CompletedProcess(command, 0, json.dumps(outputs), "")
-
-    monkeypatch.setattr(subprocess, "run", run)
-
-
-def test_the_stack_is_read_from_terraforms_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs that no address needs are ignored; Terraform leaves out those that are null."""
-    given = {name: {"value": value} for name, value in OUTPUTS.items() if value is not None}
-    _terraform(monkeypatch, given)
-    assert deployed(Path("/root")) == STACK
-    _terraform(monkeypatch, given | {"load_balancer_url": {"value": "http://lb"}})
-    assert deployed(Path("/root")).load_balancer_url == "http://lb"
-
-
-@pytest.mark.parametrize("outputs", [{}, {"region": {"value": "eu-central-1"}}])
-def test_no_deployed_stack(monkeypatch: pytest.MonkeyPatch, outputs: object) -> None:
-    """The message says how to deploy one."""
-    _terraform(monkeypatch, outputs)
-    with pytest.raises(UsageError, match=r"deploy it: \./deploy.sh --system albums"):
-        deployed(Path("/root"))
-
-
-@pytest.mark.parametrize(
-    ("raises", "said"),
-    [
-        (FileNotFoundError("terraform"), "terraform is not on PATH"),
-        (subprocess.CalledProcessError(1, "t", stderr="no state"), "failed: no state"),
-        (subprocess.TimeoutExpired("t", 60), "timed out"),
-    ],
-)
-def test_terraform_fails(monkeypatch: pytest.MonkeyPatch, raises: Exception, said: str) -> None:
-    """Each failure is one error with its cause."""
-    _terraform(monkeypatch, raises=raises)
-    with pytest.raises(UsageError, match=said):
-        deployed(Path("/root"))
+def test_a_folder_without_a_stack_is_refused(tmp_path: Path) -> None:
+    """The message says how to deploy the album service."""
+    with pytest.raises(UsageError, match=r"deploy\.sh --system albums"):
+        deployed(tmp_path)
 
 
 def test_terraform_has_the_outputs_that_are_read() -> None:

@@ -151,7 +151,22 @@ def test_each_client_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8080", "https://a:1", "http://", "albums"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8080",
+        "https://a:1",
+        "http://",
+        "albums",
+        "http://127.0.0.1:80a",
+        "http://[::1",
+        "http://a:65536",
+        "http://a:0",
+        "http://a..b:80",
+        "http://a b:80",
+        "http://me@a:80",
+    ],
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     """The message shows the form of an address."""
     with pytest.raises(UsageError, match="write http://HOST:PORT"):

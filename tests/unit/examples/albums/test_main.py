@@ -76,7 +76,11 @@ def test_load_finds_the_stack_by_itself(monkeypatch: pytest.MonkeyPatch, found: 
     ("arguments", "said"),
     [
         (["load", "--urls", "a:1"], "write http://HOST:PORT"),
-        (["load", "--urls", "http://a:1", "--clients", "0"], "at least 1"),
+        (["load", "--urls", "http://a:1", "--clients", "0"], "--clients 1 to 1000"),
+        (["load", "--urls", "http://a:1", "--clients", "1001"], "--clients 1 to 1000"),
+        (["load", "--urls", "http://a:1", "--requests", "0"], "at least 1"),
+        (["load", "--urls", "http://a:1", "--pause", "-1"], "--pause not below 0"),
+        (["load", "--urls", "http://a:1", "--pause", "nan"], "--pause not below 0"),
         (["--tasks", "0"], "run 1 to 50 tasks"),
         (["--port", "65536"], "choose 1 to 65535"),
         (["--port", "65534", "--tasks", "3"], "choose 1 to 65533"),
@@ -93,6 +97,16 @@ def test_a_wrong_option_is_one_line(
     assert line.startswith("error: ")
     assert said in line
     assert line.count("\n") == 1
+
+
+def test_a_wrong_variable_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a laptop too, a setting that cannot be read is named, and no task starts."""
+    monkeypatch.setenv("ALBUMS_DRAIN_S", "x")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--port", "0"])
+    assert capsys.readouterr().err.startswith("ALBUMS_DRAIN_S: Input should be a valid number")
 
 
 def test_a_failure_of_aws_has_its_exit_code(

@@ -38,8 +38,8 @@ def test_each_option_reaches_the_run() -> None:
         (["train", "--workers", "0"], "from 1 on"),
         (["train", "--clocks", "0"], "--clocks: "),
         (["train", "--model", "resnet"], "there is no model"),
-        (["train", "--target", "aws"], "terraform is not on PATH"),
-        (["status", "--target", "aws"], "terraform is not on PATH"),
+        (["train", "--target", "aws"], "run ./deploy.sh --system parameter_server"),
+        (["status", "--target", "aws"], "run ./deploy.sh --system parameter_server"),
         (["status"], "--store FOLDER"),
         (["train", "--store", "s3://bucket"], "is no folder"),
         (["train", "--address", "host:1"], "add --target aws"),
@@ -56,11 +56,10 @@ def test_a_wrong_command_exits_2_and_says_why(
     words: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
     """Before any process is started."""
     monkeypatch.delenv("PS_SIGNING_KEY", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("examples.deployed._STATES", ())  # also where a stack is deployed
     try:
         code = commands.main(arguments)
     except SystemExit as stopped:

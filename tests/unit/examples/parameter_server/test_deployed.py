@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from examples.parameter_server.deployed import Stack, deployed, server_address, signing_key
+from examples.parameter_server.deployed import (
+    Stack,
+    credentials,
+    deployed,
+    server_address,
+    signing_key,
+)
 from mapreduce.errors import FleetError, UsageError
 
 STACK = Stack.model_validate(
@@ -48,17 +54,21 @@ class _Aws:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, name)
         return answer
 
-    def list_tasks(self, **asked: Any) -> dict[str, Any]:
-        return self._answer(
-            "list_tasks", asked, {"taskArns": [f"t{n}" for n in range(len(self.tasks))]}
-        )
+    def get_paginator(self, name: str) -> Any:
+        assert name == "list_tasks"
+        return self
+
+    def paginate(self, **asked: Any) -> list[dict[str, Any]]:
+        arns = [f"t{n}" for n in range(len(self.tasks))]
+        return [self._answer("list_tasks", asked, {"taskArns": arns})]
 
     def describe_tasks(self, **asked: Any) -> dict[str, Any]:
         return self._answer("describe_tasks", asked, {"tasks": self.tasks})
 
     def describe_network_interfaces(self, **asked: Any) -> dict[str, Any]:
         found = {"Association": {"PublicIp": self.public}} if self.public else {}
-        return self._answer("eni", asked, {"NetworkInterfaces": [found]})
+        interface = {"NetworkInterfaceId": "eni-1", **found}
+        return self._answer("eni", asked, {"NetworkInterfaces": [interface]})
 
     def get_parameter(self, **asked: Any) -> dict[str, Any]:
         return self._answer("get_parameter", asked, {"Parameter": {"Value": "secret"}})
@@ -109,15 +119,16 @@ def test_the_key_comes_decrypted_from_its_parameter() -> None:
     assert [("get_parameter", {"Name": "/ps/key", "WithDecryption": True})] == aws.asked
 
 
-@pytest.mark.parametrize("out", ["", "{}", '{"region": {"value": "x"}}', '{"region": 1}'])
-def test_a_folder_without_a_stack_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
-) -> None:
+def test_a_folder_without_a_stack_is_refused(tmp_path: Path) -> None:
     """The message says how to deploy one."""
-
-    class Done:
-        stdout = out
-
-    monkeypatch.setattr("subprocess.run", lambda *_, **__: Done())
     with pytest.raises(UsageError, match=r"deploy\.sh --system parameter_server"):
         deployed(tmp_path)
+
+
+def test_a_profile_that_does_not_exist_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the key nor the credentials end with AWS's stack trace."""
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    with pytest.raises(FleetError, match=r"signing key cannot be read.*\(nope\)"):
+        signing_key(STACK)
+    with pytest.raises(FleetError, match=r"credentials cannot be read.*\(nope\)"):
+        credentials()
