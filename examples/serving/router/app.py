@@ -164,6 +164,7 @@ class Endpoint:
         self._state = state
         self._settings = settings
         self._held_bytes = 0
+        metrics.registry.gauge("body_bytes", "Request bodies in memory", lambda: self._held_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""

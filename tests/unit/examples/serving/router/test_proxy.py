@@ -45,7 +45,7 @@ class World:
     """
 
     def __init__(self, *replies: Reply, canary: Reply = None, **settings: Any) -> None:
-        given = {"models": "", "signing_key": KEY}
+        given: dict[str, Any] = {"models": "", "signing_key": KEY}
         given |= {"canary_percent": 100 if canary else 0} | settings
         self.settings = RouterSettings(**given)
         self.sent: list[tuple[str, Request]] = []
