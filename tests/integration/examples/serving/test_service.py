@@ -137,6 +137,25 @@ def test_a_canary_of_another_version(stack: ExitStack, store: str) -> None:
     assert json.loads(ask(router.address, "POST", path, BODY)[1])["model_version"] == "1"
 
 
+def test_containers_that_do_not_become_ready_end_the_command(tmp_path: Path) -> None:
+    """The command says so, shows the log's end, and exits 1; no process is left."""
+    code = (
+        "import sys; from examples.serving import __main__, laptop;"
+        "laptop.READY_S = 0.01; sys.exit(__main__.main(sys.argv[1:]))"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+    command = [sys.executable, "-c", code, "--machines", "1", "--containers", "1", "--port", port]
+    log = tmp_path / "run.log"
+    (tmp_path / "example.json").write_text("mine")
+    ended = subprocess.run(
+        [*command, "--log", str(log)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "only 0 of 1 containers are ready after 0.01 s" in ended.stdout
+    assert (tmp_path / "example.json").read_text() == "mine"
+
+
 def test_the_command_of_a_laptop(tmp_path: Path) -> None:
     """One command starts everything and says what to do; Ctrl-C ends every process."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
