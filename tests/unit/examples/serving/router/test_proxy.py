@@ -78,6 +78,7 @@ class World:
     def _sender(self, replica: Replica, reply: Reply) -> Callable[[Request], Any]:
         async def send(request: Request) -> Answer:
             self.sent.append((str(replica.address), request))
+            await asyncio.sleep(0)  # others are in flight at the same time
             if isinstance(reply, Exception):
                 raise reply
             return reply or await self._never(request)
