@@ -73,6 +73,7 @@ def test_the_first_lines_tell_what_to_do() -> None:
     text = announcement(OPTIONS, Path("/l/serving.log"), Path("/l/example.json"))
     assert "2 machines x 2 containers" in text
     assert "curl -i http://127.0.0.1:8080/v2/models/digits/infer -d @/l/example.json" in text
+    assert "python -m examples.serving load --port 8080 --name digits\n" in text
     assert text.endswith("Ctrl-C stops everything\n")
 
 
