@@ -6,7 +6,9 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 from examples.serving import ask, laptop
 from examples.serving.router.decisions.policy import POLICIES
@@ -14,6 +16,27 @@ from mapreduce.errors import MapReduceError, UsageError
 
 COMMANDS = ("run", "put", "load", "bench")
 MOST_PROCESSES = 64
+Number = TypeVar("Number", int, float)
+
+
+def _between(least: Number, most: Number) -> Callable[[str], Number]:
+    """Return the type of an option that is a number of a range."""
+
+    def number(text: str) -> Number:
+        found = type(least)(text)
+        if not least <= found <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not {least:g} to {most:g}")
+        return found
+
+    return number
+
+
+_COUNT = _between(1, 10_000_000)
+_PORT = _between(1, 65535)
+_PERCENT = _between(0.0, 100.0)
+_WAIT = _between(0.0, 60_000.0)
+_RATE = _between(0.001, 100_000.0)
+_FACTOR = _between(0.01, 1000.0)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,6 +50,9 @@ def main(arguments: Sequence[str]) -> int:
     except MapReduceError as exc:
         sys.stderr.write(f"error: {exc}\n")
         return exc.exit_code
+    except ModuleNotFoundError as exc:
+        sys.stderr.write(f"error: {exc}; install what the examples need: make .venv/examples\n")
+        return UsageError.exit_code
     except KeyboardInterrupt:
         return 130
 
@@ -41,10 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     put.set_defaults(command=_put)
     load = commands.add_parser("load", help="send requests at random times, and print a table")
     load.add_argument("--host", default=laptop.LOOPBACK)
-    load.add_argument("--port", type=int, default=8080)
+    load.add_argument("--port", type=_PORT, default=8080)
     load.add_argument("--name", default="digits", help="the model's name")
-    load.add_argument("--requests", type=_positive, default=1000)
-    load.add_argument("--rate", type=float, default=100.0, help="requests a second, on average")
+    load.add_argument("--requests", type=_COUNT, default=1000)
+    load.add_argument("--rate", type=_RATE, default=100.0, help="requests a second, on average")
     load.add_argument("--seed", type=int, default=1, help="of the times and the numbers")
     load.set_defaults(command=_load)
     bench = commands.add_parser("bench", help="measure, and print ratios")
@@ -53,16 +79,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
-    run.add_argument("--machines", type=_positive, default=3)
-    run.add_argument("--containers", type=_positive, default=2, help="of each machine")
-    run.add_argument("--port", type=int, default=8080, help="of the router")
+    run.add_argument("--machines", type=_COUNT, default=3)
+    run.add_argument("--containers", type=_COUNT, default=2, help="of each machine")
+    run.add_argument("--port", type=_PORT, default=8080, help="of the router")
     run.add_argument("--store", help="a folder or URL that has the model; default: a small model")
     _add_model(run)
     run.add_argument("--canary", metavar="VERSION", help="another version, on one more machine")
-    run.add_argument("--percent", type=float, default=10.0, help="the canary's share")
+    run.add_argument("--percent", type=_PERCENT, default=10.0, help="the canary's share")
     run.add_argument("--shadow", action="store_true", help="the canary gets copies, unseen")
     run.add_argument("--policy", choices=sorted(POLICIES), default="least")
-    run.add_argument("--slow-ms", type=float, default=0.0, help="slows the first container down")
+    run.add_argument("--slow-ms", type=_WAIT, default=0.0, help="slows the first container down")
     run.add_argument("--log", type=Path, help="a file for the logs of all processes")
     run.set_defaults(command=_run)
 
@@ -77,22 +103,27 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     from examples.serving.bench.suite import NAMES
 
     bench.add_argument("--only", choices=NAMES, action="append", help="by default all")
-    bench.add_argument("--requests", type=_positive, default=10_000, help="of each way compared")
+    bench.add_argument("--requests", type=_COUNT, default=10_000, help="of each way compared")
     bench.add_argument(
-        "--slower", type=float, default=1.0, help="a factor on waits, on a machine with other work"
+        "--slower",
+        type=_FACTOR,
+        default=1.0,
+        help="a factor on waits, for a busy machine",
     )
     bench.set_defaults(command=_bench)
 
 
 def _run(given: argparse.Namespace) -> int:
+    if find_spec("onnxruntime") is None:
+        raise ModuleNotFoundError("No module named 'onnxruntime'")
     extra = given.canary is not None
     if (given.machines + extra) * given.containers > MOST_PROCESSES:
         raise UsageError(f"that is more than {MOST_PROCESSES} containers; use fewer --machines")
     with tempfile.TemporaryDirectory(prefix="serving-") as folder:
-        store = laptop.store_url(given.store or folder)
-        if given.model or not given.store:
+        store = laptop.store_url(folder if given.store is None else given.store)
+        if given.model or given.store is None:
             laptop.fill(store, given.name, given.version, given.model)
-        if extra and not given.store:
+        if extra and given.store is None:
             laptop.fill(store, given.name, given.canary, given.model)
         for version in (given.version, *([given.canary] if extra else [])):
             laptop.check_has(store, given.name, version)
@@ -110,8 +141,7 @@ def _run(given: argparse.Namespace) -> int:
             policy=given.policy,
             slow_ms=given.slow_ms,
         )
-        laptop.run(options, log)
-    return 0
+        return laptop.run(options, log, Path(folder) / "example.json")
 
 
 def _put(given: argparse.Namespace) -> int:
@@ -122,8 +152,6 @@ def _put(given: argparse.Namespace) -> int:
 
 
 def _load(given: argparse.Namespace) -> int:
-    if given.rate <= 0:
-        raise UsageError("--rate is the number of requests a second, more than 0")
     summary = ask.load(
         ask.Target(given.host, given.port, given.name), given.requests, given.rate, given.seed
     )
@@ -135,13 +163,6 @@ def _bench(given: argparse.Namespace) -> int:
     from examples.serving.bench.suite import run
 
     return run(given.only, given.requests, given.slower)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 if __name__ == "__main__":

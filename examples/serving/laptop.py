@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import mmap
 import os
 import random
+import signal
 import socket
 import sys
 import time
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from examples.serving.ask import Target, body_of, metadata_of
+from examples.serving.model_store import ModelRefused, read_model
 from examples.serving.wire import infer_path, manifest_url, model_path
 from mapreduce.errors import ObjectMissing, UsageError
 from mapreduce.storage import open_storage
@@ -27,6 +30,7 @@ from services.shell.supervisor import Member, Supervisor, program
 LOOPBACK = "127.0.0.1"
 READY_S = 60.0
 POLL_S = 0.1
+LOG_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,21 @@ def fill(store: str, name: str, version: str, file: Path | None) -> None:
         file: an ONNX file; None for the small model, which is trained first.
 
     Raises:
-        UsageError: the file cannot be read, or the version exists with other bytes.
+        UsageError: the file cannot be read or served, or the version exists with other bytes.
     """
     # numpy, and for the small model onnx: neither is needed to ask for help
+    from examples.serving.model.session import load_model
     from examples.serving.sample import put
 
     try:
         model = file.read_bytes() if file else None
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}; name an ONNX file") from exc
+    if model is not None:
+        try:
+            load_model(model)
+        except ModelRefused as exc:
+            raise UsageError(f"{file} cannot be served: {exc}") from exc
     put(open_storage(), store, name, version, model)
 
 
@@ -85,18 +95,27 @@ def check_has(store: str, name: str, version: str) -> None:
 
     Raises:
         UsageError: it has not.
+        ModelRefused: what it has is damaged.
     """
+    storage = open_storage()
     try:
-        open_storage().head(manifest_url(store, name, version))
+        storage.head(manifest_url(store, name, version))
     except ObjectMissing as exc:
         raise UsageError(
             f"{store} has no version {version} of the model {name}; put one: "
             f"python -m examples.serving put --store {store} --name {name} --version {version}"
         ) from exc
+    read_model(storage, store, name, version)
 
 
 def store_url(given: str) -> str:
-    """Return the URL of a store that is given as a URL or a folder."""
+    """Return the URL of a store that is given as a URL or a folder.
+
+    Raises:
+        UsageError: it is empty, as of a variable that is not set.
+    """
+    if not given.strip():
+        raise UsageError("--store is empty; write s3://BUCKET, or a folder")
     return given.rstrip("/") if "://" in given else Path(given).resolve().as_uri()
 
 
@@ -124,12 +143,16 @@ def members_of(options: Options, ports: Sequence[int], key: str) -> list[Member]
     return [*members, program("router", _command("router"), _router(options, ports, key))]
 
 
-def run(options: Options, log: Path) -> None:
+def run(options: Options, log: Path, example: Path) -> int:
     """Run until a signal; print the address and an example when all containers are ready.
 
     Args:
         options: what runs.
         log: a file for the processes' logs.
+        example: a file for a request.
+
+    Returns:
+        1 if they are not ready in time, which ends all of them.
 
     Raises:
         UsageError: the router's port is taken.
@@ -143,11 +166,21 @@ def run(options: Options, log: Path) -> None:
     with log.open("ab") as file:
         os.dup2(file.fileno(), 2)
         os.dup2(file.fileno(), 1)
-    teller = Member(
-        "announcement", (announced,), lambda lifeline: _announce(options, count, log, announced)
-    )
+    failed = mmap.mmap(-1, 1)  # shared with the forked process
+
+    def announce(_: int) -> None:
+        is_ready, text = _awaited(options, count, log, example)
+        os.write(announced, text.encode())
+        if not is_ready:
+            failed[0] = 1
+            os.kill(os.getppid(), signal.SIGTERM)
+        while True:  # an end would be a new start
+            time.sleep(READY_S)
+
+    teller = Member("announcement", (announced,), announce)
     Supervisor([*members, teller], until=None).run()
     os.write(announced, b"\nstopped\n")
+    return failed[0]
 
 
 def ready_containers(port: int) -> int:
@@ -163,23 +196,19 @@ def ready_containers(port: int) -> int:
     return sum(each["ready"] for each in replicas)
 
 
-def _announce(options: Options, count: int, log: Path, terminal: int) -> None:
-    """Print the address when the containers are ready; then stay, as an end is a new start."""
+def _awaited(options: Options, count: int, log: Path, example: Path) -> tuple[bool, str]:
+    """Return whether the containers are ready in time, and what a user then sees."""
     until = time.monotonic() + READY_S
     found = 0
     while found < count and time.monotonic() < until:
         time.sleep(POLL_S)
         found = ready_containers(options.port)
     if found < count:
-        text = f"only {found} of {count} containers are ready after {READY_S:g} s; see {log}\n"
-    else:
-        example = log.with_name("example.json")
-        metadata = metadata_of(Target(LOOPBACK, options.port, options.name))
-        example.write_bytes(body_of(metadata, random.Random(1)))
-        text = announcement(options, log, example)
-    os.write(terminal, text.encode())
-    while True:
-        time.sleep(READY_S)
+        last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:])
+        return False, f"{last}\nonly {found} of {count} containers are ready after {READY_S:g} s\n"
+    metadata = metadata_of(Target(LOOPBACK, options.port, options.name))
+    example.write_bytes(body_of(metadata, random.Random(1)))
+    return True, announcement(options, log, example)
 
 
 def announcement(options: Options, log: Path, example: Path) -> str:
@@ -197,7 +226,8 @@ def announcement(options: Options, log: Path, example: Path) -> str:
         f"{options.machines} machines x {options.containers} containers{canary}\n"
         f"  the model       curl {address}{model_path(options.name)}\n"
         f"  ask it          curl -i {address}{infer_path(options.name)} -d @{example}\n"
-        f"  load            python -m examples.serving load --port {options.port}\n"
+        f"  load            python -m examples.serving load --port {options.port} "
+        f"--name {options.name}\n"
         f"  the containers  curl {address}/health\n"
         f"  logs            {log}\n"
         "Ctrl-C stops everything\n"

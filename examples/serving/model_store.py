@@ -85,7 +85,8 @@ def write_model(
     change nothing.
 
     Raises:
-        UsageError: a name that no path can hold, or the version exists with other bytes.
+        UsageError: a name that no path can hold, or the version exists with other bytes, or with a
+            description that is damaged.
         StorageError: the store failed.
     """
     for what, text in (("name", name), ("version", version)):
@@ -100,7 +101,13 @@ def write_model(
     try:
         storage.create(url, manifest.model_dump_json(indent=2).encode())
     except ObjectExists:
-        existing = Manifest.model_validate_json(storage.read(url))
+        try:
+            existing = Manifest.model_validate_json(storage.read(url))
+        except ValidationError as exc:
+            raise UsageError(
+                f"{url} exists, and is no description of a model: {_first(exc)}; "
+                "put this one as another version"
+            ) from exc
         if existing.sha256 != digest:
             raise UsageError(
                 f"version {version} of the model {name} exists with other bytes ({url}); "

@@ -17,8 +17,8 @@ from examples.serving.model_store import Manifest, write_model
 from mapreduce.storage import Storage
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits.csv.gz"
-TRAINED = 1437
-"""The first rows train; the other 360 are held out."""
+HELD_OUT_EVERY, FIRST_HELD_OUT = 5, 1
+"""Every fifth row, from the second on, is held out, as examples/data says."""
 LARGEST_PIXEL = 16.0
 INPUTS = [{"name": "pixels", "datatype": "FP32", "shape": [-1, 64]}]
 OUTPUTS = [{"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]}]
@@ -27,7 +27,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """Images of 64 pixels, each 0 to 1, and the digits that they show."""
+    """Images of 64 pixels, each 0 to 16, and the digits that they show."""
 
     pixels: Array
     labels: Array
@@ -37,24 +37,24 @@ def read_digits() -> tuple[Digits, Digits]:
     """Return the rows for training and the rows held out."""
     with gzip.open(DIGITS, "rt", encoding="ascii") as file:
         rows = np.array([[float(cell) for cell in row] for row in csv.reader(file)])
-    pixels = (rows[:, :-1] / LARGEST_PIXEL).astype(np.float32)
-    labels = rows[:, -1].astype(np.int64)
-    return (
-        Digits(pixels[:TRAINED], labels[:TRAINED]),
-        Digits(pixels[TRAINED:], labels[TRAINED:]),
-    )
+    pixels, labels = rows[:, :-1].astype(np.float32), rows[:, -1].astype(np.int64)
+    held_out = np.arange(len(rows)) % HELD_OUT_EVERY == FIRST_HELD_OUT
+    return Digits(pixels[~held_out], labels[~held_out]), Digits(pixels[held_out], labels[held_out])
 
 
 def train(digits: Digits, steps: int = 300, rate: float = 8.0) -> tuple[Array, Array]:
-    """Return weights and bias of softmax regression, by gradient descent over all rows."""
-    pixels = digits.pixels.astype(np.float64)
+    """Return weights and bias of softmax regression, by gradient descent over all rows.
+
+    The weights are for pixels as they come: the division that training needs is in them.
+    """
+    pixels = digits.pixels.astype(np.float64) / LARGEST_PIXEL
     wanted = np.eye(10)[digits.labels]
     weights, bias = np.zeros((64, 10)), np.zeros(10)
     for _ in range(steps):
         error = (softmax(pixels @ weights + bias) - wanted) / len(pixels)
         weights -= rate * pixels.T @ error
         bias -= rate * error.sum(axis=0)
-    return weights, bias
+    return weights / LARGEST_PIXEL, bias
 
 
 def softmax(scores: Array) -> Array:

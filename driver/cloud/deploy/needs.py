@@ -73,8 +73,10 @@ def needs_of(settings: DeploySettings, system: System) -> Needs:
     chosen = settings.model_extra or {}
     tasks = tasks_of(system, chosen)
     role_name = str(chosen.get("existing_role_name") or "")
+    # a role that exists may not create a namespace, so a root that can do without does
+    does_without = bool(role_name) and "service_discovery" in system.variables
     discovery: Discovery = chosen.get("service_discovery") or (
-        "none" if role_name else system.service_discovery
+        "none" if does_without else system.service_discovery
     )
     namespaces: dict[Discovery, str] = {
         "api": settings.name,

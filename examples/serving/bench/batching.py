@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from examples.serving.bench.fleet import ModelProcess, ask
+from examples.serving.bench.verdict import Verdict
 from examples.serving.load import Sample, closed_loop, percentile
 from examples.serving.model_store import write_model
 from examples.serving.router.connections import Address, Request
@@ -74,7 +75,7 @@ def wide_model(width: int = WIDTH) -> bytes:
     )
 
 
-def with_batches(requests: int, say: Callable[[str], None]) -> None:
+def with_batches(requests: int, say: Callable[[str], None]) -> list[Verdict]:
     """Compare servers with and without batches: the rate of 32 clients, and the p50 of one."""
     count = max(200, min(requests, 1200))
     say(f"{'model':<22} {f'{CLIENTS} clients, rate':>22} {'1 client, p50':>22}")
@@ -82,11 +83,10 @@ def with_batches(requests: int, say: Callable[[str], None]) -> None:
     say(small.line)
     wide = _measured(f"dense 64-{WIDTH}-{WIDTH}-10", wide_model(), count)
     say(wide.line)
-    say(
-        f"  with batches the wide model answers {wide.gain:.2f} x as many requests "
-        f"(goal: {LEAST_GAIN:g} x), at {wide.cost:.2f} x the p50 of a single client "
-        f"(goal: {MOST_COST:g} x at most)"
-    )
+    return [
+        Verdict("rate of the wide model, with batches / without", wide.gain, least=LEAST_GAIN),
+        Verdict("p50 of a single client, with batches / without", wide.cost, most=MOST_COST),
+    ]
 
 
 def _measured(name: str, model: bytes, requests: int) -> Compared:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from examples.serving.ask import Target, body_of, metadata_of
 from examples.serving.bench.fleet import ModelProcess, RouterProcess
+from examples.serving.bench.verdict import Verdict
 from examples.serving.laptop import fill
 from examples.serving.load import Sample, arrivals, open_loop, summary_of
 from examples.serving.router.connections import Request
@@ -61,7 +62,9 @@ class Deployment:
         temporary.replace(self.list)
 
 
-def through_changes(requests: int, say: Callable[[str], None], slower: float = 1.0) -> None:
+def through_changes(
+    requests: int, say: Callable[[str], None], slower: float = 1.0
+) -> list[Verdict]:
     """Send requests all the while, and count those that fail."""
     count = min(requests, 5000)
     with ExitStack() as stack:
@@ -91,6 +94,7 @@ def through_changes(requests: int, say: Callable[[str], None], slower: float = 1
         f"failed ({dict(found.statuses)}), {retries:.0f} tried twice; answers by generation: "
         + ", ".join(f"{name} {count}" for name, count in sorted(answered.items()))
     )
+    return [Verdict("requests that failed", found.failed, 0, 0)]
 
 
 async def _during(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from examples.serving.ask import Target, body_of, metadata_of
 from examples.serving.bench.fleet import ModelProcess, ReplicaProcess, RouterProcess, listed
+from examples.serving.bench.verdict import Verdict
 from examples.serving.laptop import fill
 from examples.serving.load import Sample, arrivals, closed_loop, open_loop, percentile, summary_of
 from examples.serving.router.connections import Address, Request
@@ -24,7 +25,7 @@ OVERLOAD = 3
 _REQUEST = Request("POST", b"/v2/models/digits/infer", (), b'{"inputs": []}')
 
 
-def overhead(requests: int, say: Say) -> None:
+def overhead(requests: int, say: Say) -> list[Verdict]:
     """Measure one client's p50 at a model server, and through the router in front of it."""
     count = max(50, min(requests, 4000) // (2 * ROUNDS))
     with ExitStack() as stack:
@@ -66,9 +67,13 @@ def overhead(requests: int, say: Say) -> None:
         f"  p50 direct {1000 * direct:.2f} ms, through the router {1000 * through:.2f} ms: "
         f"it adds {(through - direct) / direct:.2f} x the direct p50"
     )
+    return [
+        Verdict("requests that failed", failed, 0, 0),
+        Verdict("p50 that the router adds / direct p50", (through - direct) / direct, most=1),
+    ]
 
 
-def shares(requests: int, say: Say, slower: float = 1.0) -> None:
+def shares(requests: int, say: Say, slower: float = 1.0) -> list[Verdict]:
     """Count what a canary of 10 % gets; measure what a hung shadow does to the p99."""
     count, mean_ms = min(requests, 5000), 2.0 * slower
     with ExitStack() as stack:
@@ -84,7 +89,11 @@ def shares(requests: int, say: Say, slower: float = 1.0) -> None:
         summary = summary_of(found)
         share = summary.by_container.get("canary/0", 0) / summary.requests
         say(f"canary of 10 %: {share:.1%} of {count} requests, {summary.failed} failed")
-        _hung_shadow(stack, models, shadow, count, 300 / slower, say)
+        return [
+            Verdict("requests that failed", summary.failed, 0, 0),
+            Verdict("percentage of the canary", 100 * share, 8.5, 11.5),
+            *_hung_shadow(stack, models, shadow, count, 300 / slower, say),
+        ]
 
 
 def _hung_shadow(
@@ -94,7 +103,7 @@ def _hung_shadow(
     requests: int,
     rate: float,
     say: Say,
-) -> None:
+) -> list[Verdict]:
     # probed rarely, so that it is taken for ready while it hangs
     hung = {"shadow": str(shadow.address), "probe_s": "60"}
     ways: dict[str, RouterProcess] = {}
@@ -115,9 +124,13 @@ def _hung_shadow(
         f"{with_it.p99_ms / without.p99_ms:.2f}; {with_it.failed} of {with_it.requests} failed, "
         f"{copies:.0f} copies dropped"
     )
+    return [
+        Verdict("requests that failed beside a hung shadow", with_it.failed, 0, 0),
+        Verdict("p99 with a hung shadow / without", with_it.p99_ms / without.p99_ms, most=1.1),
+    ]
 
 
-def overload(requests: int, say: Say, slower: float = 1.0) -> None:
+def overload(requests: int, say: Say, slower: float = 1.0) -> list[Verdict]:
     """Send three times the capacity; count good answers, and time the refusals."""
     mean_ms, count = 30.0 * slower, 3
     capacity = count * 1000 / mean_ms
@@ -143,3 +156,8 @@ def overload(requests: int, say: Say, slower: float = 1.0) -> None:
         f"p50 {1000 * percentile(refused, 0.5):.0f} ms, p99 {1000 * percentile(refused, 0.99):.0f} "
         f"ms, {late} over 50 ms; {others} others"
     )
+    return [
+        Verdict("good answers / capacity", len(good) / times[-1] / capacity, least=0.9),
+        Verdict("refusals after more than 50 ms", late, 0, 0),
+        Verdict("answers that are neither good nor a 503", others, 0, 0),
+    ]

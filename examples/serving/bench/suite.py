@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from examples.serving.bench import batching, life, limits, tail
+from examples.serving.bench.verdict import Verdict, exit_code
 
-Measurement = Callable[[int, Callable[[str], None]], None]
+Measurement = Callable[[int, Callable[[str], None]], list[Verdict]]
 MEASUREMENTS: Mapping[str, Measurement] = {
     "overhead": limits.overhead,
     "batches": batching.with_batches,
 }
-SLOWER: Mapping[str, Callable[[int, Callable[[str], None], float], None]] = {
+SLOWER: Mapping[str, Callable[[int, Callable[[str], None], float], list[Verdict]]] = {
     "tail": tail.with_a_slow_replica,
     "shares": limits.shares,
     "overload": limits.overload,
@@ -23,7 +24,7 @@ NAMES = (*SLOWER, *MEASUREMENTS)
 
 
 def run(only: Sequence[str] | None, requests: int, slower: float = 1.0) -> int:
-    """Run measurements, and print what they find; return 0.
+    """Run measurements, and print what they find; return 1 if a goal is missed.
 
     Args:
         only: their names; None for all.
@@ -31,14 +32,18 @@ def run(only: Sequence[str] | None, requests: int, slower: float = 1.0) -> int:
         slower: a factor on the waits of replicas and callers. On a machine with other work the
             router's delays are then small against them.
     """
+    verdicts: list[Verdict] = []
     for name in NAMES:
         if not only or name in only:
             say(f"[{name}]")
             if name in SLOWER:
-                SLOWER[name](requests, say, slower)
+                found = SLOWER[name](requests, say, slower)
             else:
-                MEASUREMENTS[name](requests, say)
-    return 0
+                found = MEASUREMENTS[name](requests, say)
+            for each in found:
+                say(each.line)
+            verdicts += found
+    return exit_code(verdicts)
 
 
 def say(line: str) -> None:

@@ -5,13 +5,15 @@ One thread: a container has a share of a processor, and the server's other work 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import onnxruntime
+import structlog
 
 from examples.serving.model.errors import BadRequest
-from examples.serving.model.tensors import Array, TensorSpec
+from examples.serving.model.tensors import DATATYPES, Array, TensorSpec
 from examples.serving.model_store import ModelRefused
 
 _DATATYPES = {
@@ -25,6 +27,9 @@ _DATATYPES = {
 }
 """The runtime's names of datatypes, and the protocol's."""
 _FATAL = 4
+ROWS = 4
+"""Of the requests that show whether a model computes each row by itself."""
+log = structlog.get_logger("examples.serving.model")
 
 
 class Model:
@@ -32,7 +37,8 @@ class Model:
 
     Attributes:
         inputs, outputs: its tensors.
-        has_rows: whether requests can share a run: the first dimension of each tensor counts rows.
+        has_rows: whether requests can share a run: the first dimension of each tensor counts rows,
+            and no row changes the answer to another.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
@@ -40,8 +46,10 @@ class Model:
         self.inputs = tuple(map(_spec, session.get_inputs()))
         self.outputs = tuple(map(_spec, session.get_outputs()))
         self._names = [spec.name for spec in self.outputs]
-        self.has_rows = bool(self.inputs) and all(
-            spec.has_rows for spec in self.inputs + self.outputs
+        self.has_rows = (
+            bool(self.inputs)
+            and all(spec.has_rows for spec in self.inputs + self.outputs)
+            and self._computes_row_by_row()
         )
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -55,6 +63,29 @@ class Model:
         except Exception as exc:
             raise BadRequest(f"the model failed on this request: {_one_line(exc)}") from exc
         return dict(zip(self._names, results, strict=True))
+
+    def _computes_row_by_row(self) -> bool:
+        """Return whether random rows have the same answers together and one by one.
+
+        A dimension of any length may be that of a sequence: a model that mixes its parts would mix
+        the requests of different callers.
+        """
+        random = np.random.default_rng(1)
+        rows = {spec.name: _random_rows(spec, random) for spec in self.inputs}
+        try:
+            together = self.run(rows)
+            apart = [
+                self.run({name: array[row : row + 1] for name, array in rows.items()})
+                for row in range(ROWS)
+            ]
+        except BadRequest as exc:
+            log.warning("each request runs alone: the model fails on random rows", error=str(exc))
+            return False
+        for name, array in together.items():
+            if not _are_same(array, [each[name] for each in apart]):
+                log.warning("each request runs alone: the model mixes rows", output=name)
+                return False
+        return True
 
 
 def load_model(data: bytes) -> Model:
@@ -85,6 +116,25 @@ def _spec(tensor: Any) -> TensorSpec:
     # a dimension is a number, or a name or None if any length fits
     shape = tuple(each if isinstance(each, int) else -1 for each in tensor.shape)
     return TensorSpec(tensor.name, _DATATYPES[tensor.type], shape)
+
+
+def _random_rows(spec: TensorSpec, random: np.random.Generator) -> Array:
+    shape = (ROWS, *(1 if length == -1 else length for length in spec.shape[1:]))
+    # 0 and 1 fit every datatype, and are an index into nearly every table
+    values = random.random(shape) if spec.datatype[0] == "F" else random.integers(0, 2, shape)
+    text = values.astype(str) if spec.datatype == "BYTES" else values
+    return text.astype(DATATYPES[spec.datatype])
+
+
+def _are_same(together: Array, apart: Sequence[Array]) -> bool:
+    if any(together.shape != (ROWS, *each.shape[1:]) or len(each) != 1 for each in apart):
+        return False
+    joined = np.concatenate(apart)
+    if together.dtype.kind != "f":
+        return bool((together == joined).all())
+    # a batch of another length is added up in another order
+    close = float(np.finfo(together.dtype).eps) ** 0.5
+    return np.allclose(together, joined, rtol=close, atol=close * float(np.abs(joined).max()))
 
 
 def _one_line(exc: Exception) -> str:

@@ -12,13 +12,14 @@ from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HTTPRequest
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from examples.serving.router.connections import Answer, Request, Trust
 from examples.serving.router.decisions.admission import Limits
 from examples.serving.router.decisions.canary import Group
-from examples.serving.router.decisions.ejection import EjectionPolicy
 from examples.serving.router.discovery import Lookup, lookup_of, source_of
 from examples.serving.router.metrics import Metrics
 from examples.serving.router.places import Places
@@ -27,8 +28,10 @@ from examples.serving.router.replicas import Replicas
 from examples.serving.router.settings import RouterSettings
 from examples.serving.router.watching import Watch
 from examples.serving.wire import LIVE
+from mapreduce.errors import MapReduceError
 from mapreduce.version import VERSION
 from services.shell.http.connections import SIGNED
+from services.shell.http.requests import whole_body
 from services.shell.metrics import CONTENT_TYPE
 from services.shell.serve import State
 
@@ -60,7 +63,7 @@ def create_app(settings: RouterSettings, state: State) -> FastAPI:
     metrics, chance = Metrics(), random.Random()
     replicas = Replicas(trust_of(settings), settings.connect_s)
     limits = Limits(settings.in_flight, settings.waiting, settings.wait_s)
-    places = Places(replicas, settings.policy, limits, EjectionPolicy(), chance)
+    places = Places(replicas, settings.policy, limits, chance)
     watch = Watch(
         replicas,
         lookups_of(settings),
@@ -101,7 +104,7 @@ def create_app(settings: RouterSettings, state: State) -> FastAPI:
         """Return counts for Prometheus; they reveal no data."""
         return Response(metrics.registry.text(), media_type=CONTENT_TYPE)
 
-    endpoint = Endpoint(proxy, metrics, state, settings.max_body_mb << 20)
+    endpoint = Endpoint(proxy, metrics, state, settings)
     # first: nearly every request is one of these
     app.router.routes.insert(0, Route("/v2{rest:path}", endpoint))
     return app
@@ -155,42 +158,60 @@ class Endpoint:
         proxy: answers.
         metrics: counts.
         state: the server's.
-        most_bytes: the longest body.
+        settings: limit the bodies.
     """
 
-    def __init__(self, proxy: Proxy, metrics: Metrics, state: State, most_bytes: int) -> None:
+    def __init__(
+        self, proxy: Proxy, metrics: Metrics, state: State, settings: RouterSettings
+    ) -> None:
         self._proxy = proxy
         self._metrics = metrics
         self._state = state
-        self._most_bytes = most_bytes
+        self._settings = settings
+        self._held_bytes = 0
+        metrics.registry.gauge("body_bytes", "Request bodies in memory", lambda: self._held_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
+        held_bytes = 0
+
+        async def counted() -> Message:
+            nonlocal held_bytes
+            message = await receive()
+            size = len(message.get("body", b""))
+            if self._held_bytes + size > self._settings.bodies_mb << 20:
+                raise _Full
+            held_bytes += size
+            self._held_bytes += size
+            return message
+
+        is_whole = False
         try:
-            body = await self._body(scope, receive)
-        except _TooLarge:
-            body = None
-        except _HungUp:
-            self._metrics.hung_up.inc()
-            return
-        # callers have no key; from its whole request on, a connection is not closed for another
-        scope["state"][SIGNED] = True
-        started = time.perf_counter()
-        answer = await self._answer(scope, body, receive)
+            body = await whole_body(HTTPRequest(scope, counted), self._settings)
+            # callers have no key; from its whole request on, a connection is not closed for another
+            scope["state"][SIGNED] = is_whole = True
+            started = time.perf_counter()
+            answer = await self._answer(scope, body, receive)
+            self._metrics.seconds.observe(time.perf_counter() - started)
+        except _Full:
+            self._metrics.refusals.inc()
+            answer = unavailable("this router holds as many request bodies as it can")
+        except MapReduceError as exc:
+            answer = error(HTTPStatus(exc.http_status), str(exc))
+        except ClientDisconnect:
+            answer = None
+        finally:
+            self._held_bytes -= held_bytes
         if answer is None:
             self._metrics.hung_up.inc()
             return
         self._metrics.requests.labels(str(int(answer.status))).inc()
-        self._metrics.seconds.observe(time.perf_counter() - started)
-        await _write(send, scope["method"], answer, close=self._state.draining)
+        # what is left of a body is not read, so the connection is of no more use
+        close = self._state.draining or not is_whole
+        await _write(send, scope["method"], answer, close=close)
 
-    async def _answer(self, scope: Scope, body: bytes | None, receive: Receive) -> Answer | None:
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive) -> Answer | None:
         """Return the answer; None if the caller hangs up, whose request is then cancelled."""
-        if body is None:
-            most = self._most_bytes >> 20
-            return error(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is larger than {most} MiB"
-            )
         if self._state.draining:
             return unavailable("this router is stopping")
         if scope["path"] == LIVE:
@@ -201,29 +222,9 @@ class Endpoint:
         request = Request(scope["method"], target, headers, body)
         return await _unless_hung_up(self._proxy.answer(scope["path"], request), receive)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the body; raises `_TooLarge` or `_HungUp`."""
-        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        if length.isdigit() and int(length) > self._most_bytes:
-            raise _TooLarge
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _HungUp
-            body += message.get("body", b"")
-            if len(body) > self._most_bytes:
-                raise _TooLarge
-            if not message.get("more_body", False):
-                return bytes(body)
 
-
-class _TooLarge(Exception):
-    """A body over the limit; the rest of it is not read."""
-
-
-class _HungUp(Exception):
-    """The caller ended its request before it was whole."""
+class _Full(Exception):
+    """The bodies of all requests are over the limit; the rest of this one is not read."""
 
 
 async def _unless_hung_up(answering: Awaitable[Answer], receive: Receive) -> Answer | None:

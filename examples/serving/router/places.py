@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from examples.serving.router.decisions.admission import Limits, verdict, with_place
 from examples.serving.router.decisions.canary import Group
-from examples.serving.router.decisions.ejection import EjectionPolicy, usable
+from examples.serving.router.decisions.ejection import EJECTION, usable
 from examples.serving.router.decisions.policy import POLICIES, Chance, PolicyName
 from examples.serving.router.replicas import Replica, Replicas
 
@@ -26,7 +26,6 @@ class Places:
         replicas: the replicas.
         policy: which of them answers.
         limits: how many requests each has, and how many wait.
-        ejection: when a replica gets none.
         chance: random numbers.
     """
 
@@ -35,13 +34,11 @@ class Places:
         replicas: Replicas,
         policy: PolicyName,
         limits: Limits,
-        ejection: EjectionPolicy,
         chance: random.Random,
     ) -> None:
         self._replicas = replicas
         self._policy = POLICIES[policy]
         self._limits = limits
-        self._ejection = ejection
         self._chance = chance
         self._turn = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -111,7 +108,8 @@ class Places:
         """Return the replicas that may get a request; a canary that cannot is stood in for."""
         ready = self._replicas.ready(group)
         loads = [each.in_flight for each in ready]
-        indices = usable([each.record for each in ready], loads, time.monotonic(), self._ejection)
+        records = [each.record for each in ready]
+        indices = usable(records, loads, time.monotonic(), EJECTION[group])
         found = [ready[index] for index in indices]
         if group == "canary" and not with_place([each.in_flight for each in found], self._limits):
             return self._candidates("stable")

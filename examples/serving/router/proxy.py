@@ -14,7 +14,7 @@ import structlog
 
 from examples.serving.router.connections import Answer, NotThere, Request, Unanswered, Unreached
 from examples.serving.router.decisions.canary import group_of, is_mirrored
-from examples.serving.router.decisions.ejection import EjectionPolicy, after_attempt
+from examples.serving.router.decisions.ejection import EJECTION, after_attempt
 from examples.serving.router.decisions.readiness import after_answer
 from examples.serving.router.decisions.retry import MOST_ATTEMPTS, Budget, Outcome, outcome_of
 from examples.serving.router.metrics import Metrics
@@ -57,14 +57,13 @@ class Proxy:
         self._metrics = metrics
         self._chance = chance
         self._budget = Budget()
-        self._ejection = EjectionPolicy()
         self._copies: set[asyncio.Task[None]] = set()
 
     async def answer(self, path: str, request: Request) -> Answer:
         """Return the answer to a request; never raises for a failure of a replica.
 
         Args:
-            path: the request's path, decoded, which is signed.
+            path: the request's path, decoded: it decides between the groups.
             request: the request.
         """
         self._mirror(path, request)
@@ -75,28 +74,36 @@ class Proxy:
         except NoPlace as exc:
             self._metrics.refusals.inc()
             return unavailable(str(exc))
-        return await self._until_answered(replica, path, request)
+        return await self._until_answered(replica, request)
 
-    async def _until_answered(self, replica: Replica, path: str, request: Request) -> Answer:
+    async def _until_answered(self, replica: Replica, request: Request) -> Answer:
         """Try a replica, and others as long as the budget allows; return the last answer."""
         tried: list[Replica] = []
+        denied: list[tuple[Replica, Answer]] = []
         attempts = 0
         while True:
-            outcome, answer = await self._attempt(replica, path, request)
+            outcome, answer = await self._attempt(replica, request)
             tried.append(replica)
             attempts += outcome != "unreached"
             if outcome == "good":
+                # it takes the same signature, so the fault is with those that did not
+                for each, refusal in denied:
+                    self._record(each, "failed", refusal)
                 return answer
-            if not self._budget.allows(outcome, attempts):
+            if outcome == "denied":
+                denied.append((replica, answer))
+            # what a canary fails at, the stable version would have had to answer without it
+            is_free = outcome == "unreached" or replica.group == "canary"
+            if not self._budget.allows(outcome, attempts, is_free=is_free):
                 if attempts < MOST_ATTEMPTS:
                     self._metrics.retries_denied.inc()
                 return answer
-            # a canary that fails costs no answer: the stable version gives it
             other = self._places.take_another("stable", but=tried)
             if other is None:
                 return answer
-            if outcome != "unreached":
+            if not is_free:
                 self._budget = self._budget.spent()
+            if outcome != "unreached":
                 self._metrics.retries.inc()
             replica = other
 
@@ -106,24 +113,25 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._copies, return_exceptions=True)
 
-    async def _attempt(
-        self, replica: Replica, path: str, request: Request
-    ) -> tuple[Outcome, Answer]:
+    async def _attempt(self, replica: Replica, request: Request) -> tuple[Outcome, Answer]:
         """Send a request to a replica that has a place for it, and give the place back."""
         try:
-            outcome, answer = await self._sent(replica, path, request)
+            outcome, answer = await self._sent(replica, request)
         finally:
             self._places.free(replica)
         self._metrics.attempts.labels(replica.group, outcome).inc()
-        self._record(replica, outcome, answer)
+        if outcome == "denied":
+            answer = error(HTTPStatus.BAD_GATEWAY, why_unauthorized(replica, answer, time.time()))
+        else:
+            self._record(replica, outcome, answer)
         if outcome == "refused":
             # it may be stopping, which its probe tells
             self._watch.probe_soon(replica)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            answer = error(HTTPStatus.BAD_GATEWAY, why_unauthorized(replica, answer, time.time()))
         return outcome, answer
 
-    async def _sent(self, replica: Replica, path: str, request: Request) -> tuple[Outcome, Answer]:
+    async def _sent(self, replica: Replica, request: Request) -> tuple[Outcome, Answer]:
+        # as the caller wrote it: decoded, it may be another one than the replica reads
+        path = request.target.partition(b"?")[0].decode("latin-1")
         token = sign(self._key, path, request.body, time.time())
         signed = replace(
             request, headers=[*request.headers, (b"authorization", f"Bearer {token}".encode())]
@@ -152,7 +160,7 @@ class Proxy:
             replica.readiness = after_answer(replica.readiness)
         now = time.monotonic()
         before = replica.record
-        replica.record = after_attempt(before, outcome, now, self._ejection)
+        replica.record = after_attempt(before, outcome, now, EJECTION[replica.group])
         if replica.record.until > max(now, before.until):
             self._metrics.ejections.inc()
             log.warning(
@@ -172,16 +180,16 @@ class Proxy:
             if percent and len(self._copies) >= most:
                 self._metrics.copies.labels("dropped").inc()
             return
-        task = asyncio.create_task(self._copied(path, request))
+        task = asyncio.create_task(self._copied(request))
         self._copies.add(task)
         task.add_done_callback(self._copies.discard)
 
-    async def _copied(self, path: str, request: Request) -> None:
+    async def _copied(self, request: Request) -> None:
         replica = self._places.take_another("shadow", but=())
         if replica is None:
             self._metrics.copies.labels("dropped").inc()
             return
-        outcome, _ = await self._attempt(replica, path, request)
+        outcome, _ = await self._attempt(replica, request)
         self._metrics.copies.labels(outcome).inc()
 
 

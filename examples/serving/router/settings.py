@@ -65,6 +65,9 @@ class RouterSettings(SignedSettings):
         default=2, gt=0, description="seconds between two look-ups of the addresses"
     )
     max_body_mb: int = Field(default=10, ge=1, description="largest request body in MiB")
+    bodies_mb: int = Field(
+        default=128, ge=1, description="all request bodies in memory together, in MiB"
+    )
     drain_s: float = Field(
         default=30, ge=0, description="seconds that SIGTERM leaves requests in flight"
     )

@@ -233,7 +233,7 @@ variable "extra_environment" {
 # --- Access ---------------------------------------------------------------------------------------
 
 variable "allowed_cidrs" {
-  description = "IPv4 ranges outside the VPC that may call the router, usually your address as a /32. The router asks callers for no token: whoever reaches it may use the model."
+  description = "IPv4 ranges outside the VPC that may call the router, usually your address as a /32. The router asks callers for no token: everyone who reaches it may use the model."
   type        = list(string)
   default     = []
   nullable    = false

@@ -7,9 +7,10 @@ one success brings it back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from examples.serving.router.decisions.canary import Group
 from examples.serving.router.decisions.retry import Outcome
 
 
@@ -34,6 +35,14 @@ class EjectionPolicy:
     longest_s: float = 60.0
     refused_s: float = 1.0
     most_percent: float = 70.0
+
+
+EJECTION: Mapping[Group, EjectionPolicy] = {
+    "stable": EjectionPolicy(),
+    # the stable group answers for a canary that is out as a whole, and no caller waits for a copy
+    "canary": EjectionPolicy(most_percent=100.0),
+    "shadow": EjectionPolicy(most_percent=100.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ def after_attempt(record: Record, outcome: Outcome, now: float, policy: Ejection
 def usable(
     records: Sequence[Record], loads: Sequence[int], now: float, policy: EjectionPolicy
 ) -> list[int]:
-    """Return the indices of the replicas that may get a request.
+    """Return the indices of the replicas that may get a request; none if all of them may be out.
 
     Args:
         records: one for each replica.
@@ -102,4 +111,5 @@ def usable(
         if record.probation and now >= record.until and loads[index] > 0
     ]
     inside = [index for index in range(len(records)) if index not in out]
-    return [index for index in inside if index not in tested] or inside
+    free = [index for index in inside if index not in tested]
+    return free if free or most == len(records) else inside

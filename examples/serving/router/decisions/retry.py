@@ -12,14 +12,17 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Literal
 
-Outcome = Literal["good", "refused", "failed", "unreached"]
-"""An attempt's outcome: an answer for the caller, "not now" (503), a failure of the replica, or no
-connection, so that nothing was sent.
+Outcome = Literal["good", "refused", "failed", "denied", "unreached"]
+"""An attempt's outcome: an answer for the caller, "not now" (503), a failure of the replica, a
+refused signature (401), or no connection, so that nothing was sent.
+
+The caller shows no token, so a 401 is about the router's. Whether the replica is to blame, with
+another key or clock, shows when another one takes the same request: else one caller whose request
+no replica accepts would have them all ejected.
 """
 MOST_ATTEMPTS = 2
 _FAILURES = frozenset(
     {
-        HTTPStatus.UNAUTHORIZED,  # the caller shows no token: it is the router's that was refused
         HTTPStatus.INTERNAL_SERVER_ERROR,
         HTTPStatus.BAD_GATEWAY,
         HTTPStatus.GATEWAY_TIMEOUT,
@@ -34,6 +37,8 @@ def outcome_of(status: int) -> Outcome:
     """
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return "refused"
+    if status == HTTPStatus.UNAUTHORIZED:
+        return "denied"
     return "failed" if status in _FAILURES else "good"
 
 
@@ -60,14 +65,15 @@ class Budget:
         """Return the budget after one more retry."""
         return replace(self, retries=self.retries - 1)
 
-    def allows(self, outcome: Outcome, attempts: int) -> bool:
+    def allows(self, outcome: Outcome, attempts: int, *, is_free: bool) -> bool:
         """Return whether a request gets another attempt.
 
         Args:
             outcome: of its last attempt.
             attempts: how many attempts it had that reached a replica. One that did not has cost no
-                replica anything, so it does not count, and needs no budget.
+                replica anything, so it does not count.
+            is_free: whether the attempt has cost the replicas that answer next nothing, so that the
+                budget does not matter.
         """
-        if outcome == "unreached":
-            return attempts < MOST_ATTEMPTS
-        return outcome != "good" and attempts < MOST_ATTEMPTS and self.retries >= 1
+        may_repeat = outcome != "good" and attempts < MOST_ATTEMPTS
+        return may_repeat and (is_free or self.retries >= 1)

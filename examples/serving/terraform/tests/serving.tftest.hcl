@@ -291,7 +291,7 @@ run "reject_latest" {
   expect_failures = [var.image_tag]
 }
 
-run "warn_if_nobody_can_call" {
+run "warn_if_no_client_is_allowed" {
   command = plan
 
   variables {

@@ -122,7 +122,7 @@ class Trial:
         samples = asyncio.run(run())
         good = [each for each in samples if each.status == 200]
         numbers = Counter(_number(each.body) for each in good)
-        # a number twice, or one that nobody sent, is another caller's answer
+        # a number twice, or one that was not sent, is another caller's answer
         self.wrong += sum(
             found - (first <= (number if number is not None else -1) < first + count)
             for number, found in numbers.items()

@@ -276,6 +276,41 @@ def test_a_body_over_the_limit_is_refused(start: Start) -> None:
     assert json.loads(body) == {"error": "the request is larger than 1 MiB"}
 
 
+def _begun(router: RouterProcess, size: int, sent: int) -> socket.socket:
+    """Return a connection with a request whose body is not whole."""
+    connection = socket.create_connection((router.address.host, router.address.port), 10)
+    head = f"POST {INFER} HTTP/1.1\r\nhost: a\r\ncontent-length: {size}\r\n\r\n"
+    connection.sendall(head.encode() + b"x" * sent)
+    return connection
+
+
+def test_a_body_that_does_not_come_is_given_up(start: Start) -> None:
+    """A caller that stops in the middle of a body is told so, and the connection ends."""
+    router, _ = start(1, patience_s="0.5")
+    with _begun(router, size=100, sent=10) as connection:
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"did not arrive in 0.5 s" in answer
+
+
+def test_bodies_over_all_are_limited(start: Start) -> None:
+    """What would fill the memory is refused at once, and taken when there is room again."""
+    router, _ = start(1, bodies_mb="2", patience_s="60")
+    body = json.dumps({"id": 1}).encode() + b" " * (1 << 20)
+    unfinished = [_begun(router, size=1 << 20, sent=1_000_000) for _ in range(2)]
+    until = time.monotonic() + 10
+    while router.metric("router_body_bytes") < 2_000_000:
+        assert time.monotonic() < until
+    status, answer = ask(router.address, "POST", INFER, body)
+    assert status == 503
+    assert b"as many request bodies as it can" in answer
+    assert ask(router.address, "POST", INFER, b"{}")[0] == 200
+    for connection in unfinished:
+        connection.close()
+    while ask(router.address, "POST", INFER, body)[0] != 200:
+        assert time.monotonic() < until
+
+
 def test_a_wrong_setting_is_named() -> None:
     """A source of replicas that cannot be understood ends the start with its variable."""
     with pytest.raises(RuntimeError, match="ROUTER_MODELS: .*nonsense.* is no address"):

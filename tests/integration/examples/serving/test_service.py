@@ -15,9 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from examples.parameter_server.data import micro_batch_rows
+from examples.parameter_server.export import write_model
+from examples.parameter_server.models import Network, model_named
 from examples.serving.bench.fleet import ROOT, ModelProcess, RouterProcess, ask, listed
 from examples.serving.laptop import fill
+from examples.serving.sample import read_digits
 from examples.serving.wire import infer_path, model_path
+from mapreduce.storage import open_storage
 from mapreduce.wire.tokens import new_key
 
 pytestmark = pytest.mark.timeout(110)
@@ -82,6 +87,38 @@ def test_a_model_of_another_key_is_not_ready(stack: ExitStack, store: str) -> No
     assert "no container of the model is ready" in json.loads(answer)["error"]
 
 
+def test_a_path_in_another_spelling_is_the_same_path(stack: ExitStack, store: str) -> None:
+    """The router signs what the container reads, so such requests eject no container."""
+    key = new_key()
+    model = _model(stack, store, "1", key)
+    router = _router(stack, str(model.address), 1, signing_key=key)
+    for _ in range(5):
+        path = infer_path("%64igits") + "?a=b"
+        assert ask(router.address, "POST", path, BODY)[0] == 200
+    assert router.metric("router_ejections_total") == 0
+
+
+def test_a_model_of_the_parameter_server(stack: ExitStack, tmp_path: Path) -> None:
+    """The file that training exports answers the held-out digits, through the router."""
+    network, storage, key = model_named("mlp"), open_storage(), new_key()
+    assert isinstance(network, Network)
+    theta = network.init(1)
+    for clock in range(400):
+        rows = micro_batch_rows(1, clock, 0, 256, network.training_rows)
+        theta = theta - 0.5 * network.gradient(theta, rows)[1]
+    write_model(storage, tmp_path.as_uri(), "digits", "7", network, theta)
+    model = _model(stack, tmp_path.as_uri(), "7", key)
+    router = _router(stack, str(model.address), 1, signing_key=key)
+    _, held_out = read_digits()
+    row = ROW | {"shape": [360, 64], "data": held_out.pixels.ravel().tolist()}
+    body = json.dumps({"inputs": [row], "outputs": [{"name": "digit"}]}).encode()
+    status, answer = ask(router.address, "POST", infer_path("digits"), body)
+    assert status == 200
+    found = json.loads(answer)["outputs"][0]["data"]
+    right = sum(map(int.__eq__, found, held_out.labels.tolist()))
+    assert right / 360 >= 0.97
+
+
 def test_a_canary_of_another_version(stack: ExitStack, store: str) -> None:
     """An inference may go to the canary; one that names a version gets that version."""
     key = new_key()
@@ -98,6 +135,25 @@ def test_a_canary_of_another_version(stack: ExitStack, store: str) -> None:
     assert json.loads(ask(router.address, "POST", path, BODY)[1])["model_version"] == "2"
     path = infer_path("digits", "1")
     assert json.loads(ask(router.address, "POST", path, BODY)[1])["model_version"] == "1"
+
+
+def test_containers_that_do_not_become_ready_end_the_command(tmp_path: Path) -> None:
+    """The command says so, shows the log's end, and exits 1; no process is left."""
+    code = (
+        "import sys; from examples.serving import __main__, laptop;"
+        "laptop.READY_S = 0.01; sys.exit(__main__.main(sys.argv[1:]))"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+    command = [sys.executable, "-c", code, "--machines", "1", "--containers", "1", "--port", port]
+    log = tmp_path / "run.log"
+    (tmp_path / "example.json").write_text("mine")
+    ended = subprocess.run(
+        [*command, "--log", str(log)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "only 0 of 1 containers are ready after 0.01 s" in ended.stdout
+    assert (tmp_path / "example.json").read_text() == "mine"
 
 
 def test_the_command_of_a_laptop(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,16 @@ def test_a_description_fits_its_checkout(name: str) -> None:
     for role, service in system.services.items():
         word = role.replace("-", "_")
         assert service.beside or {service.count_variable, f"{word}_count"} & system.variables, role
+    counted = {variable for variable in system.variables if variable.endswith("_count")}
+    assert counted <= {
+        service.count_variable or f"{role.replace('-', '_')}_count"
+        for role, service in system.services.items()
+    }
+    text = "\n".join(each.read_text() for each in sorted(folder.glob("*.tf")))
+    for needed, role in re.findall(r"= var\.(\w+) == null \? 0 : var\.(\w+)_count", text):
+        assert needed == system.services[role].needs
+    discovery = re.findall(r"^ +service_discovery += .*", (folder / "main.tf").read_text(), re.M)
+    assert f'"{system.service_discovery}"' in discovery[0]
 
 
 @given(

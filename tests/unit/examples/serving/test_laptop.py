@@ -73,6 +73,7 @@ def test_the_first_lines_tell_what_to_do() -> None:
     text = announcement(OPTIONS, Path("/l/serving.log"), Path("/l/example.json"))
     assert "2 machines x 2 containers" in text
     assert "curl -i http://127.0.0.1:8080/v2/models/digits/infer -d @/l/example.json" in text
+    assert "python -m examples.serving load --port 8080 --name digits\n" in text
     assert text.endswith("Ctrl-C stops everything\n")
 
 
@@ -98,6 +99,70 @@ def test_a_model_file_that_is_missing_is_named(
     """The error names the file."""
     assert main(["put", "--store", str(tmp_path), "--model", str(tmp_path / "no.onnx")]) == 2
     assert "no.onnx cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_model_is_not_put(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A version is for ever, so what could never be served does not become one."""
+    file, store = tmp_path / "README.md", tmp_path / "store"
+    file.write_text("# no model")
+    assert main(["put", "--store", str(store), "--model", str(file)]) == 2
+    assert "README.md cannot be served: the file is no model" in capsys.readouterr().err
+    assert not store.exists()
+
+
+def test_a_damaged_description_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither `put` nor the service goes on over a model.json that cannot be read."""
+    assert main(["put", "--store", str(tmp_path)]) == 0
+    (tmp_path / "models/digits/1/model.json").write_text("{")
+    assert main(["put", "--store", str(tmp_path)]) == 2
+    assert "no description of a model" in capsys.readouterr().err
+    assert main(["--store", str(tmp_path)]) != 0
+    assert "no description of a model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["put", "--store", ""], ["run", "--store", " "]])
+def test_an_empty_store_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable that is not set does not mean the folder of the moment."""
+    assert main(arguments) == 2
+    assert "--store is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--port", port] for port in ("0", "99999", "x")),
+        *(["--percent", percent] for percent in ("500", "-1", "nan")),
+        ["--slow-ms", "-1"],
+        ["--machines", "0"],
+        ["load", "--rate", "0"],
+        ["load", "--port", "65536"],
+        *(["bench", "--slower", factor] for factor in ("0", "-1", "inf")),
+    ],
+    ids=" ".join,
+)
+def test_a_number_out_of_range_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The option is named, and nothing is started."""
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert f"argument {next(each for each in arguments if each[0] == '-')}: " in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_missing_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fresh checkout has not the packages of the examples: the error says what installs them."""
+    monkeypatch.setattr("examples.serving.__main__.find_spec", lambda _: None)
+    assert main([]) == 2
+    said = "No module named 'onnxruntime'; install what the examples need: make .venv/examples"
+    assert said in capsys.readouterr().err
 
 
 def test_too_many_containers_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,11 +10,11 @@ from examples.serving.sample import as_onnx, read_digits, softmax, train, train_
 
 
 def test_rows_are_trained_on_or_held_out() -> None:
-    """1,437 rows train, and 360 others judge; a pixel is 0 to 1."""
+    """1,437 rows train, and 360 others judge; a pixel is 0 to 16."""
     rows, held_out = read_digits()
     assert (1437, 64) == rows.pixels.shape
     assert (360,) == held_out.labels.shape
-    assert 0 == rows.pixels.min() < rows.pixels.max() == 1
+    assert 0 == rows.pixels.min() < rows.pixels.max() == 16
     assert set(range(10)) == set(held_out.labels.tolist())
 
 

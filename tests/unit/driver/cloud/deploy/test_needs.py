@@ -111,3 +111,15 @@ def test_a_service_that_is_off_is_not_made(minutes: int, expected: bool) -> None
     needs = _needs(mapreduce(), idle_stop_minutes=minutes, **counts)
     assert expected == ("guard" in needs.services)
     assert 0 == needs.on_demand_vcpus
+
+
+def test_a_namespace_is_left_out_only_where_the_root_can_do_without() -> None:
+    """With an existing role MapReduce's root makes no namespace; one that has no such variable
+    makes it all the same.
+    """
+    assert ("none", "") == _discovery(_needs(mapreduce(), existing_role_name="LabRole"))
+    assert ("dns", "trainer.local") == _discovery(_needs(existing_role_name="LabRole"))
+
+
+def _discovery(needs: Needs) -> tuple[str, str]:
+    return needs.discovery, needs.namespace

@@ -55,6 +55,34 @@ def test_requests_share_a_run_only_if_the_first_dimension_counts_rows(
     assert has_rows == model.has_rows
 
 
+@pytest.mark.parametrize("shape", [["n", 3], ["n", "m"]])
+@pytest.mark.parametrize(("axis", "has_rows"), [(0, False), (1, True)])
+def test_rows_that_change_each_other_share_no_run(
+    shape: list[Any], axis: int, has_rows: bool
+) -> None:
+    """A softmax over the first dimension would mix the requests of different callers."""
+    model = _model(
+        "Softmax", {"x": (TensorProto.FLOAT, shape)}, (TensorProto.FLOAT, shape), axis=axis
+    )
+    assert has_rows == model.has_rows
+
+
+@pytest.mark.parametrize(
+    ("kind", "node", "more"),
+    [
+        (TensorProto.INT64, "ReduceSum", {"keepdims": 1}),
+        (TensorProto.FLOAT, "ReduceMax", {"keepdims": 1}),
+        (TensorProto.FLOAT, "Transpose", {"perm": [1, 0]}),
+    ],
+)
+def test_answers_of_another_number_of_rows_share_no_run(
+    kind: int, node: str, more: dict[str, Any]
+) -> None:
+    """What adds rows up, or turns them round, has no rows, whatever its shapes are called."""
+    shape = ["n", "m"]
+    assert not _model(node, {"x": (kind, shape)}, (kind, shape), **more).has_rows
+
+
 def test_values_on_which_the_model_fails() -> None:
     """A failure of the model is a refusal of the request, in one line."""
     model = _model(

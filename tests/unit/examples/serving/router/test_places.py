@@ -10,7 +10,7 @@ import pytest
 from examples.serving.router.connections import Address
 from examples.serving.router.decisions.admission import Limits
 from examples.serving.router.decisions.canary import Group
-from examples.serving.router.decisions.ejection import EjectionPolicy, Record
+from examples.serving.router.decisions.ejection import Record
 from examples.serving.router.decisions.readiness import Readiness
 from examples.serving.router.places import NoPlace, Places
 from examples.serving.router.replicas import Replica, Replicas
@@ -29,7 +29,7 @@ def _places(
             group, [Address(group, port) for port in range(1, count + 1)]
         ):
             replica.readiness = Readiness(ready=True)
-    places = Places(replicas, "least", limits, EjectionPolicy(), random.Random(1))
+    places = Places(replicas, "least", limits, random.Random(1))
     return places, {str(each.address): each for each in replicas}
 
 

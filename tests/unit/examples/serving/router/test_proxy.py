@@ -15,7 +15,7 @@ import pytest
 from examples.serving.router.connections import Address, Answer, NotThere, Request, Unanswered
 from examples.serving.router.decisions.admission import Limits
 from examples.serving.router.decisions.canary import Group
-from examples.serving.router.decisions.ejection import EjectionPolicy
+from examples.serving.router.decisions.ejection import EJECTION, Record
 from examples.serving.router.decisions.readiness import Readiness
 from examples.serving.router.metrics import Metrics
 from examples.serving.router.places import Places
@@ -40,13 +40,13 @@ class World:
 
     Args:
         replies: of each replica in turn, for every request.
-        canary: the reply of a canary, which then gets all requests.
+        canary: the reply of a canary, which gets all requests if the settings do not say less.
         settings: of the router.
     """
 
     def __init__(self, *replies: Reply, canary: Reply = None, **settings: Any) -> None:
-        given = {"models": "", "signing_key": KEY} | settings
-        given |= {"canary_percent": 100} if canary else {}
+        given: dict[str, Any] = {"models": "", "signing_key": KEY}
+        given |= {"canary_percent": 100 if canary else 0} | settings
         self.settings = RouterSettings(**given)
         self.sent: list[tuple[str, Request]] = []
         self.replicas = Replicas(None, connect_s=1)
@@ -60,7 +60,7 @@ class World:
                 replica.readiness = Readiness(ready=True)
                 replica.connections.send = self._sender(replica, reply)  # type: ignore[assignment,method-assign]
                 replica.probes.send = self._never  # type: ignore[assignment,method-assign]
-        self.places = Places(self.replicas, "least", Limits(), EjectionPolicy(), random.Random(1))
+        self.places = Places(self.replicas, "least", Limits(), random.Random(1))
         self.watch = Watch(self.replicas, {}, probe_s=1, discover_s=1)
         self.proxy = Proxy(self.settings, self.places, self.watch, self.metrics, random.Random(1))
 
@@ -78,6 +78,7 @@ class World:
     def _sender(self, replica: Replica, reply: Reply) -> Callable[[Request], Any]:
         async def send(request: Request) -> Answer:
             self.sent.append((str(replica.address), request))
+            await asyncio.sleep(0)  # others are in flight at the same time
             if isinstance(reply, Exception):
                 raise reply
             return reply or await self._never(request)
@@ -172,6 +173,51 @@ async def test_a_failing_canary_costs_no_answer() -> None:
     world = World(GOOD, canary=Answer(500, [], b""))
     assert await world.ask() == GOOD
     assert [name for name, _ in world.sent] == ["canary:1", "stable:1"]
+
+
+@pytest.mark.parametrize("percent", [10, 25, 50, 100])
+async def test_a_canary_that_always_fails_costs_no_answer(percent: float) -> None:
+    """Whatever its share is, each request is answered, and the canary soon gets none."""
+    world = World(GOOD, GOOD, canary=Answer(500, [], b"broken"), canary_percent=percent)
+    for _ in range(300):
+        assert await world.proxy.answer(PATH, REQUEST) == GOOD
+    await world.watch.stop()
+    assert [name for name, _ in world.sent].count("canary:1") <= EJECTION["canary"].failures
+
+
+async def test_canaries_that_fail_at_once_cost_no_answer() -> None:
+    """So many requests are in flight at a canary that fails as the budget has no retries for."""
+    world = World(GOOD, GOOD, canary=Answer(500, [], b"broken"))
+    answers = await asyncio.gather(*(world.proxy.answer(PATH, REQUEST) for _ in range(32)))
+    await world.watch.stop()
+    assert [GOOD] * 32 == answers
+
+
+async def test_a_request_that_no_replica_accepts_ejects_none() -> None:
+    """A caller cannot have healthy replicas ejected by requests that each of them answers 401."""
+    world = World(*[Answer(401, [], b"unauthorized")] * 3)
+    for _ in range(20):
+        assert (await world.proxy.answer(PATH, REQUEST)).status == 502
+    await world.watch.stop()
+    assert {Record()} == {each.record for each in world.replicas}
+
+
+async def test_a_replica_that_alone_refuses_signatures_is_ejected() -> None:
+    """Others accept the same requests, so it has another key, or another clock."""
+    world = World(Answer(401, [], b"unauthorized"), GOOD, GOOD)
+    for _ in range(40):
+        assert await world.proxy.answer(PATH, REQUEST) == GOOD
+    await world.watch.stop()
+    assert [name for name, _ in world.sent].count("stable:1") == EJECTION["stable"].failures
+
+
+async def test_the_path_is_signed_as_the_caller_wrote_it() -> None:
+    """The replica checks the path as it comes; its query is not signed."""
+    world = World(GOOD)
+    request = Request("POST", b"/v2/models/%64igits/infer?a=b", (), b"{}")
+    await world.proxy.answer(PATH, request)
+    token = dict(world.sent[0][1].headers)[b"authorization"].decode().removeprefix("Bearer ")
+    opened(KEY, "/v2/models/%64igits/infer", token, time.time()).check_body(b"{}")
 
 
 async def test_a_caller_that_hangs_up_frees_the_place() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples.serving.router.decisions.ejection import (
+    EJECTION,
     EjectionPolicy,
     Record,
     after_attempt,
@@ -98,3 +99,14 @@ def test_if_all_fail_most_are_out(count: int, stay: int) -> None:
     """If all replicas fail, those stay whose ejection ends first."""
     records = [_after(["failed"] * 3, now=index / 10) for index in range(count)]
     assert usable(records, [0] * count, 1, POLICY) == list(range(stay))
+
+
+def test_a_whole_group_may_be_out_if_another_stands_in() -> None:
+    """A lone canary that fails is out; on probation it has one request, and the stable group the
+    others.
+    """
+    ejected = _after(["failed"] * 3)
+    assert usable([ejected], [0], 4.9, EJECTION["canary"]) == []
+    assert usable([ejected], [0], 5, EJECTION["canary"]) == [0]
+    assert usable([ejected], [1], 5, EJECTION["canary"]) == []
+    assert usable([ejected], [0], 4.9, EJECTION["stable"]) == [0]

@@ -14,7 +14,8 @@ from examples.serving.router.decisions.retry import Budget, outcome_of
     [
         *((status, "good") for status in (200, 400, 404, 405, 413, 415)),
         (503, "refused"),
-        *((status, "failed") for status in (401, 500, 502, 504)),
+        *((status, "failed") for status in (500, 502, 504)),
+        (401, "denied"),
     ],
 )
 def test_the_outcome_of_a_status(status: int, outcome: str) -> None:
@@ -37,14 +38,14 @@ def test_the_outcome_of_a_status(status: int, outcome: str) -> None:
 )
 def test_one_retry(outcome: str, attempts: int, again: bool) -> None:
     """A request has two attempts at most."""
-    assert Budget().allows(outcome, attempts) is again  # type: ignore[arg-type]
+    assert Budget().allows(outcome, attempts, is_free=False) is again  # type: ignore[arg-type]
 
 
 def test_an_empty_budget_allows_nothing() -> None:
     """Without a whole retry left there is none."""
-    assert not Budget(retries=0.99).allows("failed", 1)
-    assert Budget(retries=0).allows("unreached", 0)
-    assert Budget(retries=1.0).allows("failed", 1)
+    assert not Budget(retries=0.99).allows("failed", 1, is_free=False)
+    assert Budget(retries=0).allows("unreached", 0, is_free=True)
+    assert Budget(retries=1.0).allows("failed", 1, is_free=False)
 
 
 @given(st.integers(0, 500))
@@ -53,7 +54,7 @@ def test_a_storm_is_bounded(requests: int) -> None:
     budget, retries = Budget(), 0
     for _ in range(requests):
         budget = budget.earned()
-        if budget.allows("failed", 1):
+        if budget.allows("failed", 1, is_free=False):
             budget = budget.spent()
             retries += 1
     assert retries <= 20 + 0.2 * requests
@@ -66,6 +67,6 @@ def test_savings_have_an_end(spends: list[bool]) -> None:
     budget = Budget()
     for spend in spends:
         budget = budget.earned()
-        if spend and budget.allows("failed", 1):
+        if spend and budget.allows("failed", 1, is_free=False):
             budget = budget.spent()
         assert 0 <= budget.retries <= budget.most
