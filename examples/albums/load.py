@@ -139,6 +139,10 @@ class Directory:
             return self._found
 
 
+class _Unreached(Exception):
+    """There is no connection to an address, so nothing was sent."""
+
+
 class Client:
     """One client: a connection to each address, kept open between requests.
 
@@ -153,18 +157,32 @@ class Client:
         self._connections: dict[str, http.client.HTTPConnection] = {}
 
     def get(self) -> Tally:
-        """Get one album, and return what came of it."""
+        """Get one album, and return what came of it.
+
+        A request whose connection breaks is sent once more, to another address. An address that
+        cannot be reached has got no request, so the next one is tried.
+        """
         path = self._chance.choice(list(EXPECTED))
         first = chosen(self._directory.addresses(), None, self._chance)
         good = self._got(first, path)
         if good is not None:
             return Tally(answered=1) if good else Tally(wrong=1)
-        found = self._directory.addresses(anew=True)
-        second = chosen(found, first, self._chance, self._directory.earlier)
-        good = self._got(second, path)
-        if good is not None:
+        unreached = {first}
+        while True:
+            found = self._directory.addresses(anew=True)
+            others = [each for each in found if each not in unreached]
+            earlier = [each for each in self._directory.earlier if each not in unreached]
+            second = chosen(others, None, self._chance, earlier) or first
+            try:
+                good = self._answered(second, path)
+            except _Unreached:
+                if second in unreached:
+                    return Tally(lost=1)
+                unreached.add(second)
+                continue
+            if good is None:
+                return Tally(lost=1)
             return Tally(elsewhere=1) if good else Tally(wrong=1)
-        return Tally(lost=1)
 
     def close(self) -> None:
         """Close the connections."""
@@ -172,13 +190,21 @@ class Client:
             connection.close()
 
     def _got(self, address: str | None, path: str) -> bool | None:
-        """Return whether the answer is right; None for a broken connection."""
+        """Return whether the answer is right; None without one."""
+        try:
+            return self._answered(address, path)
+        except _Unreached:
+            return None
+
+    def _answered(self, address: str | None, path: str) -> bool | None:
+        """Return whether the answer is right; None for a broken connection.
+
+        Raises:
+            _Unreached: nothing listens at the address.
+        """
         if address is None:
             return None
-        connection = self._connections.get(address)
-        if connection is None:
-            connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT_S)
-            self._connections[address] = connection
+        connection = self._connections.get(address) or self._connected(address)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -188,6 +214,16 @@ class Client:
             del self._connections[address]
             return None
         return answer.status == http.HTTPStatus.OK and body == EXPECTED[path]
+
+    def _connected(self, address: str) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=TIMEOUT_S)
+        try:
+            connection.connect()
+        except OSError as exc:
+            connection.close()
+            raise _Unreached from exc
+        self._connections[address] = connection
+        return connection
 
 
 def load(

@@ -17,7 +17,9 @@ CHANCE = random.Random(1)
 
 
 class _Net:
-    """Addresses: "up" answers, "down" refuses, "odd" answers something else."""
+    """Addresses: "up" answers, "down" refuses, "broken" and "cut" break, "odd" answers something
+    else.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **addresses: str) -> None:
         self.states = addresses
@@ -33,12 +35,18 @@ class _Net:
 
             status = 200
 
+            def connect(self) -> None:
+                """Connect."""
+                if net.states[name] == "down":
+                    net.asked.append(name)
+                    raise ConnectionRefusedError
+
             def request(self, method: str, path: str) -> None:
                 """Send."""
                 assert (method, timeout) == ("GET", 5.0)
                 net.asked.append(name)
-                if net.states[name] == "down":
-                    raise ConnectionRefusedError
+                if net.states[name] in ("down", "broken"):
+                    raise ConnectionResetError
                 self.path = path
 
             def getresponse(self) -> Any:
@@ -79,7 +87,7 @@ def test_a_second_try_goes_to_another_address() -> None:
     assert {chosen(["a", "b"], None, CHANCE) for _ in range(50)} == {"a", "b"}
 
 
-@pytest.mark.parametrize("state", ["down", "cut"])
+@pytest.mark.parametrize("state", ["down", "broken", "cut"])
 def test_a_broken_connection_is_tried_at_one_other_address(
     monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
@@ -94,10 +102,20 @@ def test_a_broken_connection_is_tried_at_one_other_address(
 
 def test_two_broken_connections_are_a_lost_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no third try, and no address at all is a loss too."""
-    net = _Net(monkeypatch, a="down", b="down", c="down")
+    net = _Net(monkeypatch, a="broken", b="cut", c="broken")
     assert load(lambda: net.urls, lambda begun: begun < 1, clients=1) == Tally(lost=1)
     assert len(net.asked) == 2
     assert load(list, lambda begun: begun < 3, clients=1) == Tally(lost=3)
+
+
+def test_addresses_without_a_connection_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not sent is no try: of many tasks that start, the one that answers is found."""
+    net = _Net(monkeypatch, a="down", b="down", c="down", d="up")
+    total = load(lambda: net.urls, lambda begun: begun < 40, clients=1)
+    assert (total.is_good, total.answered + total.elsewhere) == (True, 40)
+    net = _Net(monkeypatch, a="down", b="down")
+    assert load(lambda: net.urls, lambda begun: begun < 1, clients=1) == Tally(lost=1)
+    assert {"a", "b"} == set(net.asked)
 
 
 def test_another_answer_is_wrong_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
