@@ -39,7 +39,7 @@ check: $(VENV)/extension $(VENV)/examples $(VENV)/infrastructure $(VENV)/emulato
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m mapreduce.native --strict
-	$(BIN)/python -m pytest -q tests/unit/test_rules.py tests/unit/test_docs.py tests/infrastructure
+	$(BIN)/python -m pytest -q -n auto tests/unit/test_rules.py tests/unit/test_docs.py tests/infrastructure
 
 format:  ## Format the code
 	$(BIN)/ruff check --fix .
