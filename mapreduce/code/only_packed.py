@@ -72,6 +72,9 @@ class _Noted:
 def _note(path: Path) -> None:
     if not _is_below(path, _Noted.root) or not path.is_file():
         return
+    # a look for the plug-ins of every package, which other packages take when they are imported
+    if path.name == "entry_points.txt" and path.parent.suffix == ".dist-info":
+        return
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and not frame.f_code.co_filename.startswith(f"{PROGRAM_FOLDER}/"):
         if _is_below(Path(frame.f_code.co_filename), _Noted.root):
