@@ -26,9 +26,16 @@ LAB_REGIONS = ("us-east-1", "us-west-2")
 SKIP_RIGHTS_VARIABLE = "MAPREDUCE_SKIP_RIGHTS"
 
 
-def credentials(aws: Aws) -> Finding:
-    """Check the credentials' identity."""
-    return identity(aws)[0]
+def signed_in(region: str) -> tuple[Finding, Aws | None]:
+    """Check the credentials; return AWS in a region too, None if they do not serve."""
+    from driver.cloud.aws import Aws
+
+    try:
+        aws = Aws(region)
+    except FleetError as exc:
+        return Finding("credentials", False, str(exc), "sign in to AWS"), None
+    found = identity(aws)[0]
+    return found, aws if found.ok else None
 
 
 def identity(aws: Aws) -> tuple[Finding, str]:

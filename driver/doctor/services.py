@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from driver.cloud.outputs import StackOutputs
-from driver.doctor.account import credentials
+from driver.doctor.account import signed_in
 from driver.doctor.finding import Finding
 from mapreduce.errors import FleetError
 
@@ -52,16 +52,9 @@ def examine_services(stack: StackOutputs, deploy: str) -> Iterator[Finding]:
         stack: of any system.
         deploy: the command that deploys it.
     """
-    from driver.cloud.aws import Aws
-
-    try:
-        aws = Aws(stack.region)
-    except FleetError as exc:
-        yield Finding("credentials", False, str(exc), "sign in to AWS")
-        return
-    identity = credentials(aws)
-    yield identity
-    if not identity.ok:
+    finding, aws = signed_in(stack.region)
+    yield finding
+    if aws is None:
         return
     for role, service in stack.services.items():
         see = f"see: aws logs tail {service.log_group} --since 30m"

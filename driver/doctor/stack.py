@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from driver.cloud.stack import Stack
-from driver.doctor.account import credentials
+from driver.doctor.account import signed_in
 from driver.doctor.finding import Finding, guarded
 from driver.doctor.services import STOPPED, Remedies, running
 from driver.program.command_name import COMMAND
 from driver.transport.endpoint import ROLES, Role
-from mapreduce.errors import FleetError, MapReduceError
+from mapreduce.errors import MapReduceError
 
 if TYPE_CHECKING:
     from driver.cloud.aws import Aws
@@ -32,16 +32,9 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
 
     A stack whose services are all stopped is well: nothing more can be asked of it.
     """
-    from driver.cloud.aws import Aws
-
-    try:
-        aws = Aws(stack.region)
-    except FleetError as exc:
-        yield Finding("credentials", False, str(exc), "sign in to AWS")
-        return
-    identity = credentials(aws)
-    yield identity
-    if not identity.ok:
+    finding, aws = signed_in(stack.region)
+    yield finding
+    if aws is None:
         return
     yield guarded(
         "bucket", lambda: _bucket(stack, aws), "is the stack destroyed, or in another account?"

@@ -37,7 +37,7 @@ class Proxy:
     Args:
         settings: the limits.
         places: give each request a replica.
-        watch: is told what requests show of a replica.
+        watch: takes what requests show of a replica.
         metrics: counts.
         chance: random numbers.
     """

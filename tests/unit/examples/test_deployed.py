@@ -172,7 +172,7 @@ def _terraform(
 def test_the_stack_is_read_from_terraforms_outputs(
     monkeypatch: pytest.MonkeyPatch, applied: Path
 ) -> None:
-    """Outputs that nobody needs are ignored; Terraform leaves out those that are null."""
+    """Unknown outputs are ignored; Terraform leaves out those that are null."""
     given = {name: {"value": value} for name, value in (OUTPUTS | {"bucket": "b"}).items()}
     _terraform(monkeypatch, json.dumps(given))
     assert read_outputs(applied, _Stack, "albums") == STACK
@@ -191,7 +191,7 @@ def test_no_deployed_stack(monkeypatch: pytest.MonkeyPatch, applied: Path, out: 
 
 
 def test_terraform_is_not_asked_about_a_root_without_a_state(tmp_path: Path) -> None:
-    """In a fresh clone it would print twenty lines on providers that nobody needs."""
+    """In a fresh clone it would print twenty lines on providers."""
     with pytest.raises(UsageError, match=r"no deployed stack .*run \./deploy\.sh --system albums"):
         read_outputs(tmp_path, _Stack, "albums")
 

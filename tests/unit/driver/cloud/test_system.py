@@ -128,7 +128,7 @@ def test_systems_are_found_by_name(shop: Path) -> None:
 def test_the_variable_and_the_option_may_not_disagree(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With MAPREDUCE_TERRAFORM the option must name the same folder: nobody means both."""
+    """With MAPREDUCE_TERRAFORM the option must name the same folder: one of them is a mistake."""
     monkeypatch.setenv(FOLDER_VARIABLE, str(shop))
     assert shop == terraform_folder() == terraform_folder("corner-shop")
     with pytest.raises(UsageError, match=f"unset {FOLDER_VARIABLE}"):

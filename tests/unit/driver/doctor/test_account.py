@@ -56,9 +56,9 @@ def _quota(value: float) -> tuple[str, Any]:
 
 def test_the_account_of_the_credentials() -> None:
     """The credentials show the account, or why there is none."""
-    found = account.credentials(aws_with(sts=IDENTITY))
+    found = account.identity(aws_with(sts=IDENTITY))[0]
     assert (True, "account 1, arn:aws:iam::1:user/me") == (found.ok, found.seen)
-    assert not account.credentials(aws_with(sts=Answers(FleetError("expired")))).ok
+    assert not account.identity(aws_with(sts=Answers(FleetError("expired"))))[0].ok
 
 
 # -- vCPUs -----------------------------------------------------------------------------------------

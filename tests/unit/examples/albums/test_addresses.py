@@ -22,7 +22,7 @@ def test_each_task_has_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_load_balancer_is_the_one_address() -> None:
-    """With a load balancer nobody is asked."""
+    """With a load balancer no task is looked up."""
     stack = STACK.model_copy(update={"load_balancer_url": "http://lb"})
     assert look_up(stack)() == ["http://lb"]
 

@@ -75,7 +75,7 @@ def test_names_of_any_system() -> None:
 
 def test_rights_follow_the_modules_of_the_root() -> None:
     """A system without a bucket or key needs no right to make one; what a variable or the system
-    itself adds is asked for too, about its own names.
+    itself adds is checked too, for its own names.
     """
     needs = _needs()
     found = _actions(needs)

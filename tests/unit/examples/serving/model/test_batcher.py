@@ -1,4 +1,4 @@
-"""The queue in front of a model: what waits runs together, and nobody pays for another."""
+"""The queue in front of a model: what waits runs together, and a failure stays with its request."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_a_caller_who_leaves_frees_the_memory() -> None:
     asyncio.run(main())
 
 
-def test_a_caller_who_leaves_during_the_run_harms_nobody() -> None:
+def test_a_caller_who_leaves_during_the_run_harms_no_other() -> None:
     """The batch of a caller who has left is finished for the others."""
 
     async def main() -> None:

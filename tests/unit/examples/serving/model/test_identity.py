@@ -25,7 +25,7 @@ def test_ecs_names_task_and_container() -> None:
 
 @pytest.mark.parametrize("metadata", [None, [], {}, {"Labels": None}, {"Labels": {"a": 1}}])
 def test_metadata_without_names(metadata: object) -> None:
-    """What is not ECS's answer names nobody."""
+    """What is not ECS's answer gives no name."""
     assert named(metadata) is None
 
 
