@@ -14,6 +14,7 @@ from driver.cli import (
     bench,
     cloud,
     completion,
+    detach,
     documents,
     fleet,
     packages,
@@ -111,6 +112,7 @@ def _add_commands() -> None:
         stack_state.share_settings,
     ):
         stack.command(command)
+    app.command(detach.keep, show=False)
     stack.usage = f"Usage: {COMMAND} stack COMMAND [OPTIONS]"
     stack.help_epilogue = "Begin with: ./deploy.sh"
     steps = Group("Steps of deploy.sh and destroy.sh", sort_key=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from driver.cli.options import Fields, Flag
-from driver.cli.terminal import answer, print_document, say
+from driver.cli.options import Fields, Flag, PlaceOptions, PriceOptions
+from driver.cli.terminal import answer, answers_yes, can_answer, print_document, say
 from driver.program.command_name import COMMAND
 from driver.report.standard_error import console
 from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
@@ -30,7 +30,9 @@ def attach(run: str | None = None, /, *, store: str | None = None) -> int:
     """Show the progress of a run that goes on elsewhere, and its end, as `run` does.
 
     From any shell and any machine that reaches the store. Ctrl-C ends only the watching. The exit
-    code is that of the run, and 1 for a run that is lost.
+    code is that of the run, and 1 for a run that is lost. A run that was started with --detach can
+    go on after it is lost: its next driver is shown too, and without one, this command offers to go
+    on here.
 
         python -m driver attach
         python -m driver attach brisk-owl --store s3://bucket
@@ -41,27 +43,67 @@ def attach(run: str | None = None, /, *, store: str | None = None) -> int:
             folder).
     """
     from driver.history.run_names import chain_of
-    from driver.history.watch import watch
-    from driver.report.console import RunView
     from driver.targets.prepare import open_runs
 
     kept = open_runs(store)
     name = kept.resolve(run)
     name = chain_of(name) or name
-    view, state = RunView(console()), kept.state(name)
-    view.start()
     try:
-        for seen in watch(kept, name):
-            state = seen.state
-            for event in seen.events:
-                view(event)
+        name, state = _watched(kept, name)
     except KeyboardInterrupt:
-        view.stop()
         say(f"{name} goes on; watch it again: {COMMAND} attach {name}{kept.option}", style="yellow")
         return RunStopped.exit_code
-    finally:
-        view.stop()
+    if state == "lost" and kept.has(name, "planned.json"):
+        return _go_on(kept, name, store)
     return _show_end(kept, name, state)
+
+
+def _watched(kept: RunStore, name: str) -> tuple[str, RecordedState]:
+    """Show a run until it is over or lost for good; return its newest epoch, and its state."""
+    from driver.history.watch import watch
+    from driver.report.console import RunView
+
+    while True:
+        view, state = RunView(console()), kept.state(name)
+        view.start()
+        try:
+            for seen in watch(kept, name):
+                state = seen.state
+                for event in seen.events:
+                    view(event)
+        finally:
+            view.stop()
+        newest = _successor(kept, name) if state == "lost" else name
+        if newest == name:
+            return name, state
+        say(f"{name} has lost its driver; another one goes on: {newest}", style="yellow")
+        name = newest
+
+
+def _successor(kept: RunStore, name: str) -> str:
+    """Return the epoch after a lost one, once it has begun; the lost one if none begins."""
+    from driver.history.run_names import epoch_of
+    from driver.targets.background import successor_due_s
+    from driver.targets.plan_records import retries_of
+
+    first, epoch = epoch_of(name)
+    until = time.monotonic() + successor_due_s(epoch, retries_of(kept, name))
+    while (newest := kept.resolve(first)) == name and time.monotonic() < until:
+        time.sleep(POLL_S)
+    return newest
+
+
+def _go_on(kept: RunStore, name: str, store: str | None) -> int:
+    """Go on with a lost run in this process, if the user wants it; return the exit code."""
+    if can_answer():
+        say(f"{name} is lost: {ASLEEP}", style="yellow")
+        if answers_yes("go on with it here? [y/N] "):
+            from driver.cli.run import run
+
+            return run(price=PriceOptions(plan=name), place=PlaceOptions(store=store))
+        return 1
+    say(f"{name} is lost; go on with it: {COMMAND} run --plan {name}{kept.option}", style="yellow")
+    return 1
 
 
 def _show_end(kept: RunStore, name: str, state: RecordedState) -> int:

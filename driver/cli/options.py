@@ -36,6 +36,7 @@ Inputs = Annotated[
 ]
 
 
+MOST_RETRIES = 100
 JOB_AND_INPUT = Group("Job and input", sort_key=1)
 Given = Annotated[
     str, Parameter(group=JOB_AND_INPUT, help="Files, folders, globs or URLs, as with --input.")
@@ -252,6 +253,25 @@ class PriceOptions:
     max_usd: float | None = None
     """In AWS, dollars that the run may spend. It is refused if it costs more at least, and pauses
     before it spends more."""
+
+
+@_group("In the background", 7)
+@dataclass(frozen=True, kw_only=True)
+class BackgroundOptions:
+    """Whether the run outlives this command."""
+
+    detach: Flag = False
+    """Print the run's id and end; the run goes on in a process of its own. `attach` shows it,
+    `cancel` ends it."""
+    retries: int = 0
+    """With --detach, how often another driver goes on when one is killed."""
+
+    def __post_init__(self) -> None:
+        """Refuse wrong values; raises `UsageError`."""
+        if not 0 <= self.retries <= MOST_RETRIES:
+            raise UsageError(f"--retries {self.retries}: must be from 0 to {MOST_RETRIES}")
+        if self.retries and not self.detach:
+            raise UsageError(f"--retries {self.retries}: is for --detach; add it")
 
 
 def run_config(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driver.cli.options import (
+    BackgroundOptions,
     CutOptions,
     FailureOptions,
     Given,
@@ -26,6 +27,7 @@ from mapreduce.errors import UsageError
 if TYPE_CHECKING:
     from driver.forecast.document import Forecast
     from driver.output.place import Output
+    from driver.plan.config import RunConfig
     from driver.targets.prepare import Prepared
 
 
@@ -48,8 +50,6 @@ def plan(
         python -m driver run --plan run-20261126-120000-brisk-owl --max-usd 0.05
     """
     from driver.targets import prepare as targets
-    from driver.targets.plan_records import Planned, keep_plan
-    from driver.targets.planning import plan_run
 
     if price.plan is not None or price.ask:
         raise UsageError("--plan and --ask are options of run; leave them out")
@@ -61,25 +61,48 @@ def plan(
         for note in prepared.notes:
             if not note.startswith("cut "):
                 say(note)
-        made, forecast = plan_run(prepared)
-        planned = Planned(
-            config=config,
-            target=place.target,
-            store=place.store,
-            output=result.output,
-            output_format=result.output_format,
-            columns=result.columns,
-            header=result.header,
-            partition_by=result.partition_by,
-            inputs=prepared.inputs,
-        )
-        forecast = keep_plan(prepared, made, forecast, planned)
+        forecast = kept_plan(prepared, config, place, result)
     if result.as_document:
         print_document(forecast, result.fields)
         return 0
     for line in plan_lines_of(forecast):
         answer(line)
     return 0
+
+
+def kept_plan(
+    prepared: Prepared,
+    config: RunConfig,
+    place: PlaceOptions,
+    result: ResultOptions,
+    retries: int = 0,
+) -> Forecast:
+    """Plan a run, and write the plan to the store.
+
+    Args:
+        prepared: the run.
+        config: the user's options.
+        place: where it runs.
+        result: what is written of its result.
+        retries: how often a driver in the background goes on with it.
+    """
+    from driver.targets.plan_records import Planned, keep_plan
+    from driver.targets.planning import plan_run
+
+    made, forecast = plan_run(prepared)
+    planned = Planned(
+        config=config,
+        target=place.target,
+        store=place.store,
+        output=result.output,
+        output_format=result.output_format,
+        columns=result.columns,
+        header=result.header,
+        partition_by=result.partition_by,
+        inputs=prepared.inputs,
+        retries=retries,
+    )
+    return keep_plan(prepared, made, forecast, planned)
 
 
 def command_line() -> str:
@@ -90,7 +113,12 @@ def command_line() -> str:
 
 
 def check_alone(
-    *groups: JobOptions | PlaceOptions | CutOptions | ResultOptions | FailureOptions,
+    *groups: JobOptions
+    | PlaceOptions
+    | CutOptions
+    | ResultOptions
+    | FailureOptions
+    | BackgroundOptions,
 ) -> None:
     """Refuse options that `--plan` would not obey, because the plan has its own.
 

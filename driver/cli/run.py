@@ -8,8 +8,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from driver.cli.detach import detach
 from driver.cli.export import WriteBlocks, answers_aside, check_stdout, write_export
 from driver.cli.options import (
+    BackgroundOptions,
     CutOptions,
     FailureOptions,
     Given,
@@ -53,6 +55,7 @@ def run(
     result: ResultOptions = ResultOptions(),
     failures: FailureOptions = FailureOptions(),
     price: PriceOptions = PriceOptions(),
+    background: BackgroundOptions = BackgroundOptions(),
 ) -> int:
     r"""Run a job over files, and show its top keys.
 
@@ -63,11 +66,14 @@ def run(
         python -m driver run logs/ --job grep --param pattern=ERROR
         python -m driver run 's3://bucket/day=*/' --job mine.py:Mine \
             --reducers 8 --output out/
+        python -m driver run logs/ --detach
     """
     started = time.monotonic()
     from driver.targets import prepare as targets
 
+    config = run_config(job, place, cut, result, failures, price)
     if price.plan is not None:
+        check_alone(background)
         check_alone(job, replace(place, store=None), cut, result.of_the_run, failures)
         prepared, wanted = prepared_plan(price, (*inputs, *job.input), place.store)
         check_stdout(wanted, other_answer=result.other_answer)
@@ -84,6 +90,8 @@ def run(
     prepared = priced(prepared, price)
     if not may_begin(prepared, price, asks=can_answer()):
         return NOT_BEGUN
+    if background.detach:
+        return detach(prepared, config, place, result, background.retries)
     if price.ask or price.max_usd is not None:
         started = time.monotonic()  # neither the plan nor the user's thinking is part of the run
     with no_output_of_jobs(), unhurried():

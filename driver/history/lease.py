@@ -162,3 +162,16 @@ def lease_of(storage: Storage, store: str, run: str) -> ObjectInfo | None:
         return storage.head(keys.run_lease(store, run))
     except ObjectMissing:
         return None
+
+
+def sign_of_life(storage: Storage, store: str, run: str) -> ObjectInfo | None:
+    """Return the object that says when a run's driver was last seen: its lease, or before that the
+    object by which it began a plan; None without both.
+    """
+    found = lease_of(storage, store, run)
+    if found is not None:
+        return found
+    try:
+        return storage.head(keys.run_file(store, run, keys.BEGUN))
+    except ObjectMissing:
+        return None

@@ -11,7 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from driver.history.run_index import RunSummary
-from driver.history.run_names import chain_of, is_run_name, second_of
+from driver.history.run_names import (
+    chain_of,
+    is_run_name,
+    is_superseded,
+    newest_epochs,
+    second_of,
+)
 from driver.history.run_store import RecordedState, RunStore
 from mapreduce.errors import MapReduceError, ObjectMissing
 from mapreduce.wire import keys
@@ -83,9 +89,13 @@ def chosen(
     names: Iterable[str], entered: Mapping[str, RunSummary], *, steps: bool
 ) -> Sequence[str]:
     """Return the names to list, in the order of time: a name begins with its second, and the index
-    has the exact time.
+    has the exact time. A run that a later epoch goes on with is left out.
     """
-    wanted = [name for name in names if steps or not chain_of(name)]
+    names = list(names)
+    newest = newest_epochs(names)
+    wanted = [
+        name for name in names if (steps or not chain_of(name)) and not is_superseded(name, newest)
+    ]
     return sorted(wanted, key=lambda name: (second_of(name), _created(name, entered), name))
 
 

@@ -1,4 +1,4 @@
-"""The names of runs: an id that sorts by time and that people can say, and those of steps."""
+"""The names of runs: an id that sorts by time and that people can say, of steps, and of epochs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mapreduce.wire import keys
 
@@ -21,6 +21,7 @@ _NOUNS = (
 _STAMP = "run-20261126-000000"
 _STAMPED = re.compile(r"run-\d{8}-\d{6}-.+", re.ASCII)
 _RUN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+_EPOCH_NAME = re.compile(rf"(.+?){keys.EPOCH}([1-9]\d{{0,3}})", re.ASCII)
 _STEP_NAME = re.compile(rf"(.+){keys.STEP}([1-9]\d{{0,8}})", re.ASCII)
 
 
@@ -44,6 +45,31 @@ def chain_of(run: str) -> str | None:
     """Return the chain of which a run is a step; None for other runs."""
     step = _STEP_NAME.fullmatch(run)
     return step[1] if step else None
+
+
+def epoch_of(run: str) -> tuple[str, int]:
+    """Return the id of a run's first epoch, and the number of the epoch that this id names."""
+    epoch = _EPOCH_NAME.fullmatch(run)
+    return (epoch[1], int(epoch[2])) if epoch else (run, 1)
+
+
+def newest_epochs(names: Iterable[str]) -> dict[str, str]:
+    """Return the newest epoch among the names of runs, by the id of the run's first epoch.
+
+    Steps are left out: each belongs to one epoch of its chain.
+    """
+    newest: dict[str, int] = {}
+    for name in names:
+        if not chain_of(name):
+            first, number = epoch_of(name)
+            newest[first] = max(number, newest.get(first, 0))
+    return {first: keys.epoch(first, number) for first, number in newest.items()}
+
+
+def is_superseded(name: str, newest: Mapping[str, str]) -> bool:
+    """Return whether a later epoch goes on with a run, or with the chain of a step."""
+    whole = chain_of(name) or name
+    return newest.get(epoch_of(whole)[0], whole) != whole
 
 
 def is_run_name(name: str) -> bool:

@@ -12,14 +12,18 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from driver.history.epochs import Epochs
 from driver.history.failure import Failure
-from driver.history.lease import lease_of, state_without_end
+from driver.history.lease import sign_of_life, state_without_end
 from driver.history.run_index import RunSummary, by_run
 from driver.history.run_names import (
     chain_of,
+    epoch_of,
     is_run_name,
     is_stamped,
+    is_superseded,
     new_run_id,
+    newest_epochs,
     second_of,
     steps_by_chain,
 )
@@ -36,12 +40,17 @@ from mapreduce.errors import (
     ObjectExists,
     ObjectMissing,
     OutputLost,
+    UsageError,
     kind_of,
 )
 from mapreduce.storage import ObjectInfo, Requests, Storage
 from mapreduce.wire import keys
 from mapreduce.wire.messages import MapResult, Message, ReduceResult, SplitResult
 
+PLANNED, FORECAST = "planned.json", "forecast.json"
+"""The command of a plan, which a driver carries out later or goes on with; and its forecast."""
+FIRST_EPOCH = f"{keys.EPOCH}1"
+"""Ends the name of a run whose first epoch is meant, although a later one goes on with it."""
 COPIES_AT_ONCE = 16
 """Parts that get their final names at the same time."""
 
@@ -141,6 +150,30 @@ class RunStore:
                 continue
             return named
 
+    def take_epoch(self, run: str) -> str:
+        """Take the next epoch of a run whose driver is lost; return the id of that epoch.
+
+        The lost driver may only sleep: it ends once it is awake. A run that was committed just
+        before its driver was lost gets its `_SUCCESS`.
+
+        Raises:
+            UsageError: another driver has taken it, or the run is committed.
+        """
+        taken = Epochs(self.storage, self.store).take(run, time.time())
+        if taken.answer:
+            content = taken.answer.encode()
+            self.storage.write(keys.success(self.store, run), content, durable=True)
+            raise UsageError(
+                f"{run} was committed before its driver was lost, so it is done; "
+                f"see: {COMMAND} result {run}{self.option}"
+            )
+        number = str(epoch_of(taken.run)[1]).encode()
+        self.storage.write(keys.cancel(self.store, run), number)
+        for name in (PLANNED, FORECAST):
+            if (data := self.record(run, name)) is not None:
+                self.write(taken.run, name, data)
+        return taken.run
+
     def write(self, run: str, name: str, content: BaseModel | bytes) -> None:
         """Write one of the run's records."""
         self.storage.write(
@@ -171,6 +204,7 @@ class RunStore:
         Raises:
             OutputLost: a part is gone, or has changed since it was checked; then there is no
                 `_SUCCESS`.
+            LeaseTaken: another driver goes on with the run; then there is no `_SUCCESS` either.
         """
 
         def give_name(part: tuple[ObjectInfo, str]) -> ObjectInfo:
@@ -193,7 +227,10 @@ class RunStore:
             columns=columns,
             keep_order=keep_order,
         )
-        self.storage.write(keys.success(self.store, run), _json(success), durable=True)
+        content = _json(success)
+        if chain_of(run) is None:  # a step belongs to its chain, which is what counts
+            Epochs(self.storage, self.store).close(run, content)
+        self.storage.write(keys.success(self.store, run), content, durable=True)
         return success
 
     def plan(self, run: str) -> RunPlan:
@@ -265,15 +302,15 @@ class RunStore:
             return self._state(chain, now)
         if ended := self.ended(run):
             return ended.state
-        lease = lease_of(self.storage, self.store, run)
-        if lease is None and self.is_plan(run):
+        seen = sign_of_life(self.storage, self.store, run)
+        if seen is None and self.is_plan(run):
             return "planned"
-        return state_without_end(lease.modified if lease else self.plan(run).created, now)
+        return state_without_end(seen.modified if seen else self.plan(run).created, now)
 
     def is_plan(self, run: str) -> bool:
         """Return whether `plan` has made this, and no driver has carried it out yet."""
-        return self.has(run, "planned.json") and not any(
-            self.has(run, name) for name in ("events.jsonl", "lease.json")
+        return self.has(run, PLANNED) and not any(
+            self.has(run, name) for name in (keys.BEGUN, "events.jsonl", "lease.json")
         )
 
     def has(self, run: str, name: str) -> bool:
@@ -316,7 +353,10 @@ class RunStore:
         return self.steps(plan.run) if plan.chain else [plan.run]
 
     def resolve(self, run: str | None) -> str:
-        """Return the run that a user means: for None the last, else one that begins or ends so."""
+        """Return the run that a user means: for None the last, else one that begins or ends so.
+
+        Of a run with several epochs it is the newest one.
+        """
         return self._resolve(run, self.runs())
 
     def resolve_each(self, names: Iterable[str]) -> list[str]:
@@ -330,12 +370,19 @@ class RunStore:
                 f"there is no run in {self.store} yet; "
                 f"start one with: {COMMAND} run --input FILE{self.option}"
             )
+        newest = newest_epochs(known)
         if run in known:
-            return run
+            return newest.get(run, run)
+        if run is not None and run.endswith(FIRST_EPOCH) and run.removesuffix(FIRST_EPOCH) in known:
+            return run.removesuffix(FIRST_EPOCH)
         if run is None:
-            return self._last([name for name in known if is_run_name(name) and not chain_of(name)])
+            current = [name for name in known if not is_superseded(name, newest)]
+            return self._last(
+                [name for name in current if is_run_name(name) and not chain_of(name)]
+            )
         matching = [name for name in known if name.startswith(run) or name.endswith(run)]
-        matching = [name for name in matching if not chain_of(name)] or matching
+        whole = {newest.get(epoch_of(name)[0], name) for name in matching if not chain_of(name)}
+        matching = sorted(whole) or matching
         if len(matching) != 1:
             what = f"{len(matching)} runs match {run!r}" if matching else f"there is no run {run!r}"
             raise InputError(f"{what} in {self.store}; see: {COMMAND} runs{self.option}")

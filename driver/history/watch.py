@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from driver.history.lease import LeaseWatch, lease_of, rhythm_s
+from driver.history.lease import LeaseWatch, rhythm_s, sign_of_life
 from driver.history.run_events import Follower
 from driver.history.run_store import RecordedState, RunStore
 from driver.plan.events import Event
@@ -45,7 +45,7 @@ def watch(
             yield Seen(events, runs.state(run, wall()))  # recorded before its events
             return
         # a run of an older version has a record of its end, and perhaps no events
-        live = lease.is_live(lease_of(runs.storage, runs.store, run), created, wall(), now())
+        live = lease.is_live(sign_of_life(runs.storage, runs.store, run), created, wall(), now())
         state: RecordedState = "running" if live else runs.state(run, wall())
         if not live and state == "running":
             state = "lost"

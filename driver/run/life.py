@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from driver.history.epochs import taken_over
 from driver.history.lease import HeldLease, Lease, is_held, rhythm_s
 from driver.history.run_store import RunStore
 from driver.plan.clock import Clock
@@ -123,9 +124,11 @@ class Life:
     def _heed_cancel(self) -> None:
         url = keys.cancel(self.runs.store, self.run)
         try:
-            self.runs.storage.head(url)
+            wish = self.runs.storage.read(url)
         except ObjectMissing:
             return
+        if wish.isdigit():  # another driver has taken this epoch
+            raise taken_over(int(wish))
         self.stop(RunStopped(f"{self.run} was cancelled; {AGAIN}"))
 
 

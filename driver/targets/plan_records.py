@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from driver.forecast.document import Forecast
-from driver.history.run_store import RunStore
+from driver.history.run_store import FORECAST, PLANNED, RunStore
 from driver.output.place import Output
 from driver.packages.of_job import digest_of_packages, keep_packages
 from driver.plan.config import RunConfig
@@ -19,11 +19,8 @@ from driver.targets.written_plan import packed_code
 from driver.text import plural, shown
 from mapreduce.errors import InputError
 from mapreduce.formats.table_files import FileFormat
-from mapreduce.wire import keys
 from mapreduce.wire.messages import InputObject, Message
 
-PLAN_RECORDS = ("plan.json", "planned.json", "forecast.json")
-"""All that a plan writes; a run folder with more has been carried out."""
 NAMES_SHOWN = 3
 
 
@@ -31,6 +28,7 @@ class Planned(Message):
     """The command of a plan: what `run --plan` carries out.
 
     `inputs` are the inputs as the user has them: in AWS, local ones are uploaded by the run.
+    `retries`: how often another driver goes on by itself when one is lost.
     """
 
     config: RunConfig
@@ -42,6 +40,7 @@ class Planned(Message):
     header: bool = True
     partition_by: str | None = None
     inputs: tuple[InputObject, ...] = ()
+    retries: int = 0
 
 
 def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Planned) -> Forecast:
@@ -54,8 +53,8 @@ def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Pl
     money = "" if limit is None else f" --max-usd {math.ceil(limit * 100) / 100:.2f}"
     go = f"{COMMAND} run --plan {plan.run}{runs.option}{money}"
     forecast = forecast.model_copy(update={"run": plan.run, "go": go})
-    runs.write(plan.run, "planned.json", planned)
-    runs.write(plan.run, "forecast.json", forecast)
+    runs.write(plan.run, PLANNED, planned)
+    runs.write(plan.run, FORECAST, forecast)
     return forecast
 
 
@@ -83,12 +82,11 @@ def prepared_by(
         config = replace(config, max_usd=max_usd)
     prepared = prepare(config, planned.target, store or planned.store, output, command)
     _check_same(prepared, plan, planned)
-    carried_out = [
-        info.url
-        for info in kept.storage.list(keys.join(keys.runs(kept.store), name))
-        if not info.url.endswith(PLAN_RECORDS)
-    ]
+    carried_out = not kept.is_plan(name)
     prepared = with_plan(prepared, plan, forecast)
+    if carried_out and kept.state(name) == "lost":
+        note = f"{name} has lost its driver: this one goes on with it"
+        return replace(prepared, forecast=None, goes_on=True, notes=(*prepared.notes, note)), output
     if carried_out:
         note = f"{name} has been carried out: the same plan runs again under a new id"
         # what the first time has done is reused: the plan's forecast is of other work
@@ -96,8 +94,14 @@ def prepared_by(
     return prepared, output
 
 
+def retries_of(kept: RunStore, run: str) -> int:
+    """Return how often another driver goes on with a run by itself; 0 for one without a plan."""
+    data = kept.record(run, PLANNED)
+    return Planned.model_validate_json(data).retries if data else 0
+
+
 def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:
-    texts = [kept.record(name, each) for each in ("planned.json", "forecast.json")]
+    texts = [kept.record(name, each) for each in (PLANNED, FORECAST)]
     if None in texts:
         raise InputError(
             f"{name} is a run and not a plan; "

@@ -80,7 +80,7 @@ def needs_services(arguments: Sequence[str], *, deployed: bool) -> bool:
         arguments: of the program.
         deployed: whether a stack is deployed, which `auto` would use.
     """
-    if not arguments or arguments[0] != "run" or {"-h", "--help"} & set(arguments):
+    if not arguments or arguments[0] != "run" or {"-h", "--help", "--detach"} & set(arguments):
         return False
     target = "auto"
     for option, following in zip(arguments, [*arguments[1:], ""], strict=True):

@@ -80,7 +80,8 @@ class Prepared:
 
     `left_out` is how many entries of the given folders are not inputs; `notes` are messages to the
     user about the inputs. `command` is the one that the user gave; `planned` is the plan of `plan`
-    that is carried out, and `forecast` its forecast. `asked`
+    that is carried out, and `forecast` its forecast; with `goes_on` a driver has begun it and is
+    lost, and this run is the next epoch of that one. `asked`
     names the settings that the command says, `said` has those that the job says instead.
     """
 
@@ -102,6 +103,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     command: str = ""
     planned: RunPlan | None = None
+    goes_on: bool = False
     forecast: Forecast | None = None
     origins: tuple[Origin, ...] = ()
     asked: tuple[str, ...] = ()

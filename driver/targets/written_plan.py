@@ -109,9 +109,10 @@ def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -
     going()
     if prepared.planned is None:
         return runs.begin(plan)
-    plan = plan.model_copy(update={"run": prepared.planned.run})
+    run = prepared.planned.run
+    plan = plan.model_copy(update={"run": runs.take_epoch(run) if prepared.goes_on else run})
     try:
-        runs.storage.create(keys.run_file(runs.store, plan.run, "begun"), b"")
+        runs.storage.create(keys.run_file(runs.store, plan.run, keys.BEGUN), b"")
     except ObjectExists as exc:
         raise UsageError(
             f"another driver has just begun to carry out the plan {plan.run}; "

@@ -17,6 +17,10 @@ runs/<run>/                                 plan.json, results.json, events.json
 runs/<run>/events/00000.jsonl               while it goes: its events so far, in segments
 runs/<run>/lease.json                       while it goes: renewed by its driver
 runs/<run>/cancel                           asks its driver to end it
+runs/<run>/epochs/0002.json                 the driver that goes on with a lost run, or the end of
+                                            the run's epochs: what its last driver commits. The run
+                                            of the second driver is <run>-epoch-2, and so on
+runs/<run>/driver.log                       what a driver in the background prints
 index/<run>/<summary>                       what `runs` shows of a run that is over, in the key
 jobs/<sha256>/code.zip                      a job's code
 packages/sets/<sha256>.json                 the wheels that a job's requirements resolved to
@@ -37,6 +41,9 @@ RUNS, JOBS, TASKS, INDEX, FORECASTS = "runs", "jobs", "tasks", "index", "forecas
 PACKAGES = "packages"
 LEASES, SCALING = "fleet/leases", "fleet/scaling.json"
 STEP = "-step-"
+EPOCH = "-epoch-"
+EPOCHS = "epochs"
+BEGUN = "begun"
 STATES = "states"
 DEAD_LETTERS = "dead-letters"
 EVENTS = "events"
@@ -159,6 +166,16 @@ def step(run: str, number: int) -> str:
     return f"{run}{STEP}{number}"
 
 
+def epoch(run: str, number: int) -> str:
+    """Return the run id under which the driver of an epoch carries a run out; the first is 1."""
+    return run if number == 1 else f"{run}{EPOCH}{number}"
+
+
+def epoch_slot(store: str, run: str, number: int) -> str:
+    """Return the URL of the object by which a driver takes an epoch of a run, from number 2."""
+    return join(store, RUNS, run, EPOCHS, f"{number:04d}.json")
+
+
 def result(store: str, run: str, index: int, *, whole: bool) -> str:
     """Return the URL of a committed part, or of the whole result."""
     return join(store, REDUCE, run, "result.json" if whole else f"part-{index:05d}.jsonl")
@@ -180,8 +197,8 @@ def runs(store: str) -> str:
 
 
 def is_part_of(run: str, whole: str) -> bool:
-    """Return whether a run is another one, or a step of it."""
-    return run == whole or run.startswith(f"{whole}{STEP}")
+    """Return whether a run is another one, or a step or an epoch of it."""
+    return run == whole or run.startswith((f"{whole}{STEP}", f"{whole}{EPOCH}"))
 
 
 def run_file(store: str, run: str, name: str) -> str:

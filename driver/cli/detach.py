@@ -1,0 +1,71 @@
+"""`run --detach`: a run that goes on in the background of this machine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from driver.cli.options import PlaceOptions, ResultOptions
+from driver.cli.plan import kept_plan
+from driver.cli.terminal import answer, no_output_of_jobs, print_document, say
+from driver.program.command_name import COMMAND
+from mapreduce.errors import UsageError
+from mapreduce.wire.messages import Message
+
+if TYPE_CHECKING:
+    from driver.plan.config import RunConfig
+    from driver.targets.prepare import Prepared
+
+
+class Detached(Message):
+    """The answer of `run --detach`: the run's id, and the file with what its driver prints."""
+
+    run_id: str
+    log: str
+
+
+def detach(
+    prepared: Prepared,
+    config: RunConfig,
+    place: PlaceOptions,
+    result: ResultOptions,
+    retries: int,
+) -> int:
+    """Write the plan of a run, start its driver in the background, and print the run's id.
+
+    Raises:
+        UsageError: the run cannot go on without this command.
+    """
+    from driver.targets.background import check_detachable, start_driver
+
+    if result.output is not None:
+        raise UsageError(
+            "--output: a run in the background writes no file; when it is done, write it with: "
+            f"{COMMAND} result RUN --output {result.output}"
+        )
+    check_detachable(prepared)
+    with no_output_of_jobs():
+        run = kept_plan(prepared, config, place, result, retries).run
+    log = start_driver(prepared.runs, run, retries)
+    option = prepared.runs.option
+    say(f"{run} goes on in the background; watch it: {COMMAND} attach {run}{option}")
+    say(f"end it: {COMMAND} cancel {run}{option}")
+    if result.as_document:
+        print_document(Detached(run_id=run, log=str(log)), result.fields)
+    else:
+        answer(run)
+    return 0
+
+
+def keep(run: str, /, *, retries: int, store: str | None = None) -> int:
+    """Carry out a plan, and go on with it when its driver is lost.
+
+    Args:
+        run: The plan's id.
+        retries: How often to go on.
+        store: Folder or URL of the store.
+    """
+    from driver.targets.background import keep_going
+    from driver.targets.prepare import open_runs
+
+    return keep_going(open_runs(store), run, retries, sleep=time.sleep, say=say)

@@ -1,0 +1,103 @@
+"""Drivers in the background of this machine: one that ends with its run, or one after another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from driver.history.lease import LEASE_S
+from driver.history.run_store import RecordedState, RunStore
+from driver.program.command_name import COMMAND
+from driver.program.module_path import own_environment, own_process
+from driver.targets.prepare import Prepared
+from mapreduce.errors import UsageError
+from mapreduce.wire import keys
+
+LOG = "driver.log"
+ENDS: tuple[RecordedState, ...] = ("done", "failed", "interrupted", "paused", "unreadable")
+POLL_S = 0.5
+
+
+def check_detachable(prepared: Prepared) -> None:
+    """Check that a run can go on in the background; raises `UsageError`."""
+    if not prepared.runs.store.startswith("file://"):
+        raise UsageError(
+            f"--detach: the store {prepared.runs.store} is not a folder of this machine; "
+            "leave --detach out, or name a folder with --store"
+        )
+
+
+def start_driver(runs: RunStore, run: str, retries: int) -> Path:
+    """Start a process of its own session that carries out a plan; return the file of its output.
+
+    Args:
+        runs: the store, a folder.
+        run: the plan.
+        retries: how often another driver goes on if one is lost.
+    """
+    log = Path(keys.run_file(runs.store, run, LOG).removeprefix("file://"))
+    arguments = ["keep", run, "--retries", str(retries)] if retries else ["run", "--plan", run]
+    with log.open("ab") as output:
+        subprocess.Popen(
+            driver_command(*arguments, "--store", runs.store),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=own_environment(os.environ),
+            start_new_session=True,
+        )
+    return log
+
+
+def driver_command(*arguments: str) -> list[str]:
+    """Return the command that starts this program with other arguments."""
+    return [*own_process("driver"), *arguments]
+
+
+def drive(arguments: Sequence[str]) -> int:
+    """Carry out a command of this program in a process; return its exit code, -N after signal N."""
+    ended = subprocess.run(
+        driver_command(*arguments),
+        stdin=subprocess.DEVNULL,
+        env=own_environment(os.environ),
+        check=False,
+    )
+    return ended.returncode
+
+
+def keep_going(
+    runs: RunStore,
+    run: str,
+    retries: int,
+    *,
+    sleep: Callable[[float], None],
+    say: Callable[[str], None],
+    drive: Callable[[Sequence[str]], int] = drive,
+) -> int:
+    """Carry out a plan, and go on with it while its driver is lost; return the last exit code.
+
+    Args:
+        runs: the store.
+        run: the plan.
+        retries: how often to go on.
+        sleep: waits for some seconds.
+        say: receives what happens, in words.
+        drive: carries out a command.
+    """
+    for again in range(retries + 1):
+        code = drive(["run", "--plan", run, "--store", runs.store])
+        while (state := runs.state(runs.resolve(run))) == "running" and code != 0:
+            sleep(POLL_S)  # the lease of a driver that has been killed still holds
+        if state in ENDS or code == 0:
+            return code
+        if again < retries:
+            say(f"{run} has lost its driver (exit code {code}); the next one goes on")
+    say(f"{run} has lost its driver {retries + 1} times; go on: {COMMAND} run --plan {run}")
+    return code
+
+
+def successor_due_s(epoch: int, retries: int) -> float:
+    """Return how long a lost run's next driver may take to begin by itself; 0 if none will."""
+    return 2 * LEASE_S if epoch <= retries else 0.0
