@@ -45,7 +45,7 @@ def detach(
         )
     check_detachable(prepared)
     with no_output_of_jobs():
-        run = kept_plan(prepared, config, place, result, retries).run
+        run = kept_plan(prepared, config, place, result, stored=True, retries=retries).run
     log = start_driver(prepared.runs, run, retries)
     option = prepared.runs.option
     say(f"{run} goes on in the background; watch it: {COMMAND} attach {run}{option}")

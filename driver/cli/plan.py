@@ -75,6 +75,8 @@ def kept_plan(
     config: RunConfig,
     place: PlaceOptions,
     result: ResultOptions,
+    *,
+    stored: bool = False,
     retries: int = 0,
 ) -> Forecast:
     """Plan a run, and write the plan to the store.
@@ -84,6 +86,7 @@ def kept_plan(
         config: the user's options.
         place: where it runs.
         result: what is written of its result.
+        stored: the job's code goes to the store, and is carried out as it is now.
         retries: how often a driver in the background goes on with it.
     """
     from driver.targets.plan_records import Planned, keep_plan
@@ -100,6 +103,8 @@ def kept_plan(
         header=result.header,
         partition_by=result.partition_by,
         inputs=prepared.inputs,
+        folder=str(Path.cwd()),
+        stored=stored,
         retries=retries,
     )
     return keep_plan(prepared, made, forecast, planned)

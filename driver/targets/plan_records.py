@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from driver.forecast.document import Forecast
 from driver.history.run_store import FORECAST, PLANNED, RunStore
@@ -15,7 +18,8 @@ from driver.plan.tasks import RunPlan
 from driver.program.command_name import COMMAND
 from driver.targets.planning import with_plan
 from driver.targets.prepare import Prepared, open_runs, prepare
-from driver.targets.written_plan import packed_code
+from driver.targets.stored_code import stored_code
+from driver.targets.written_plan import keep_code, packed_code
 from driver.text import plural, shown
 from mapreduce.errors import InputError
 from mapreduce.formats.table_files import FileFormat
@@ -28,7 +32,9 @@ class Planned(Message):
     """The command of a plan: what `run --plan` carries out.
 
     `inputs` are the inputs as the user has them: in AWS, local ones are uploaded by the run.
-    `retries`: how often another driver goes on by itself when one is lost.
+    `folder` is the one that relative paths begin in, "" in plans of an older version. `stored`: the
+    job's code is in the store, and is carried out as it is there. `retries`: how often another
+    driver goes on by itself when one is lost.
     """
 
     config: RunConfig
@@ -40,6 +46,8 @@ class Planned(Message):
     header: bool = True
     partition_by: str | None = None
     inputs: tuple[InputObject, ...] = ()
+    folder: str = ""
+    stored: bool = False
     retries: int = 0
 
 
@@ -48,6 +56,8 @@ def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Pl
     runs = prepared.runs
     if prepared.packages is not None:  # so that the plan is carried out with the same ones
         keep_packages(prepared.packages, runs)
+    if planned.stored:
+        keep_code(prepared)
     plan = runs.begin(plan)
     limit = forecast.money.together.high if forecast.money else None
     money = "" if limit is None else f" --max-usd {math.ceil(limit * 100) / 100:.2f}"
@@ -80,11 +90,18 @@ def prepared_by(
     config = planned.config
     if max_usd is not None:
         config = replace(config, max_usd=max_usd)
-    prepared = prepare(config, planned.target, store or planned.store, output, command)
+    goes_on = kept.state(name) == "lost"
+    unpacked = stored_code(kept, plan) if planned.stored or goes_on else None
+    if unpacked is not None:
+        config = replace(config, job=unpacked.job)
+    with _folder_of(planned, name):
+        where = kept.store if store else planned.store
+        prepared = prepare(config, planned.target, where, output, command)
+    prepared = replace(prepared, unpacked=unpacked)
     _check_same(prepared, plan, planned)
     carried_out = not kept.is_plan(name)
     prepared = with_plan(prepared, plan, forecast)
-    if carried_out and kept.state(name) == "lost":
+    if goes_on:
         note = f"{name} has lost its driver: this one goes on with it"
         return replace(prepared, forecast=None, goes_on=True, notes=(*prepared.notes, note)), output
     if carried_out:
@@ -92,6 +109,22 @@ def prepared_by(
         # what the first time has done is reused: the plan's forecast is of other work
         prepared = replace(prepared, planned=None, forecast=None, notes=(*prepared.notes, note))
     return prepared, output
+
+
+@contextmanager
+def _folder_of(planned: Planned, run: str) -> Iterator[None]:
+    """Within the block, the current folder is the one in which the plan was made."""
+    if not planned.folder or Path(planned.folder) == Path.cwd():
+        yield
+        return
+    try:
+        with chdir(planned.folder):
+            yield
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as exc:
+        raise InputError(
+            f"{run} was started in {shown(planned.folder)}, which cannot be entered here: {exc}; "
+            "its inputs are named from there"
+        ) from exc
 
 
 def retries_of(kept: RunStore, run: str) -> int:

@@ -36,6 +36,7 @@ from driver.targets.option_checks import (
     check_target,
 )
 from driver.targets.s3_access import check_services_keys, user_bucket
+from driver.targets.stored_code import Unpacked
 from mapreduce.aggregate import Aggregation
 from mapreduce.chain import Chain
 from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of
@@ -81,7 +82,8 @@ class Prepared:
     `left_out` is how many entries of the given folders are not inputs; `notes` are messages to the
     user about the inputs. `command` is the one that the user gave; `planned` is the plan of `plan`
     that is carried out, and `forecast` its forecast; with `goes_on` a driver has begun it and is
-    lost, and this run is the next epoch of that one. `asked`
+    lost, and this run is the next epoch of that one. `unpacked` holds the job's code if it comes
+    from the store. `asked`
     names the settings that the command says, `said` has those that the job says instead.
     """
 
@@ -104,6 +106,7 @@ class Prepared:
     command: str = ""
     planned: RunPlan | None = None
     goes_on: bool = False
+    unpacked: Unpacked | None = None
     forecast: Forecast | None = None
     origins: tuple[Origin, ...] = ()
     asked: tuple[str, ...] = ()

@@ -93,8 +93,7 @@ def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -
         going: raises once the run has been ended; asked all the time, and before the plan is there.
     """
     runs = prepared.runs
-    digest, data = packed_code(prepared)
-    _keep_code(runs.storage, keys.code(runs.store, digest), data)
+    digest = keep_code(prepared)
     if prepared.packages is not None:
         keep_packages(prepared.packages, runs)
     inputs = prepared.inputs
@@ -111,6 +110,8 @@ def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -
         return runs.begin(plan)
     run = prepared.planned.run
     plan = plan.model_copy(update={"run": runs.take_epoch(run) if prepared.goes_on else run})
+    if prepared.unpacked is not None:  # errors name the author's files
+        plan = plan.model_copy(update={"job_folder": prepared.planned.job_folder})
     try:
         runs.storage.create(keys.run_file(runs.store, plan.run, keys.BEGUN), b"")
     except ObjectExists as exc:
@@ -129,7 +130,14 @@ def uploads_inputs(prepared: Prepared) -> bool:
     )
 
 
-def _keep_code(storage: Storage, url: str, data: bytes) -> None:
+def keep_code(prepared: Prepared) -> str:
+    """Write the job's code to the store; return its digest."""
+    digest, data = packed_code(prepared)
+    _keep(prepared.runs.storage, keys.code(prepared.runs.store, digest), data)
+    return digest
+
+
+def _keep(storage: Storage, url: str, data: bytes) -> None:
     """Write a job's code unless the same bytes are there: a damaged copy fails every later run."""
     try:
         storage.create(url, data)
