@@ -1,6 +1,6 @@
 """The driver: finds services, schedules a run's tasks, and checks that the answer is complete.
 
-`from driver import run` runs a job from Python.
+`from driver import run` runs a job from Python, `submit` in the background.
 """
 
 import sys
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from driver.api import Result as Result
+    from driver.api import Submitted as Submitted
     from driver.api import run as run
+    from driver.api import submit as submit
 
-__all__ = ["Result", "run"]
+__all__ = ["Result", "Submitted", "run", "submit"]
 
 
 class _Driver(ModuleType):
@@ -29,6 +31,14 @@ class _Driver(ModuleType):
     @run.setter
     def run(self, package: ModuleType) -> None:
         """Ignore the package; it is in `sys.modules`."""
+
+    @property
+    def submit(self) -> Any:
+        return import_module("driver.api").submit
+
+    @property
+    def Submitted(self) -> Any:  # noqa: N802 - the class
+        return import_module("driver.api").Submitted
 
     @property
     def Result(self) -> Any:  # noqa: N802 - the class

@@ -6,8 +6,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,13 @@ from driver.api.jobs import GivenJob, JobOrName, given_job
 from driver.api.options import Inputs, Options, config_of
 from driver.api.progress import TickingView, view_of
 from driver.api.result import Result
+from driver.api.submitted import Submitted
 from driver.forecast.limit import check_limit
+from driver.plan.config import RunConfig, check_retries
 from driver.plan.target import WantedTarget
 from driver.targets import prefork
+from driver.targets.background import check_detachable, start_driver
+from driver.targets.plan_records import Planned, keep_plan
 from driver.targets.planning import plan_run
 from driver.targets.prepare import FromPython, Prepared, prepare
 from driver.targets.watched import watched
@@ -72,6 +76,47 @@ def run(
             author's traceback of each, and the command that runs the failed task again.
         KeyboardInterrupt: the user has interrupted it; nothing goes on in the background.
     """
+    with _alone("run") as found:
+        return _run(job, inputs, target, store, parameters or {}, progress, options, found)
+
+
+def submit(
+    job: JobOrName,
+    inputs: Inputs,
+    *,
+    target: WantedTarget = "auto",
+    store: str | os.PathLike[str] | None = None,
+    parameters: Mapping[str, object] | None = None,
+    retries: int = 0,
+    **options: Unpack[Options],
+) -> Submitted:
+    """Start a job in the background of this machine, and return at once.
+
+    It is the command `run --detach`: the run goes on when this program has ended.
+
+    Args:
+        job: as for `run`.
+        inputs: as for `run`.
+        target: as for `run`, on this machine: "local" or "inline".
+        store: a folder.
+        parameters: as for `run`.
+        retries: how often another driver goes on with the run when one is killed.
+        options: as for `run`.
+
+    Raises:
+        UsageError: an argument, the job, its parameters or its inputs cannot be run.
+    """
+    with _alone("submit") as found:
+        return _submit(job, inputs, target, store, parameters or {}, retries, options, found)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[list[GivenJob]]:
+    """Yield a list for the job; within the block, no other call works in this process.
+
+    Raises:
+        MapReduceError: the error of the block, without the frames of this program.
+    """
     found: list[GivenJob] = []
     try:
         if is_importing():
@@ -79,11 +124,11 @@ def run(
         # the job's modules and packages, and standard output, are of the whole process
         if not _GOING.acquire(blocking=False):
             raise UsageError(
-                "another run() of this process goes on; call it after that one, or in a process "
-                "of its own"
+                f"another {name}() of this process goes on; call it after that one, or in a "
+                "process of its own"
             )
         try:
-            return _run(job, inputs, target, store, parameters or {}, progress, options, found)
+            yield found
         finally:
             _GOING.release()
     except (MapReduceError, KeyboardInterrupt) as exc:
@@ -102,34 +147,84 @@ def _run(
 ) -> Result:
     """Carry out `run`; `found` gets the job."""
     started = time.monotonic()
-    if target not in TARGETS:
-        raise UsageError(f"run(target={target!r}): it is one of {', '.join(TARGETS)}")
-    if not isinstance(store, str | os.PathLike | None):
-        raise UsageError(f"run(store={store!r}): it is a path or a URL")
     with ExitStack() as ends:
+        _check_place("run", target, store)
         # the local services import their modules while the job is looked at
         prefork.start_early(["run", "--target", target])
         ends.callback(prefork.dismiss)
-        given = ends.enter_context(given_job(job))
-        found.append(given)
-        config = config_of(given.text, inputs, options)
-        # standard output is for the user's program, and not for what a job prints
-        ends.enter_context(redirect_stdout(sys.stderr))
-        ends.enter_context(own_modules_only_within())
-        both = _both(given.parameters, parameters)
-        prepared = prepare(
-            config,
-            target,
-            None if store is None else os.fspath(store),
-            command=_command(),
-            given=FromPython(both, given.origins),
-        )
+        _, prepared = _prepared(job, inputs, target, store, parameters, options, found, ends)
         prepared = _within_price(prepared)
         view = view_of(wanted=progress)
         _say_notes(view, prepared)
         tick = view.tick if view is not None else _nothing
         report, later = watched(prepared, view, started, partial(drive, tick=tick))
     return Result(report, (*prepared.notes, *report.notes, *later), _runs=prepared.runs)
+
+
+def _submit(
+    job: JobOrName,
+    inputs: Inputs,
+    target: WantedTarget,
+    store: str | os.PathLike[str] | None,
+    parameters: Mapping[str, object],
+    retries: int,
+    options: Options,
+    found: list[GivenJob],
+) -> Submitted:
+    """Carry out `submit`; `found` gets the job."""
+    with ExitStack() as ends:
+        _check_place("submit", target, store)
+        check_retries("submit(retries=", retries)
+        config, prepared = _prepared(job, inputs, target, store, parameters, options, found, ends)
+        check_detachable(prepared)
+        made, forecast = plan_run(prepared)
+        planned = Planned(
+            config=config,
+            target=target,
+            store=None if store is None else os.fspath(store),
+            inputs=prepared.inputs,
+            folder=str(Path.cwd()),
+            stored=True,
+            retries=retries,
+        )
+        run = keep_plan(prepared, made, forecast, planned).run
+        start_driver(prepared.runs, run, retries)
+    return Submitted(run, _runs=prepared.runs)
+
+
+def _check_place(call: str, target: object, store: object) -> None:
+    if target not in TARGETS:
+        raise UsageError(f"{call}(target={target!r}): it is one of {', '.join(TARGETS)}")
+    if not isinstance(store, str | os.PathLike | None):
+        raise UsageError(f"{call}(store={store!r}): it is a path or a URL")
+
+
+def _prepared(
+    job: JobOrName,
+    inputs: Inputs,
+    target: WantedTarget,
+    store: str | os.PathLike[str] | None,
+    parameters: Mapping[str, object],
+    options: Options,
+    found: list[GivenJob],
+    ends: ExitStack,
+) -> tuple[RunConfig, Prepared]:
+    """Return the options of a call, and the run; the job is there until `ends` ends."""
+    given = ends.enter_context(given_job(job))
+    found.append(given)
+    config = config_of(given.text, inputs, options)
+    # standard output is for the user's program, and not for what a job prints
+    ends.enter_context(redirect_stdout(sys.stderr))
+    ends.enter_context(own_modules_only_within())
+    both = _both(given.parameters, parameters)
+    prepared = prepare(
+        config,
+        target,
+        None if store is None else os.fspath(store),
+        command=_command(),
+        given=FromPython(both, origins=given.origins),
+    )
+    return config, prepared
 
 
 def _both(of_instance: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:

@@ -62,6 +62,8 @@ def _watched(kept: RunStore, name: str) -> tuple[str, RecordedState]:
     """Show a run until it is over or lost for good; return its newest epoch, and its state."""
     from driver.history.watch import watch
     from driver.report.console import RunView
+    from driver.targets.background import successor
+    from driver.targets.plan_records import retries_of
 
     while True:
         view, state = RunView(console()), kept.state(name)
@@ -73,24 +75,13 @@ def _watched(kept: RunStore, name: str) -> tuple[str, RecordedState]:
                     view(event)
         finally:
             view.stop()
-        newest = _successor(kept, name) if state == "lost" else name
+        if state != "lost":
+            return name, state
+        newest = successor(kept, name, retries_of(kept, name), time.sleep)
         if newest == name:
             return name, state
         say(f"{name} has lost its driver; another one goes on: {newest}", style="yellow")
         name = newest
-
-
-def _successor(kept: RunStore, name: str) -> str:
-    """Return the epoch after a lost one, once it has begun; the lost one if none begins."""
-    from driver.history.run_names import epoch_of
-    from driver.targets.background import successor_due_s
-    from driver.targets.plan_records import retries_of
-
-    first, epoch = epoch_of(name)
-    until = time.monotonic() + successor_due_s(epoch, retries_of(kept, name))
-    while (newest := kept.resolve(first)) == name and time.monotonic() < until:
-        time.sleep(POLL_S)
-    return newest
 
 
 def _go_on(kept: RunStore, name: str, store: str | None) -> int:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 
 from driver.cli.values import assignments, duration_s, size_bytes
-from driver.plan.config import DEFAULT_JOB, DEFAULT_SPARK_MASTER, READY_MADE, RunConfig
+from driver.plan.config import (
+    DEFAULT_JOB,
+    DEFAULT_SPARK_MASTER,
+    READY_MADE,
+    RunConfig,
+    check_retries,
+)
 from driver.plan.fault_rates import parse_chaos
 from driver.plan.target import WantedTarget
 from driver.program.command_name import COMMAND
@@ -36,7 +42,6 @@ Inputs = Annotated[
 ]
 
 
-MOST_RETRIES = 100
 JOB_AND_INPUT = Group("Job and input", sort_key=1)
 Given = Annotated[
     str, Parameter(group=JOB_AND_INPUT, help="Files, folders, globs or URLs, as with --input.")
@@ -268,8 +273,7 @@ class BackgroundOptions:
 
     def __post_init__(self) -> None:
         """Refuse wrong values; raises `UsageError`."""
-        if not 0 <= self.retries <= MOST_RETRIES:
-            raise UsageError(f"--retries {self.retries}: must be from 0 to {MOST_RETRIES}")
+        check_retries("--retries ", self.retries)
         if self.retries and not self.detach:
             raise UsageError(f"--retries {self.retries}: is for --detach; add it")
 

@@ -14,6 +14,8 @@ READY_MADE = "mapreduce_jobs"
 DEFAULT_JOB = f"{READY_MADE}.word_count"
 DEFAULT_STORE = ".mapreduce"
 DEFAULT_SPARK_MASTER = "local[*]"
+MOST_RETRIES = 100
+"""Drivers that go on with a run, one after another: a job that kills its driver ends, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,12 @@ class RunConfig:
             raise UsageError(
                 f"--stage-timeout {self.stage_timeout_s:g}: must be more than 0 seconds"
             )
+
+
+def check_retries(option: str, number: int) -> None:
+    """Refuse a number of drivers that go on with a run; raises `UsageError`."""
+    if not isinstance(number, int) or not 0 <= number <= MOST_RETRIES:
+        raise UsageError(f"{option}{number}: must be from 0 to {MOST_RETRIES}")
 
 
 def at_least_one(option: str, number: int | None) -> int | None:

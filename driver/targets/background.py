@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from driver.history.lease import LEASE_S
+from driver.history.run_names import epoch_of
 from driver.history.run_store import RecordedState, RunStore
 from driver.program.command_name import COMMAND
 from driver.program.module_path import own_environment, own_process
@@ -98,6 +100,29 @@ def keep_going(
     return code
 
 
-def successor_due_s(epoch: int, retries: int) -> float:
-    """Return how long a lost run's next driver may take to begin by itself; 0 if none will."""
-    return 2 * LEASE_S if epoch <= retries else 0.0
+def ends_for_good(state: RecordedState) -> bool:
+    """Return whether a run in this state is over, and no driver goes on with it by itself."""
+    return state in ENDS
+
+
+def successor(
+    runs: RunStore,
+    run: str,
+    retries: int,
+    sleep: Callable[[float], None],
+    now: Callable[[], float] = time.monotonic,
+) -> str:
+    """Return the epoch after a lost one, once it has begun; the lost one if none begins.
+
+    Args:
+        runs: the store.
+        run: the lost epoch of a run.
+        retries: how often a next driver begins by itself.
+        sleep: waits for some seconds.
+        now: a clock that only goes forward.
+    """
+    first, epoch = epoch_of(run)
+    until = now() + (2 * LEASE_S if epoch <= retries else 0.0)
+    while (newest := runs.resolve(first)) == run and now() < until:
+        sleep(POLL_S)
+    return newest

@@ -17,7 +17,7 @@ from driver.plan.target import WantedTarget
 from driver.plan.tasks import RunPlan
 from driver.program.command_name import COMMAND
 from driver.targets.planning import with_plan
-from driver.targets.prepare import Prepared, open_runs, prepare
+from driver.targets.prepare import FromPython, Prepared, open_runs, prepare
 from driver.targets.stored_code import stored_code
 from driver.targets.written_plan import keep_code, packed_code
 from driver.text import plural, shown
@@ -92,11 +92,13 @@ def prepared_by(
         config = replace(config, max_usd=max_usd)
     goes_on = kept.state(name) == "lost"
     unpacked = stored_code(kept, plan) if planned.stored or goes_on else None
+    given = FromPython()
     if unpacked is not None:
         config = replace(config, job=unpacked.job)
+        given = FromPython(written=plan.job.parameters, origins=plan.origins)
     with _folder_of(planned, name):
         where = kept.store if store else planned.store
-        prepared = prepare(config, planned.target, where, output, command)
+        prepared = prepare(config, planned.target, where, output, command, given)
     prepared = replace(prepared, unpacked=unpacked)
     _check_same(prepared, plan, planned)
     carried_out = not kept.is_plan(name)

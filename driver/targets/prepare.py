@@ -64,15 +64,17 @@ SLOW_UPLINK_S = 300.0
 @dataclass(frozen=True, slots=True)
 class FromPython:
     """What a program in Python gives beside the options: parameters by name, as they are; and the
-    origins of a job that was gathered from the cells of a notebook.
+    origins of a job that was gathered from the cells of a notebook. `written` has the parameters of
+    a plan, as JSON.
     """
 
     parameters: Mapping[str, object] = field(default_factory=dict)
+    written: Mapping[str, object] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
 
     def added_to(self, parsed: dict[str, object], job: JobClass) -> dict[str, object]:
         """Return all parameters as JSON; raises `ParameterError`."""
-        return {**parsed, **parameters_as_json(job, self.parameters)}
+        return {**parsed, **parameters_as_json(job, self.parameters), **self.written}
 
 
 @dataclass(frozen=True, slots=True)
