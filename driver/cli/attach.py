@@ -53,7 +53,7 @@ def attach(run: str | None = None, /, *, store: str | None = None) -> int:
     except KeyboardInterrupt:
         say(f"{name} goes on; watch it again: {COMMAND} attach {name}{kept.option}", style="yellow")
         return RunStopped.exit_code
-    if state == "lost" and kept.has(name, "planned.json"):
+    if state == "lost" and kept.has_command(name):
         return _go_on(kept, name, store)
     return _show_end(kept, name, state)
 

@@ -169,10 +169,19 @@ class RunStore:
             )
         number = str(epoch_of(taken.run)[1]).encode()
         self.storage.write(keys.cancel(self.store, run), number)
-        for name in (PLANNED, FORECAST):
-            if (data := self.record(run, name)) is not None:
-                self.write(taken.run, name, data)
         return taken.run
+
+    def has_command(self, run: str) -> bool:
+        """Return whether the command of a run is kept, so that another driver can go on with it."""
+        return self.has(epoch_of(run)[0], PLANNED)
+
+    def is_unwanted(self, run: str) -> bool:
+        """Return whether the user has asked to end this run, and its driver has not heeded it."""
+        try:
+            wish = self.storage.read(keys.cancel(self.store, run))
+        except ObjectMissing:
+            return False
+        return not wish.isdigit()
 
     def write(self, run: str, name: str, content: BaseModel | bytes) -> None:
         """Write one of the run's records."""

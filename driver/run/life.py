@@ -124,6 +124,7 @@ class Life:
     def _heed_cancel(self) -> None:
         url = keys.cancel(self.runs.store, self.run)
         try:
+            self.runs.storage.head(url)
             wish = self.runs.storage.read(url)
         except ObjectMissing:
             return

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from driver.history.lease import LEASE_S
 from driver.history.run_names import epoch_of
-from driver.history.run_store import RecordedState, RunStore
+from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.program.command_name import COMMAND
 from driver.program.module_path import own_environment, own_process
 from driver.targets.prepare import Prepared
-from mapreduce.errors import UsageError
+from mapreduce.errors import RunStopped, UsageError
 from mapreduce.wire import keys
 
 LOG = "driver.log"
@@ -90,10 +90,15 @@ def keep_going(
     """
     for again in range(retries + 1):
         code = drive(["run", "--plan", run, "--store", runs.store])
-        while (state := runs.state(runs.resolve(run))) == "running" and code != 0:
+        newest = runs.resolve(run)
+        while (state := runs.state(newest)) == "running" and code != 0:
             sleep(POLL_S)  # the lease of a driver that has been killed still holds
         if state in ENDS or code == 0:
             return code
+        if runs.is_unwanted(newest):
+            why = f"{newest} was cancelled after it had lost its driver"
+            runs.write(newest, "ended.json", Ended(state="interrupted", at=time.time(), why=why))
+            return RunStopped.exit_code
         if again < retries:
             say(f"{run} has lost its driver (exit code {code}); the next one goes on")
     say(f"{run} has lost its driver {retries + 1} times; go on: {COMMAND} run --plan {run}")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from driver.forecast.document import Forecast
+from driver.history.run_names import epoch_of
 from driver.history.run_store import FORECAST, PLANNED, RunStore
 from driver.output.place import Output
 from driver.packages.of_job import digest_of_packages, keep_packages
@@ -91,7 +92,7 @@ def prepared_by(
     if max_usd is not None:
         config = replace(config, max_usd=max_usd)
     goes_on = kept.state(name) == "lost"
-    unpacked = stored_code(kept, plan) if planned.stored or goes_on else None
+    unpacked = stored_code(kept, plan) if planned.stored else None
     given = FromPython()
     if unpacked is not None:
         config = replace(config, job=unpacked.job)
@@ -131,12 +132,13 @@ def _folder_of(planned: Planned, run: str) -> Iterator[None]:
 
 def retries_of(kept: RunStore, run: str) -> int:
     """Return how often another driver goes on with a run by itself; 0 for one without a plan."""
-    data = kept.record(run, PLANNED)
+    data = kept.record(epoch_of(run)[0], PLANNED)
     return Planned.model_validate_json(data).retries if data else 0
 
 
 def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:
-    texts = [kept.record(name, each) for each in (PLANNED, FORECAST)]
+    first, _ = epoch_of(name)
+    texts = [kept.record(first, each) for each in (PLANNED, FORECAST)]
     if None in texts:
         raise InputError(
             f"{name} is a run and not a plan; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from driver.history.run_store import RunStore
 from driver.packages.of_job import digest_of_packages, keep_packages
 from driver.plan.tasks import RunPlan
 from driver.plan.upload import Progress, upload_inputs
@@ -108,10 +109,20 @@ def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -
     going()
     if prepared.planned is None:
         return runs.begin(plan)
-    run = prepared.planned.run
-    plan = plan.model_copy(update={"run": runs.take_epoch(run) if prepared.goes_on else run})
+    planned = prepared.planned
     if prepared.unpacked is not None:  # errors name the author's files
-        plan = plan.model_copy(update={"job_folder": prepared.planned.job_folder})
+        plan = plan.model_copy(update={"job_folder": planned.job_folder})
+    if prepared.goes_on:  # the epoch is this driver's alone
+        plan = plan.model_copy(update={"run": runs.take_epoch(planned.run)})
+    else:
+        plan = plan.model_copy(update={"run": planned.run})
+        _begin(plan, runs)
+    runs.write(plan.run, "plan.json", plan)
+    return plan
+
+
+def _begin(plan: RunPlan, runs: RunStore) -> None:
+    """Begin to carry out a plan, which only one driver can do; raises `UsageError`."""
     try:
         runs.storage.create(keys.run_file(runs.store, plan.run, keys.BEGUN), b"")
     except ObjectExists as exc:
@@ -119,8 +130,6 @@ def write_plan(prepared: Prepared, uploading: Progress, going: Going = _going) -
             f"another driver has just begun to carry out the plan {plan.run}; "
             f"watch it: {COMMAND} attach {plan.run}{runs.option}"
         ) from exc
-    runs.write(plan.run, "plan.json", plan)
-    return plan
 
 
 def uploads_inputs(prepared: Prepared) -> bool:
