@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from driver.history.run_index import RunSummary
-from driver.history.run_names import chain_of, is_run_name
+from driver.history.run_names import chain_of, is_run_name, is_superseded, newest_epochs
 from driver.history.run_store import RunStore
 from driver.plan.tasks import RunPlan
 from driver.program.command_name import COMMAND
@@ -91,7 +91,13 @@ class KeptRuns:
 
     def _read_rows(self) -> list[RunRow]:
         entered = self.runs.entered()
-        names = [name for name in self.runs.runs() if is_run_name(name) and not chain_of(name)]
+        known = self.runs.runs()
+        newest = newest_epochs(known)
+        names = [
+            name
+            for name in known
+            if is_run_name(name) and not chain_of(name) and not is_superseded(name, newest)
+        ]
         with ThreadPoolExecutor(LOOKS_AT_ONCE) as pool:
             return list(pool.map(lambda name: self._row(name, entered.get(name)), names))
 
