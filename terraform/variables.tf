@@ -345,7 +345,7 @@ variable "driver" {
 }
 
 variable "end_notice" {
-  description = "Who hears that a driver in AWS has stopped: an e-mail address, or the ARN of an SNS topic in the stack's region that admits events.amazonaws.com. Null: nobody."
+  description = "Who hears that a driver in AWS has stopped: an e-mail address, or the ARN of an SNS topic in the stack's region that admits events.amazonaws.com. Null: none."
   type        = string
   default     = null
 
