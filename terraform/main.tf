@@ -50,7 +50,7 @@ module "registry" {
   source = "./modules/registry"
 
   name  = var.name
-  roles = concat(keys(local.services), ["guard"])
+  roles = concat(keys(local.services), ["guard", "driver"])
 }
 
 module "storage" {
@@ -214,7 +214,7 @@ module "monitoring" {
 # A warning, not an error: the address may be set later than the stack.
 check "the_driver_can_reach_the_services" {
   assert {
-    condition     = var.address_kind == "private" || length(var.allowed_cidrs) > 0
-    error_message = "No client outside the VPC can call the services: set allowed_cidrs to your address as a /32, or address_kind to private if the driver runs in a network that reaches the VPC."
+    condition     = var.driver || var.address_kind == "private" || length(var.allowed_cidrs) > 0
+    error_message = "No driver can call the services: set allowed_cidrs to your address as a /32, address_kind to private if the driver runs in a network that reaches the VPC, or driver to true for one in AWS."
   }
 }

@@ -1,5 +1,29 @@
 # The driver reads these outputs (driver/cloud/stack.py pins the same names). None is secret.
 
+# The descriptions that an output and the driver in AWS (driver.tf) share.
+locals {
+  described_services = {
+    for role, size in local.services : role => {
+      service_name           = module.service[role].service_name
+      task_definition_arn    = module.service[role].task_definition_arn
+      discovery_service_id   = module.service[role].discovery_service_id
+      discovery_service_name = module.service[role].discovery_service_name
+      container_name         = module.service[role].container_name
+      port                   = module.service[role].port
+      log_group              = module.service[role].log_group
+      desired_count          = size.desired_count
+      cpu                    = size.cpu
+      memory                 = size.memory
+    }
+  }
+
+  described_guard = one([for guard in module.guard : {
+    service_name        = guard.service_name
+    task_definition_arn = guard.task_definition_arn
+    log_group           = guard.log_group
+  }])
+}
+
 output "region" {
   description = "AWS region of the stack."
   value       = var.region
@@ -99,20 +123,7 @@ output "dashboard" {
 
 output "services" {
   description = "Each service by role: names in ECS, Cloud Map and CloudWatch, task definition, port, number and size (CPU units, MiB) of its tasks."
-  value = {
-    for role, size in local.services : role => {
-      service_name           = module.service[role].service_name
-      task_definition_arn    = module.service[role].task_definition_arn
-      discovery_service_id   = module.service[role].discovery_service_id
-      discovery_service_name = module.service[role].discovery_service_name
-      container_name         = module.service[role].container_name
-      port                   = module.service[role].port
-      log_group              = module.service[role].log_group
-      desired_count          = size.desired_count
-      cpu                    = size.cpu
-      memory                 = size.memory
-    }
-  }
+  value       = local.described_services
 }
 
 output "idle_stop_minutes" {
@@ -122,9 +133,27 @@ output "idle_stop_minutes" {
 
 output "guard" {
   description = "The idle guard's ECS service, task definition and log group; null without one."
-  value = one([for guard in module.guard : {
-    service_name        = guard.service_name
-    task_definition_arn = guard.task_definition_arn
-    log_group           = guard.log_group
-  }])
+  value       = local.described_guard
+}
+
+# What RunTask takes to start a driver in AWS, in this cluster; null with driver = false.
+
+output "driver_task_definition" {
+  description = "ARN of the task definition of a driver in AWS, with its revision; its container is named driver."
+  value       = one(module.driver[*].task_definition_arn)
+}
+
+output "driver_subnets" {
+  description = "Subnets in which a driver in AWS starts; assign_public_ip says whether it needs an address."
+  value       = var.driver ? local.network.subnet_ids : null
+}
+
+output "driver_security_group" {
+  description = "Security group of a driver in AWS."
+  value       = one(module.driver[*].security_group_id)
+}
+
+output "driver_log_group" {
+  description = "Log group of a driver in AWS."
+  value       = one(module.driver[*].log_group)
 }

@@ -333,6 +333,78 @@ variable "existing_role_name" {
   }
 }
 
+# --- A driver in AWS ------------------------------------------------------------------------------
+
+# On by default: a task definition costs nothing, and the image in ECR a cent or two a month, for
+# which every stack takes `submit` without another deployment.
+variable "driver" {
+  description = "Whether a driver can run in AWS: its task definition, roles and security group. It costs about two cents an hour while it runs, and nothing otherwise but its image in ECR."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "end_notice" {
+  description = "Who hears that a driver in AWS has stopped: an e-mail address, or the ARN of an SNS topic in the stack's region that admits events.amazonaws.com. Null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.end_notice == null || can(regex("^[^@ :]+@[^@ :]+\\.[^@ :]+$", var.end_notice)) || can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.end_notice))
+    error_message = "end_notice must be an e-mail address or the ARN of a standard SNS topic."
+  }
+
+  validation {
+    condition     = var.end_notice == null || var.driver
+    error_message = "end_notice needs driver = true."
+  }
+}
+
+variable "schedules" {
+  description = "Drivers that AWS starts by the clock. By name: expression, as rate(1 day), cron(0 22 * * ? *) or at(2026-12-31T22:00:00) of EventBridge Scheduler; command, the words after `python -m driver`; and timezone, an IANA time zone, UTC by default."
+  type = map(object({
+    expression = string
+    command    = list(string)
+    timezone   = optional(string, "UTC")
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.schedules) : can(regex("^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", name))])
+    error_message = "schedules' names must be 1 to 64 letters, digits, hyphens, underscores and dots."
+  }
+
+  validation {
+    condition = alltrue([
+      for schedule in values(var.schedules) :
+      can(regex("^(rate\\([1-9][0-9]* (minute|hour|day)s?\\)|cron\\([^ ()]+( [^ ()]+){5}\\)|at\\([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\))$", schedule.expression))
+    ])
+    error_message = "schedules' expressions must be rate(1 day), cron with six fields such as cron(0 22 * * ? *), or at(2026-12-31T22:00:00)."
+  }
+
+  validation {
+    condition     = alltrue([for schedule in values(var.schedules) : can(regex("^[A-Za-z]+(/[A-Za-z0-9_+-]+){0,2}$", schedule.timezone))])
+    error_message = "schedules' time zones must be IANA time zones, such as Europe/Berlin."
+  }
+
+  # RunTask takes overrides of 8,192 bytes.
+  validation {
+    condition     = alltrue([for schedule in values(var.schedules) : length(schedule.command) > 0 && length(jsonencode(schedule.command)) <= 8000])
+    error_message = "schedules' commands must have a word or more, and 8,000 characters or fewer as JSON."
+  }
+
+  validation {
+    condition     = length(var.schedules) == 0 || var.driver
+    error_message = "schedules need driver = true."
+  }
+
+  validation {
+    condition     = length(var.schedules) == 0 || var.existing_role_name == null
+    error_message = "schedules make a role, and existing_role_name says that the account allows none: leave one of them out."
+  }
+}
+
 # --- A company's account --------------------------------------------------------------------------
 
 variable "vpc_id" {

@@ -55,6 +55,8 @@ run "every_option_together" {
     alarms                = true
     alarm_topic_arn       = "arn:aws:sns:eu-central-1:123456789012:alarms"
     dashboard             = true
+    end_notice            = "you@example.com"
+    schedules             = { daily = { expression = "rate(1 day)", command = ["run"] } }
   }
 
   assert {

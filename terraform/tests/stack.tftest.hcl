@@ -84,7 +84,7 @@ run "output_shapes" {
   }
 
   assert {
-    condition     = output.repository_urls == { for role in ["guard", "mapper", "reducer", "splitter"] : role => "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mapreduce/service" }
+    condition     = output.repository_urls == { for role in ["driver", "guard", "mapper", "reducer", "splitter"] : role => "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mapreduce/service" }
     error_message = "The deploy script pushes an image to each."
   }
 
@@ -376,6 +376,7 @@ run "no_client_outside_is_admitted_by_default" {
 
   variables {
     allowed_cidrs = []
+    driver        = false
   }
 
   # The warning. (The service's tests check that an empty list opens nothing.)

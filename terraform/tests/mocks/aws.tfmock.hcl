@@ -127,3 +127,9 @@ mock_resource "aws_lb_target_group" {
     arn = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/stack/0123456789abcdef"
   }
 }
+
+mock_resource "aws_sns_topic" {
+  defaults = {
+    arn = "arn:aws:sns:eu-central-1:123456789012:mapreduce-driver-ended"
+  }
+}
