@@ -31,6 +31,7 @@ from driver.cli import (
     stack_services,
     stack_state,
     status,
+    submit,
     web,
 )
 from driver.cli.stack import stack
@@ -43,6 +44,7 @@ DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
 GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a job and see its result": (
         run.run,
+        submit.submit,
         plan.plan,
         result.result,
         records.runs,

@@ -86,6 +86,10 @@ class Stack(StackOutputs):
     services: dict[Role, ServiceOutputs]  # type: ignore[assignment]  # the roles have a type here
     idle_stop_minutes: int
     guard: GuardOutputs | None = None
+    driver_task_definition: str | None = None
+    driver_subnets: tuple[str, ...] | None = None
+    driver_security_group: str | None = None
+    driver_log_group: str | None = None
 
     def sizes(self) -> list[ServiceSize]:
         """Return the sizes of all tasks; the idle guard's too, while a service has tasks."""

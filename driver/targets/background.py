@@ -14,7 +14,7 @@ from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.program.command_name import COMMAND
 from driver.program.module_path import own_environment, own_process
 from driver.targets.prepare import Prepared
-from mapreduce.errors import RunStopped, UsageError
+from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
 from mapreduce.wire import keys
 
 LOG = "driver.log"
@@ -78,7 +78,9 @@ def keep_going(
     say: Callable[[str], None],
     drive: Callable[[Sequence[str]], int] = drive,
 ) -> int:
-    """Carry out a plan, and go on with it while its driver is lost; return the last exit code.
+    """Carry out a plan, and go on with it while its driver is lost; return the run's exit code.
+
+    Another process may have begun it: this one waits until it is over, or its driver is lost.
 
     Args:
         runs: the store.
@@ -88,21 +90,48 @@ def keep_going(
         say: receives what happens, in words.
         drive: carries out a command.
     """
-    for again in range(retries + 1):
-        code = drive(["run", "--plan", run, "--store", runs.store])
-        newest = runs.resolve(run)
-        while (state := runs.state(newest)) == "running" and code != 0:
-            sleep(POLL_S)  # the lease of a driver that has been killed still holds
-        if state in ENDS or code == 0:
-            return code
+    code = driven = 0
+    while True:
+        state, newest = _settled(runs, run, sleep)
+        epoch = epoch_of(newest)[1] + (state == "lost")
+        if state in ENDS:
+            return code or _exit_code(runs, newest, state)
         if runs.is_unwanted(newest):
             why = f"{newest} was cancelled after it had lost its driver"
             runs.write(newest, "ended.json", Ended(state="interrupted", at=time.time(), why=why))
             return RunStopped.exit_code
-        if again < retries:
-            say(f"{run} has lost its driver (exit code {code}); the next one goes on")
+        if max(epoch, driven + 1) > retries + 1:
+            break
+        if epoch > 1:
+            say(f"{newest} has lost its driver; the next one goes on")
+        code, driven = drive(["run", "--plan", run, "--store", runs.store]), driven + 1
+        if code == 0:
+            return code
     say(f"{run} has lost its driver {retries + 1} times; go on: {COMMAND} run --plan {run}")
-    return code
+    return code or 1
+
+
+def _settled(runs: RunStore, run: str, sleep: Callable[[float], None]) -> tuple[RecordedState, str]:
+    """Return the state of a run's newest epoch, once no driver is at work, and its id."""
+    while True:
+        newest = runs.resolve(run)
+        state = runs.state(newest)
+        if state != "running":
+            return state, newest
+        sleep(POLL_S)  # the lease of a driver that was killed still holds
+
+
+def _exit_code(runs: RunStore, run: str, state: RecordedState) -> int:
+    """Return the exit code of a run that is over."""
+    if state == "done":
+        return 0
+    failure = runs.failure(run) if state == "failed" else None
+    kind = KINDS.get(failure.kind, MapReduceError) if failure else MapReduceError
+    ends: dict[RecordedState, int] = {
+        "interrupted": RunStopped.exit_code,
+        "paused": LimitReached.exit_code,
+    }
+    return ends.get(state, kind.exit_code)
 
 
 def ends_for_good(state: RecordedState) -> bool:

@@ -32,9 +32,11 @@ NAMES_SHOWN = 3
 class Planned(Message):
     """The command of a plan: what `run --plan` carries out.
 
-    `inputs` are the inputs as the user has them: in AWS, local ones are uploaded by the run.
+    `inputs` are the inputs as the user has them: in AWS, local ones are uploaded by the run, or
+    before it by `submit`.
     `folder` is the one that relative paths begin in, "" in plans of an older version. `stored`: the
-    job's code is in the store, and is carried out as it is there. `retries`: how often another
+    job's code is in the store, and the job is carried out over these inputs as it is there.
+    `retries`: how often another
     driver goes on by itself when one is lost.
     """
 
@@ -96,7 +98,7 @@ def prepared_by(
     given = FromPython()
     if unpacked is not None:
         config = replace(config, job=unpacked.job)
-        given = FromPython(written=plan.job.parameters, origins=plan.origins)
+        given = FromPython(written=plan.job.parameters, origins=plan.origins, inputs=planned.inputs)
     with _folder_of(planned, name):
         where = kept.store if store else planned.store
         prepared = prepare(config, planned.target, where, output, command, given)

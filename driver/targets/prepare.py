@@ -65,12 +65,13 @@ SLOW_UPLINK_S = 300.0
 class FromPython:
     """What a program in Python gives beside the options: parameters by name, as they are; and the
     origins of a job that was gathered from the cells of a notebook. `written` has the parameters of
-    a plan, as JSON.
+    a plan, as JSON, and `inputs` its inputs, which are not looked for again.
     """
 
     parameters: Mapping[str, object] = field(default_factory=dict)
     written: Mapping[str, object] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
+    inputs: tuple[InputObject, ...] = ()
 
     def added_to(self, parsed: dict[str, object], job: JobClass) -> dict[str, object]:
         """Return all parameters as JSON; raises `ParameterError`."""
@@ -205,9 +206,12 @@ def prepare(
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     _check_store(places)
     check_regions(config, stack, aws)
-    found = find_inputs(config.inputs, runs.storage, names=declared_names(job), store=runs.store)
-    found = _outside(output, job, found, runs) if output else found
-    inputs = _formatted(found.objects, job, config)
+    found = FoundInputs(())
+    if not given.inputs:
+        names = declared_names(job)
+        found = find_inputs(config.inputs, runs.storage, names=names, store=runs.store)
+        found = _outside(output, job, found, runs) if output else found
+    inputs = given.inputs or _formatted(found.objects, job, config)
     check_options(config, job, stack)
     unsure = check_buckets(inputs, stack, aws) if stack else ()
     if _tasks_are_here(config, where):

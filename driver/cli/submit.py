@@ -1,0 +1,109 @@
+"""`submit`: a run whose driver runs in AWS, beside the data."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from driver.cli.options import (
+    CutOptions,
+    FailureOptions,
+    Given,
+    JobOptions,
+    PlaceOptions,
+    PriceOptions,
+    ResultOptions,
+    run_config,
+)
+from driver.cli.plan import command_line, kept_plan, may_begin, priced
+from driver.cli.progress import progress
+from driver.cli.terminal import answer, can_answer, no_output_of_jobs, print_document, say
+from driver.plan.config import check_retries
+from driver.program.command_name import COMMAND
+from mapreduce.errors import UsageError
+from mapreduce.wire.messages import Message
+
+Retries = Annotated[int, Parameter(negative="")]
+
+
+class SubmittedRun(Message):
+    """The answer of `submit`: the run's id, and the ECS task of its driver."""
+
+    run_id: str
+    task: str
+
+
+def submit(
+    *inputs: Given,
+    job: JobOptions = JobOptions(),
+    place: PlaceOptions = PlaceOptions(),
+    cut: CutOptions = CutOptions(),
+    result: ResultOptions = ResultOptions(),
+    failures: FailureOptions = FailureOptions(),
+    price: PriceOptions = PriceOptions(),
+    retries: Retries = 0,
+) -> int:
+    r"""Start a run in AWS whose driver runs there too, and print the run's id.
+
+    The plan, the job's code, its packages and local inputs go to the stack's bucket, and a small
+    Fargate task carries the run out: this machine may be closed. `attach` shows the run from any
+    machine, `cancel` ends it.
+
+        python -m driver submit s3://logs/2026/ --job errors.py
+        python -m driver submit book.txt --retries 3 --max-usd 0.10
+
+    Args:
+        retries: How often another driver goes on with the run when one is lost.
+    """
+    from driver.cloud.driver_task import start_driver_task
+    from driver.plan.upload import upload_inputs
+    from driver.targets import prepare as targets
+
+    check_retries("--retries ", retries)
+    if price.plan is not None:
+        raise UsageError("--plan: submit makes a plan of its own; give the command of the plan")
+    if result.output is not None:
+        raise UsageError(
+            "--output: a driver in AWS cannot write here; when the run is done, write it with: "
+            f"{COMMAND} result RUN --output {result.output}"
+        )
+    if job.requirements is not None:
+        raise UsageError(
+            "--requirements: is a file of this machine; write `requirements = [...]` in the class"
+        )
+    job = job.with_inputs("submit", *inputs)
+    place = replace(place, target="aws")
+    config = run_config(job, place, cut, result, failures, price)
+    with no_output_of_jobs():
+        prepared = targets.prepare(config, "aws", place.store, command=command_line())
+    for note in prepared.notes:
+        say(note)
+    prepared = priced(prepared, price)
+    if not may_begin(prepared, price, asks=can_answer()):
+        return 2
+    stack, aws, runs = prepared.stack, prepared.aws, prepared.runs
+    assert stack is not None
+    assert aws is not None
+    with progress("submit", {}) as tell:
+        sent = upload_inputs(
+            prepared.inputs,
+            runs.storage,
+            runs.store,
+            lambda name, done, size: tell(f"MiB sent of {name}", done >> 20),
+        )
+    prepared = replace(prepared, inputs=sent)
+    with no_output_of_jobs():
+        run = kept_plan(prepared, config, place, result, stored=True, retries=retries).run
+    command = ["keep", run, "--retries", str(retries)]
+    task = start_driver_task(stack, aws, command, uuid.uuid4().hex)
+    option = runs.option
+    say(f"{run} is started in AWS; watch it: {COMMAND} attach {run}{option}")
+    say(f"end it: {COMMAND} cancel {run}{option}")
+    if result.as_document:
+        print_document(SubmittedRun(run_id=run, task=task), result.fields)
+    else:
+        answer(run)
+    return 0

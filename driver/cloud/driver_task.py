@@ -1,0 +1,72 @@
+"""Drivers that run in AWS: each is a Fargate task of its own, which RunTask starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from driver.cloud.aws import Aws, explained
+from driver.cloud.ecs import cause_of_stop
+from driver.cloud.stack import Stack
+from driver.cloud.system import script
+from mapreduce.errors import FleetError
+
+CONTAINER = "driver"
+"""The container of the task definition, as Terraform names it."""
+MOST_COMMAND = 8_000
+"""Characters of a command: RunTask takes overrides of 8,192."""
+
+
+def start_driver_task(stack: Stack, aws: Aws, command: Sequence[str], token: str) -> str:
+    """Start a driver in AWS; return the ARN of its task.
+
+    Args:
+        stack: the deployed stack.
+        aws: AWS in its region.
+        command: what follows `python -m driver`.
+        token: names the request, so that one that is sent twice starts one task.
+
+    Raises:
+        FleetError: the stack has no drivers, or AWS starts none.
+    """
+    family = stack.driver_task_definition
+    if family is None or not stack.driver_subnets or stack.driver_security_group is None:
+        raise FleetError(
+            "this stack has no driver in AWS (its variable `driver` is false); "
+            f"run {script('deploy', stack.system)} --var driver=true, or use run"
+        )
+    with explained():
+        answer = aws.ecs.run_task(
+            cluster=stack.cluster,
+            taskDefinition=family,
+            launchType="FARGATE",
+            count=1,
+            clientToken=token,
+            startedBy="submit",
+            propagateTags="TASK_DEFINITION",
+            overrides={"containerOverrides": [{"name": CONTAINER, "command": list(command)}]},
+            networkConfiguration={
+                "awsvpcConfiguration": {
+                    "subnets": list(stack.driver_subnets),
+                    "securityGroups": [stack.driver_security_group],
+                    "assignPublicIp": "ENABLED" if stack.assign_public_ip else "DISABLED",
+                }
+            },
+        )
+    for task in answer.get("tasks", []):
+        return task["taskArn"]
+    reasons = "; ".join(
+        str(failure.get("reason") or failure.get("detail")) for failure in answer["failures"]
+    )
+    raise FleetError(f"AWS started no driver: {reasons or 'ECS gives no reason'}; submit again")
+
+
+def why_stopped(stack: Stack, aws: Aws, task: str) -> str | None:
+    """Return why the task of a driver has stopped, in words; None while it has not.
+
+    ECS knows a stopped task for an hour; one that it does not know any more has stopped too.
+    """
+    with explained():
+        answer = aws.ecs.describe_tasks(cluster=stack.cluster, tasks=[task])
+    for found in answer["tasks"]:
+        return cause_of_stop(found) if found.get("lastStatus") == "STOPPED" else None
+    return "ECS does not know its task any more"
