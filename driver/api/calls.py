@@ -24,7 +24,7 @@ from driver.forecast.limit import check_limit
 from driver.plan.config import RunConfig, check_retries
 from driver.plan.target import WantedTarget
 from driver.targets import prefork
-from driver.targets.background import check_detachable, start_driver
+from driver.targets.background import STARTS_S, check_detachable, start_driver
 from driver.targets.plan_records import Planned, keep_plan
 from driver.targets.planning import plan_run
 from driver.targets.prepare import FromPython, Prepared, prepare
@@ -186,6 +186,7 @@ def _submit(
             folder=str(Path.cwd()),
             stored=True,
             retries=retries,
+            starts_s=STARTS_S,
         )
         run = keep_plan(prepared, made, forecast, planned).run
         start_driver(prepared.runs, run, retries)

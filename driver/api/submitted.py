@@ -11,8 +11,8 @@ from driver.history.run_store import RecordedState, RunStore, parsed
 from driver.history.watch import watch
 from driver.program.command_name import COMMAND
 from driver.report.document import Report
-from driver.targets.background import ends_for_good, successor
-from driver.targets.plan_records import retries_of
+from driver.targets.background import begun, ends_for_good, successor
+from driver.targets.plan_records import begins_until, retries_of
 from mapreduce.errors import (
     KINDS,
     JobFailed,
@@ -69,7 +69,7 @@ class Submitted:
         """
         name = self._newest
         while True:
-            state = self._runs.state(name)
+            state = begun(self._runs, name, begins_until(self._runs, name), time.sleep)
             for seen in watch(self._runs, name):
                 state = seen.state
             if state != "lost":

@@ -62,11 +62,12 @@ def _watched(kept: RunStore, name: str) -> tuple[str, RecordedState]:
     """Show a run until it is over or lost for good; return its newest epoch, and its state."""
     from driver.history.watch import watch
     from driver.report.console import RunView
-    from driver.targets.background import successor
-    from driver.targets.plan_records import retries_of
+    from driver.targets.background import begun, successor
+    from driver.targets.plan_records import begins_until, retries_of
 
     while True:
-        view, state = RunView(console()), kept.state(name)
+        view = RunView(console())
+        state = begun(kept, name, begins_until(kept, name), time.sleep)
         view.start()
         try:
             for seen in watch(kept, name):

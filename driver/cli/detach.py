@@ -36,7 +36,7 @@ def detach(
     Raises:
         UsageError: the run cannot go on without this command.
     """
-    from driver.targets.background import check_detachable, start_driver
+    from driver.targets.background import STARTS_S, check_detachable, start_driver
 
     if result.output is not None:
         raise UsageError(
@@ -45,7 +45,9 @@ def detach(
         )
     check_detachable(prepared)
     with no_output_of_jobs():
-        run = kept_plan(prepared, config, place, result, stored=True, retries=retries).run
+        run = kept_plan(
+            prepared, config, place, result, stored=True, retries=retries, starts_s=STARTS_S
+        ).run
     log = start_driver(prepared.runs, run, retries)
     option = prepared.runs.option
     say(f"{run} goes on in the background; watch it: {COMMAND} attach {run}{option}")

@@ -278,6 +278,19 @@ class BackgroundOptions:
             raise UsageError(f"--retries {self.retries}: is for --detach; add it")
 
 
+@_group("In AWS", 7)
+@dataclass(frozen=True, kw_only=True)
+class SubmitOptions:
+    """What happens when the driver of a submitted run is lost."""
+
+    retries: int = 0
+    """How often another driver goes on with the run when one is lost."""
+
+    def __post_init__(self) -> None:
+        """Refuse wrong values; raises `UsageError`."""
+        check_retries("--retries ", self.retries)
+
+
 def run_config(
     job: JobOptions,
     place: PlaceOptions,

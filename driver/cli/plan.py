@@ -78,6 +78,7 @@ def kept_plan(
     *,
     stored: bool = False,
     retries: int = 0,
+    starts_s: float = 0.0,
 ) -> Forecast:
     """Plan a run, and write the plan to the store.
 
@@ -87,6 +88,7 @@ def kept_plan(
         place: where it runs.
         result: what is written of its result.
         stored: the job's code goes to the store, and is carried out as it is now.
+        starts_s: seconds that its driver may take to begin.
         retries: how often a driver in the background goes on with it.
     """
     from driver.targets.plan_records import Planned, keep_plan
@@ -106,6 +108,7 @@ def kept_plan(
         folder=str(Path.cwd()),
         stored=stored,
         retries=retries,
+        starts_s=starts_s,
     )
     return keep_plan(prepared, made, forecast, planned)
 

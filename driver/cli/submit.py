@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from driver.cli.options import (
     CutOptions,
@@ -16,17 +13,18 @@ from driver.cli.options import (
     PlaceOptions,
     PriceOptions,
     ResultOptions,
+    SubmitOptions,
     run_config,
 )
 from driver.cli.plan import command_line, kept_plan, may_begin, priced
 from driver.cli.progress import progress
 from driver.cli.terminal import answer, can_answer, no_output_of_jobs, print_document, say
-from driver.plan.config import check_retries
 from driver.program.command_name import COMMAND
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
 
-Retries = Annotated[int, Parameter(negative="")]
+STARTS_S = 600.0
+"""How long Fargate may take to start a driver: it pulls the image, and may wait for capacity."""
 
 
 class SubmittedRun(Message):
@@ -44,7 +42,7 @@ def submit(
     result: ResultOptions = ResultOptions(),
     failures: FailureOptions = FailureOptions(),
     price: PriceOptions = PriceOptions(),
-    retries: Retries = 0,
+    again: SubmitOptions = SubmitOptions(),
 ) -> int:
     r"""Start a run in AWS whose driver runs there too, and print the run's id.
 
@@ -54,15 +52,11 @@ def submit(
 
         python -m driver submit s3://logs/2026/ --job errors.py
         python -m driver submit book.txt --retries 3 --max-usd 0.10
-
-    Args:
-        retries: How often another driver goes on with the run when one is lost.
     """
     from driver.cloud.driver_task import start_driver_task
     from driver.plan.upload import upload_inputs
     from driver.targets import prepare as targets
 
-    check_retries("--retries ", retries)
     if price.plan is not None:
         raise UsageError("--plan: submit makes a plan of its own; give the command of the plan")
     if result.output is not None:
@@ -96,8 +90,10 @@ def submit(
         )
     prepared = replace(prepared, inputs=sent)
     with no_output_of_jobs():
-        run = kept_plan(prepared, config, place, result, stored=True, retries=retries).run
-    command = ["keep", run, "--retries", str(retries)]
+        run = kept_plan(
+            prepared, config, place, result, stored=True, retries=again.retries, starts_s=STARTS_S
+        ).run
+    command = ["keep", run, "--retries", str(again.retries)]
     task = start_driver_task(stack, aws, command, uuid.uuid4().hex)
     option = runs.option
     say(f"{run} is started in AWS; watch it: {COMMAND} attach {run}{option}")

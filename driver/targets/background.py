@@ -20,6 +20,8 @@ from mapreduce.wire import keys
 LOG = "driver.log"
 ENDS: tuple[RecordedState, ...] = ("done", "failed", "interrupted", "paused", "unreadable")
 POLL_S = 0.5
+STARTS_S = 60.0
+"""How long a process of this machine may take to begin a run: it may be busy."""
 
 
 def check_detachable(prepared: Prepared) -> None:
@@ -132,6 +134,27 @@ def _exit_code(runs: RunStore, run: str, state: RecordedState) -> int:
         "paused": LimitReached.exit_code,
     }
     return ends.get(state, kind.exit_code)
+
+
+def begun(
+    runs: RunStore,
+    run: str,
+    until: float,
+    sleep: Callable[[float], None],
+    wall: Callable[[], float] = time.time,
+) -> RecordedState:
+    """Return the state of a run once a driver has begun it, or may take no longer to do so.
+
+    Args:
+        runs: the store.
+        run: the run.
+        until: how long a driver may take, in seconds since the epoch.
+        sleep: waits for some seconds.
+        wall: the time, in seconds since the epoch.
+    """
+    while (state := runs.state(run)) == "planned" and wall() < until:
+        sleep(POLL_S)
+    return state
 
 
 def ends_for_good(state: RecordedState) -> bool:

@@ -37,7 +37,8 @@ class Planned(Message):
     `folder` is the one that relative paths begin in, "" in plans of an older version. `stored`: the
     job's code is in the store, and the job is carried out over these inputs as it is there.
     `retries`: how often another
-    driver goes on by itself when one is lost.
+    driver goes on by itself when one is lost. `starts_s`: seconds that its driver may take to
+    begin.
     """
 
     config: RunConfig
@@ -52,6 +53,7 @@ class Planned(Message):
     folder: str = ""
     stored: bool = False
     retries: int = 0
+    starts_s: float = 0.0
 
 
 def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Planned) -> Forecast:
@@ -134,8 +136,19 @@ def _folder_of(planned: Planned, run: str) -> Iterator[None]:
 
 def retries_of(kept: RunStore, run: str) -> int:
     """Return how often another driver goes on with a run by itself; 0 for one without a plan."""
+    planned = _planned(kept, run)
+    return planned.retries if planned else 0
+
+
+def begins_until(kept: RunStore, run: str) -> float:
+    """Return until when the first driver of a run may begin, in seconds since the epoch."""
+    planned = _planned(kept, run)
+    return kept.plan(run).created + (planned.starts_s if planned else 0.0)
+
+
+def _planned(kept: RunStore, run: str) -> Planned | None:
     data = kept.record(epoch_of(run)[0], PLANNED)
-    return Planned.model_validate_json(data).retries if data else 0
+    return Planned.model_validate_json(data) if data else None
 
 
 def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:
