@@ -26,6 +26,7 @@ from driver.cli import (
     report,
     result,
     run,
+    schedules,
     stack_checks,
     stack_images,
     stack_services,
@@ -62,7 +63,7 @@ GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
         cloud.logs,
     ),
     "Write a job": (author.new, author.check),
-    "The stack in AWS": (cloud.doctor,),
+    "The stack in AWS": (cloud.doctor, schedules.schedules),
     "Measure, clean up, set up": (
         bench.bench,
         records.clean,
@@ -115,6 +116,7 @@ def _add_commands() -> None:
     ):
         stack.command(command)
     app.command(detach.keep, show=False)
+    app.command(schedules.scheduled, show=False)
     stack.usage = f"Usage: {COMMAND} stack COMMAND [OPTIONS]"
     stack.help_epilogue = "Begin with: ./deploy.sh"
     steps = Group("Steps of deploy.sh and destroy.sh", sort_key=1)

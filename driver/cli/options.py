@@ -281,14 +281,21 @@ class BackgroundOptions:
 @_group("In AWS", 7)
 @dataclass(frozen=True, kw_only=True)
 class SubmitOptions:
-    """What happens when the driver of a submitted run is lost."""
+    """When a submitted run starts, and what happens when its driver is lost."""
 
     retries: int = 0
     """How often another driver goes on with the run when one is lost."""
+    at: str | None = None
+    """Instead of now: when AWS starts the run, again and again: rate(1 day), or cron(0 22 * * ? *).
+    Each time, the inputs are looked for anew, and only what is new is mapped."""
+    name: str | None = None
+    """With --at, the schedule's name; an earlier one of that name is replaced."""
 
     def __post_init__(self) -> None:
         """Refuse wrong values; raises `UsageError`."""
         check_retries("--retries ", self.retries)
+        if (self.at is None) != (self.name is None):
+            raise UsageError("--at and --name belong together: --at 'rate(1 day)' --name nightly")
 
 
 def run_config(

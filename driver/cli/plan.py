@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from driver.forecast.document import Forecast
     from driver.output.place import Output
     from driver.plan.config import RunConfig
+    from driver.targets.plan_records import Planned
     from driver.targets.prepare import Prepared
 
 
@@ -80,7 +81,28 @@ def kept_plan(
     retries: int = 0,
     starts_s: float = 0.0,
 ) -> Forecast:
-    """Plan a run, and write the plan to the store.
+    """Plan a run, and write the plan to the store; the arguments are those of `planned_of`."""
+    from driver.targets.plan_records import keep_plan
+    from driver.targets.planning import plan_run
+
+    made, forecast = plan_run(prepared)
+    planned = planned_of(
+        prepared, config, place, result, stored=stored, retries=retries, starts_s=starts_s
+    )
+    return keep_plan(prepared, made, forecast, planned)
+
+
+def planned_of(
+    prepared: Prepared,
+    config: RunConfig,
+    place: PlaceOptions,
+    result: ResultOptions,
+    *,
+    stored: bool = False,
+    retries: int = 0,
+    starts_s: float = 0.0,
+) -> Planned:
+    """Return the record of a plan's command.
 
     Args:
         prepared: the run.
@@ -88,14 +110,12 @@ def kept_plan(
         place: where it runs.
         result: what is written of its result.
         stored: the job's code goes to the store, and is carried out as it is now.
-        starts_s: seconds that its driver may take to begin.
         retries: how often a driver in the background goes on with it.
+        starts_s: seconds that its driver may take to begin.
     """
-    from driver.targets.plan_records import Planned, keep_plan
-    from driver.targets.planning import plan_run
+    from driver.targets.plan_records import Planned
 
-    made, forecast = plan_run(prepared)
-    planned = Planned(
+    return Planned(
         config=config,
         target=place.target,
         store=place.store,
@@ -110,7 +130,6 @@ def kept_plan(
         retries=retries,
         starts_s=starts_s,
     )
-    return keep_plan(prepared, made, forecast, planned)
 
 
 def command_line() -> str:

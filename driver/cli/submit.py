@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from driver.cli.options import (
     CutOptions,
@@ -16,12 +17,17 @@ from driver.cli.options import (
     SubmitOptions,
     run_config,
 )
-from driver.cli.plan import command_line, kept_plan, may_begin, priced
+from driver.cli.plan import command_line, kept_plan, may_begin, planned_of, priced
 from driver.cli.progress import progress
 from driver.cli.terminal import answer, can_answer, no_output_of_jobs, print_document, say
 from driver.program.command_name import COMMAND
 from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
+
+if TYPE_CHECKING:
+    from driver.plan.config import RunConfig
+    from driver.targets.plan_records import Planned
+    from driver.targets.prepare import Prepared
 
 STARTS_S = 600.0
 """How long Fargate may take to start a driver: it pulls the image, and may wait for capacity."""
@@ -52,9 +58,8 @@ def submit(
 
         python -m driver submit s3://logs/2026/ --job errors.py
         python -m driver submit book.txt --retries 3 --max-usd 0.10
+        python -m driver submit s3://logs/ --at 'rate(1 day)' --name nightly
     """
-    from driver.cloud.driver_task import start_driver_task
-    from driver.plan.upload import upload_inputs
     from driver.targets import prepare as targets
 
     if price.plan is not None:
@@ -78,6 +83,49 @@ def submit(
     prepared = priced(prepared, price)
     if not may_begin(prepared, price, asks=can_answer()):
         return 2
+    if again.at is not None and again.name is not None:
+        planned = planned_of(prepared, config, place, result, stored=True, retries=again.retries)
+        return _schedule(prepared, planned, again.name, again.at, result)
+    return _start(prepared, config, place, result, again.retries)
+
+
+def _schedule(
+    prepared: Prepared, planned: Planned, name: str, expression: str, result: ResultOptions
+) -> int:
+    """Keep what a schedule submits, and let Terraform make the schedule."""
+    from driver.cli.schedules import (
+        ScheduledRun,
+        change_schedules,
+        deployed_settings,
+        schedules_of,
+    )
+    from driver.targets.schedules import check_schedule, keep_schedule
+
+    check_schedule(name, planned.config.inputs)
+    folder, settings = deployed_settings()
+    command = ("scheduled", name, "--retries", str(planned.retries))
+    keep_schedule(prepared, name, planned)
+    made = {"expression": expression, "command": list(command)}
+    change_schedules(settings, folder, schedules_of(settings) | {name: made})
+    if result.as_document:
+        found = ScheduledRun(name=name, expression=expression, command=command)
+        print_document(found, result.fields)
+    else:
+        answer(f"{name} starts at {expression}; see: {COMMAND} schedules")
+    return 0
+
+
+def _start(
+    prepared: Prepared,
+    config: RunConfig,
+    place: PlaceOptions,
+    result: ResultOptions,
+    retries: int,
+) -> int:
+    """Write a run's plan and all that it needs to the store, and start its driver."""
+    from driver.cloud.driver_task import start_driver_task
+    from driver.plan.upload import upload_inputs
+
     stack, aws, runs = prepared.stack, prepared.aws, prepared.runs
     assert stack is not None
     assert aws is not None
@@ -91,9 +139,9 @@ def submit(
     prepared = replace(prepared, inputs=sent)
     with no_output_of_jobs():
         run = kept_plan(
-            prepared, config, place, result, stored=True, retries=again.retries, starts_s=STARTS_S
+            prepared, config, place, result, stored=True, retries=retries, starts_s=STARTS_S
         ).run
-    command = ["keep", run, "--retries", str(again.retries)]
+    command = ["keep", run, "--retries", str(retries)]
     task = start_driver_task(stack, aws, command, uuid.uuid4().hex)
     option = runs.option
     say(f"{run} is started in AWS; watch it: {COMMAND} attach {run}{option}")

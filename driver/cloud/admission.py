@@ -1,4 +1,4 @@
-"""Changes who may call the services, and nothing else of the stack."""
+"""Changes one part of a deployed stack: who may call it, or what is scheduled in it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,25 @@ def admit(settings: DeploySettings, folder: Path, roles: Iterable[str]) -> None:
     Raises:
         FleetError: Terraform is missing, or fails.
     """
+    apply_part(settings, folder, rules_of(roles))
+
+
+def apply_part(settings: DeploySettings, folder: Path, addresses: Iterable[str]) -> None:
+    """Write the settings, and let Terraform apply some resources or modules.
+
+    Args:
+        settings: the settings of the last deployment, with a change.
+        folder: Terraform's root module.
+        addresses: what to apply, by Terraform's addresses.
+
+    Raises:
+        FleetError: as `admit`.
+    """
     path = folder / SETTINGS_FILE
     before = path.read_bytes()
     _replace(path, (settings.model_dump_json(indent=2) + "\n").encode())
     try:
-        _apply(folder, rules_of(roles))
+        _apply(folder, addresses)
     except BaseException:
         _replace(path, before)
         raise

@@ -28,6 +28,7 @@ packages/wheels/<sha256>.whl                one of them, whichever jobs use it
 packages/locks/<sha256>.json                the set of some requirements, platform and Python
 tasks/<task key>.json                       a finished task, for a later run to reuse
 forecasts/<digest>.json                     how the last runs of a job came out, for forecasts
+schedules/<name>.json                       in AWS: what a schedule submits again and again
 fleet/leases/<lease>                        in AWS: a run uses the fleet, which so stays
 fleet/scaling.json                          in AWS: the numbers of tasks before a run changed them
 """
@@ -39,6 +40,7 @@ import re
 INPUT, CHUNKS, MAPS, PAIRS, REDUCE = "input", "chunks", "maps", "pairs", "reduce"
 RUNS, JOBS, TASKS, INDEX, FORECASTS = "runs", "jobs", "tasks", "index", "forecasts"
 PACKAGES = "packages"
+SCHEDULES = "schedules"
 LEASES, SCALING = "fleet/leases", "fleet/scaling.json"
 STEP = "-step-"
 EPOCH = "-epoch-"
@@ -63,6 +65,7 @@ _OWN = re.compile(
     rf"{PACKAGES}/(sets|locks)/[0-9a-f]{{64}}\.json|{PACKAGES}/wheels/[0-9a-f]{{64}}\.whl|"
     rf"{FORECASTS}/[0-9a-f]{{32}}\.json|"
     rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-z]+|{re.escape(SCALING)}|"
+    rf"{SCHEDULES}/[A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}\.json|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
     re.DOTALL,
 )
@@ -264,6 +267,11 @@ def task(store: str, key: str) -> str:
 def forecasts(store: str, digest: str) -> str:
     """Return the URL of the last runs of a job, as forecasts use them."""
     return join(store, FORECASTS, f"{digest}.json")
+
+
+def schedule(store: str, name: str) -> str:
+    """Return the URL of what a schedule submits."""
+    return join(store, SCHEDULES, f"{name}.json")
 
 
 def lease(name: str) -> str:
