@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from mapreduce.wire import keys
 _PREFIX = "mapreduce-code-"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Unpacked:
     """A job's code in a folder that is deleted with this object.
 
@@ -27,7 +28,6 @@ class Unpacked:
     """
 
     job: str
-    _folder: tempfile.TemporaryDirectory[str]
 
 
 def stored_code(runs: RunStore, plan: RunPlan) -> Unpacked:
@@ -44,15 +44,19 @@ def stored_code(runs: RunStore, plan: RunPlan) -> Unpacked:
             f"the code of {plan.run} is not in the store any more; give its command again"
         ) from exc
     delete_leftovers(Path(tempfile.gettempdir()))
-    folder = tempfile.TemporaryDirectory(
-        prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True
-    )
-    root = Path(folder.name, "code")
-    unpack(data, plan.job.code, root)
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+    root = Path(folder, "code")
+    try:
+        unpack(data, plan.job.code, root)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     file = root / (plan.job.file or f"{plan.job.module.replace('.', '/')}.py")
     if not file.is_file():  # the module is a package
         file = file.with_suffix("") / "__init__.py"
-    return Unpacked(f"{file}:{plan.job.name}", folder)
+    unpacked = Unpacked(f"{file}:{plan.job.name}")
+    weakref.finalize(unpacked, shutil.rmtree, folder, ignore_errors=True)
+    return unpacked
 
 
 def delete_leftovers(folder: Path) -> None:
