@@ -60,12 +60,12 @@ def test_each_time_the_inputs_are_those_of_the_day(home: Path) -> None:
 
 def test_the_code_is_that_of_the_day_it_was_scheduled(home: Path) -> None:
     """The author's file may change or go: the plan can be carried out all the same."""
-    prepared = _kept(home, "nightly")
+    identity = _kept(home, "nightly").identity
     (home / "lines_of_schedule.py").unlink()
     runs = open_runs("store")
     run = submit_scheduled(runs, "nightly", "store")
     again, _ = prepared_by(run, "store", None, "")
-    assert prepared.identity == again.identity
+    assert identity == again.identity
     assert runs.plan(run).inputs == again.inputs
     assert str(home) == runs.plan(run).job_folder
 
