@@ -476,7 +476,7 @@ def test_credentials_that_may_not_look_have_made_none(aws: Aws, stubs: dict[str,
     """An account that may not list dashboards and budgets has none of them left."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_response("list_roles", {"Roles": [], "IsTruncated": False})
-    for _ in range(4):
+    for _ in (*SERVICES, "driver"):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_client_error("list_dashboards", "AccessDenied")
     stubs["sts"].add_response("get_caller_identity", {"Account": "1" * 12})
@@ -488,7 +488,7 @@ def test_a_look_up_that_fails_otherwise_is_an_error(aws: Aws, stubs: dict[str, S
     """A failed look-up of dashboards does not count as none."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_response("list_roles", {"Roles": [], "IsTruncated": False})
-    for _ in range(4):
+    for _ in (*SERVICES, "driver"):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_client_error("list_dashboards", "InternalServiceFault")
     with pytest.raises(FleetError, match="InternalServiceFault"):
@@ -508,7 +508,7 @@ def test_an_account_that_may_not_list_roles_has_none(aws: Aws, stubs: dict[str, 
     """An account that may not list roles has no leftover roles, as in AWS's courses."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_client_error("list_roles", "AccessDenied")
-    for _ in range(4):
+    for _ in (*SERVICES, "driver"):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_response("list_dashboards", {"DashboardEntries": []})
     _script_budget(stubs, there=False)
