@@ -7,11 +7,14 @@ python=.venv/bin/python
 compile=("$python" -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
     --no-header --no-emit-index-url --no-annotate)
 engine=(requirements/engine.in requirements/services.in)
+driver=(requirements/driver.in requirements/terraform.in)
 "${compile[@]}" "${engine[@]}" -o requirements/services.txt
-"${compile[@]}" "${engine[@]}" requirements/driver.in -o requirements/driver.txt
-"${compile[@]}" "${engine[@]}" requirements/driver.in --group dev -o requirements/dev.txt
-"${compile[@]}" "${engine[@]}" requirements/driver.in requirements/spark.in \
+"${compile[@]}" "${engine[@]}" "${driver[@]}" -o requirements/driver.txt
+"${compile[@]}" "${engine[@]}" "${driver[@]}" --group dev -o requirements/dev.txt
+"${compile[@]}" "${engine[@]}" "${driver[@]}" requirements/spark.in \
     -c requirements/dev.txt -o requirements/spark.txt
+"${compile[@]}" requirements/engine.in requirements/driver.in \
+    -c requirements/driver.txt -o requirements/driver_image.txt
 "${compile[@]}" requirements/guard.in -c requirements/driver.txt -o requirements/guard.txt
 "${compile[@]}" requirements/emulator.in -o requirements/emulator.txt
 "${compile[@]}" requirements/moto.in -o requirements/moto.txt

@@ -138,13 +138,9 @@ def _draw(
 @contextmanager
 def _folder(target: BenchTarget, store: str | None) -> Iterator[str | None]:
     """Yield the given store, None for the stack's, or a temporary folder for the runs."""
-    from driver.cloud.terraform import is_applied, terraform_folder
+    from driver.cloud.terraform import is_deployed
 
-    if (
-        store is not None
-        or target == "aws"
-        or (target == "auto" and is_applied(terraform_folder()))
-    ):
+    if store is not None or target == "aws" or (target == "auto" and is_deployed()):
         yield store
         return
     with tempfile.TemporaryDirectory(prefix=".mapreduce-bench-", dir=Path.cwd()) as folder:

@@ -110,6 +110,10 @@ class Aws:
     """Elastic Load Balancing."""
     scheduler: Any = _client("scheduler")
     """EventBridge Scheduler."""
+    events: Any = _client("events")
+    """EventBridge."""
+    sns: Any = _client("sns")
+    """Simple Notification Service."""
     budgets: Any = _client("budgets")
     """Budgets of the account."""
     tagging: Any = _client("resourcegroupstaggingapi")

@@ -23,8 +23,10 @@ CLEAN_LOOKS = 2
 """Looks in a row that must find nothing: AWS's lists are eventually consistent."""
 
 PAUSE_S = 3.0
-OTHER_ROLES = ("execution", "nightly-stop")
+OTHER_ROLES = ("execution", "nightly-stop", "driver", "driver-execution", "schedule")
 """Ends of the names of IAM roles beside those of the services, in every system."""
+OTHER_FAMILIES = ("driver",)
+"""Ends of the names of task definitions that no service runs."""
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 _DEFINITION = ":task-definition/"
 
@@ -159,7 +161,7 @@ def _none_if_denied(exc: ClientError) -> list[str]:
 
 def _definitions(name: str, services: Collection[str], aws: Aws) -> Iterator[str]:
     """Yield every active revision of the stack's families."""
-    for role in services:
+    for role in (*services, *OTHER_FAMILIES):
         family = f"{name}-{role}"
         pages = aws.ecs.get_paginator("list_task_definitions").paginate(
             familyPrefix=family, status="ACTIVE"
@@ -294,6 +296,8 @@ _QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
     ("scheduler", "schedule-group"): lambda aws, _, name: (
         aws.scheduler.get_schedule_group(Name=name)["State"] != "DELETING"
     ),
+    ("events", "rule"): lambda aws, _, name: bool(aws.events.describe_rule(Name=name)["Name"]),
+    ("sns", ""): lambda aws, arn, _: bool(aws.sns.get_topic_attributes(TopicArn=arn)["Attributes"]),
     ("budgets", "budget"): _budget,
     ("ecr", "repository"): _repository,
     ("s3", ""): _bucket,

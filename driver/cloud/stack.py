@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import shutil
 import subprocess
 import warnings
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from driver.cloud.outputs import StackOutputs, SystemStack, TaskOutputs
 from driver.cloud.system import DEFAULT_SYSTEM, script
-from driver.cloud.terraform import FOLDER_VARIABLE, is_applied, needs_init
+from driver.cloud.terraform import FOLDER_VARIABLE, STACK_VARIABLE, is_applied, needs_init
 from driver.forecast.pricing import GUARD, ServiceSize, standing_month
 from driver.transport.endpoint import Role
 from mapreduce.errors import FleetError
@@ -120,11 +121,14 @@ class Stack(StackOutputs):
 def read_stack(folder: Path) -> Stack | None:
     """Return MapReduce's stack that the outputs describe, or None when nothing is deployed.
 
+    A driver in AWS finds the outputs in its environment, and asks no Terraform.
+
     Raises:
         FleetError: Terraform is missing, fails, takes too long, does not know the state's bucket
             yet, the stack is of another system, or its outputs are not those of this version.
     """
-    values = _outputs(folder)
+    given = os.environ.get(STACK_VARIABLE)
+    values = _outputs(folder) if given is None else _of_environment(given)
     if values is None:
         return None
     system = values.get("system", DEFAULT_SYSTEM)
@@ -159,6 +163,21 @@ def _outputs(folder: Path) -> dict[str, Any] | None:
         return None
     outputs: dict[str, dict[str, object]] | None = _json(folder, "output", "-json")
     return {name: output["value"] for name, output in outputs.items()} if outputs else None
+
+
+def _of_environment(text: str) -> dict[str, Any]:
+    """Return the values of the outputs that the container's environment holds."""
+    try:
+        values = json.loads(text)
+    except ValueError as exc:
+        raise FleetError(
+            f"{STACK_VARIABLE} is no JSON: {exc}; run {script('deploy', DEFAULT_SYSTEM)}"
+        ) from exc
+    if not isinstance(values, dict):
+        raise FleetError(
+            f"{STACK_VARIABLE} is no object of JSON; run {script('deploy', DEFAULT_SYSTEM)}"
+        )
+    return values
 
 
 def _validated(kind: type[Outputs], values: dict[str, Any]) -> Outputs:

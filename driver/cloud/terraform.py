@@ -9,6 +9,8 @@ from pathlib import Path
 from mapreduce.errors import UsageError
 
 FOLDER_VARIABLE = "MAPREDUCE_TERRAFORM"
+STACK_VARIABLE = "MAPREDUCE_STACK"
+"""The outputs of MapReduce's stack as JSON, in a container that has no Terraform."""
 BACKEND_FILE = "backend_override.tf.json"
 """Names the bucket of the state. Without the file the state is in the folder; git ignores it, like
 every file whose name ends so."""
@@ -51,6 +53,11 @@ def system_folders() -> dict[str, Path]:
         for folder in examples
         if any(folder.glob("*.tf"))
     }
+
+
+def is_deployed() -> bool:
+    """Return whether MapReduce's stack is known: from the environment, or from Terraform."""
+    return STACK_VARIABLE in os.environ or is_applied(terraform_folder())
 
 
 def is_applied(folder: Path) -> bool:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 
-from driver.cloud.terraform import is_applied, terraform_folder
+from driver.cloud.terraform import is_deployed
 from driver.program.module_path import own_environment, own_process
 
 HASH_SEED = "0"
@@ -69,7 +69,7 @@ _early: list[Prefork] = []
 
 def start_early(arguments: Sequence[str]) -> None:
     """Start the process, if this command line probably needs it."""
-    if needs_services(arguments, deployed=is_applied(terraform_folder())):
+    if needs_services(arguments, deployed=is_deployed()):
         _early.append(Prefork())
 
 

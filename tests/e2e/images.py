@@ -83,12 +83,13 @@ def check_size(repository: str, above: int, most_mb: Mapping[str, int]) -> None:
 
 
 def bills(engine: Engine, repository: Path, registry: str, tag: str, folder: Path) -> str:
-    """Write the bills of materials of a service's and of the guard's image; return what they list.
+    """Write the bills of materials of the images of a service, the guard and the driver; return
+    what they list.
 
     Raises:
         StepFailed: a bill lists no package of the image.
     """
-    names = [f"{registry}/{role}:{tag}" for role in ("mapper", "guard")]
+    names = [f"{registry}/{role}:{tag}" for role in ("mapper", "guard", "driver")]
     python = repository / ".venv" / "sbom-env" / "bin" / "python"
     shell = replace(engine.shell, folder=repository)
     shell.run(python, "-m", "requirements.sbom", "--image", *names, "--folder", folder)

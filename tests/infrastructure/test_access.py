@@ -160,6 +160,157 @@ def test_the_schedule_may_scale_and_nothing_else(planned: dict[str, Any]) -> Non
     assert {"ecs:UpdateService"} == policy.actions
 
 
+# -- a driver in AWS -------------------------------------------------------------------------------
+
+DRIVER = "module.driver[0].aws_iam_role_policy.{}[0]"
+SCHEDULE = "module.schedule[0].aws_iam_role_policy.this"
+HERE = "eu-central-1:123456789012"
+ECS = f"arn:aws:ecs:{HERE}"
+ROLE = "arn:aws:iam::123456789012:role"
+SSM = f"arn:aws:ssm:{HERE}:parameter"
+LOG_GROUPS = f"arn:aws:logs:{HERE}:log-group:/ecs"
+CLUSTER = {"ecs:cluster": f"{ECS}:cluster/mapreduce"}
+STRANGERS = {"ecs:cluster": f"{ECS}:cluster/other"}
+REGION = {"aws:RequestedRegion": "eu-central-1"}
+TO_TASKS = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+Request = tuple[str, str, dict[str, str]]
+
+ALLOWED: list[Request] = [
+    ("ecs:DescribeServices", f"{ECS}:service/mapreduce/mapper", {}),
+    ("ecs:UpdateService", f"{ECS}:service/mapreduce/mapper", {}),
+    ("ecs:UpdateService", f"{ECS}:service/mapreduce/guard", {}),
+    ("ecs:DescribeTasks", f"{ECS}:task/mapreduce/0123", {}),
+    ("ecs:ListTasks", "*", CLUSTER),
+    ("servicediscovery:DiscoverInstances", "*", REGION),
+    ("ssm:GetParameter", f"{SSM}/mapreduce/signing-key", {}),
+    ("logs:FilterLogEvents", f"{LOG_GROUPS}/mapreduce/mapper:*", {}),
+    ("s3:ListBucket", _arn(STORE), {}),
+    ("s3:ListBucket", _arn("s3://other"), {}),
+    ("s3:GetObject", _arn("s3://other/a"), {}),
+    ("kms:Decrypt", KEY, {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}),
+]
+DENIED: list[Request] = [
+    # it starts and stops no task, by itself or for others
+    ("ecs:RunTask", f"{ECS}:task-definition/mapreduce-driver:1", CLUSTER),
+    ("ecs:RunTask", f"{ECS}:task-definition/mapreduce-mapper:1", CLUSTER),
+    ("ecs:StartTask", f"{ECS}:task-definition/mapreduce-driver:1", CLUSTER),
+    ("ecs:StopTask", f"{ECS}:task/mapreduce/0123", CLUSTER),
+    ("ecs:ExecuteCommand", f"{ECS}:task/mapreduce/0123", CLUSTER),
+    ("ecs:RegisterTaskDefinition", "*", {}),
+    ("ecs:DeregisterTaskDefinition", "*", {}),
+    # it changes the number of tasks of its own services alone
+    ("ecs:UpdateService", f"{ECS}:service/other/mapper", {}),
+    ("ecs:UpdateService", f"{ECS}:service/mapreduce-two/mapper", {}),
+    ("ecs:UpdateService", f"{ECS.replace('123456789012', '1')}:service/mapreduce/mapper", {}),
+    ("ecs:UpdateService", f"{ECS.replace('central', 'west')}:service/mapreduce/mapper", {}),
+    ("ecs:CreateService", f"{ECS}:service/mapreduce/mapper", {}),
+    ("ecs:DeleteService", f"{ECS}:service/mapreduce/mapper", {}),
+    ("ecs:DeleteCluster", f"{ECS}:cluster/mapreduce", {}),
+    ("ecs:DescribeTasks", f"{ECS}:task/other/0123", {}),
+    ("ecs:ListTasks", "*", STRANGERS),
+    ("ecs:ListTasks", "*", {}),
+    # it hands on, assumes and makes no role
+    ("iam:PassRole", f"{ROLE}/mapreduce-eu-central-1-driver", TO_TASKS),
+    ("iam:PassRole", f"{ROLE}/mapreduce-eu-central-1-mapper", TO_TASKS),
+    ("iam:PassRole", f"{ROLE}/Admin", TO_TASKS),
+    ("iam:CreateRole", f"{ROLE}/mapreduce-eu-central-1-x", {}),
+    ("iam:PutRolePolicy", f"{ROLE}/mapreduce-eu-central-1-driver", {}),
+    ("sts:AssumeRole", f"{ROLE}/mapreduce-eu-central-1-execution", {}),
+    # of the parameters it reads the signing key
+    ("ssm:GetParameter", f"{SSM}/other/signing-key", {}),
+    ("ssm:GetParameter", f"{SSM}/mapreduce/other", {}),
+    ("ssm:PutParameter", f"{SSM}/mapreduce/signing-key", {}),
+    ("ssm:DeleteParameter", f"{SSM}/mapreduce/signing-key", {}),
+    ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:mapreduce", {}),
+    # it neither configures nor deletes a bucket, and writes to its own alone
+    ("s3:PutObject", _arn("s3://other/a"), {}),
+    ("s3:DeleteObject", _arn("s3://other/a"), {}),
+    ("s3:GetObject", _arn("s3://stranger/a"), {}),
+    ("s3:ListBucket", _arn("s3://stranger"), {}),
+    ("s3:PutObject", _arn(f"{STORE}-two/a"), {}),
+    ("s3:DeleteBucket", _arn(STORE), {}),
+    ("s3:PutBucketPolicy", _arn(STORE), {}),
+    ("s3:PutLifecycleConfiguration", _arn(STORE), {}),
+    ("s3:ListAllMyBuckets", "*", {}),
+    # it decrypts through S3, and encrypts nothing
+    ("kms:Decrypt", KEY, {}),
+    ("kms:Decrypt", KEY, {"kms:ViaService": "ssm.eu-central-1.amazonaws.com"}),
+    ("kms:GenerateDataKey", KEY, {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}),
+    # it reads the logs of its stack, and nothing of the network or of Cloud Map elsewhere
+    ("logs:FilterLogEvents", f"{LOG_GROUPS}/other/mapper:*", {}),
+    ("logs:DeleteLogGroup", f"{LOG_GROUPS}/mapreduce/mapper:*", {}),
+    ("servicediscovery:DiscoverInstances", "*", {"aws:RequestedRegion": "us-east-1"}),
+    ("servicediscovery:RegisterInstance", "*", REGION),
+    ("ec2:DescribeNetworkInterfaces", "*", REGION),
+    ("ec2:AuthorizeSecurityGroupIngress", "*", REGION),
+    ("ecr:BatchGetImage", f"arn:aws:ecr:{HERE}:repository/mapreduce/mapper", {}),
+    ("scheduler:CreateSchedule", f"arn:aws:scheduler:{HERE}:schedule/mapreduce-driver/a", {}),
+    ("sns:Publish", f"arn:aws:sns:{HERE}:mapreduce-driver-ended", {}),
+]
+"""Requests that the role of a driver in AWS may not make."""
+
+
+def _named(request: Request) -> str:
+    return f"{request[0]} {request[1].rpartition(':')[2]}"
+
+
+@pytest.mark.parametrize("request_", ALLOWED, ids=_named)
+def test_a_driver_in_aws_may_run_a_job(planned: dict[str, Any], request_: Request) -> None:
+    """The driver's role may make the calls of a run."""
+    assert _policy(planned, DRIVER.format("task")).allows(*request_)
+
+
+@pytest.mark.parametrize("request_", DENIED, ids=_named)
+def test_a_driver_in_aws_may_do_no_more(planned: dict[str, Any], request_: Request) -> None:
+    """The driver's role may make no other call."""
+    assert not _policy(planned, DRIVER.format("task")).allows(*request_)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_a_driver_in_aws_uses_every_object_of_the_store(planned: dict[str, Any], name: str) -> None:
+    """The driver plans, commits and cleans: it may read, write and delete every object."""
+    policy = _policy(planned, DRIVER.format("task"))
+    for url in OBJECTS[name][0]:
+        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"):
+            assert policy.allows(action, _arn(url)), url
+
+
+def test_a_driver_in_aws_knows_few_actions(planned: dict[str, Any]) -> None:
+    """An action that the role gains must be added here."""
+    assert {
+        *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
+        *("s3:GetBucketLocation", "s3:ListBucket"),
+        *("ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListTasks", "ecs:UpdateService"),
+        *("servicediscovery:DiscoverInstances", "ssm:GetParameter", "logs:FilterLogEvents"),
+        *("kms:Decrypt", "kms:DescribeKey", "servicequotas:GetServiceQuota"),
+    } == _policy(planned, DRIVER.format("task")).actions
+
+
+def test_ecs_starts_a_driver_with_its_image_alone(planned: dict[str, Any]) -> None:
+    """The driver's execution role pulls no other image, writes no other log and reads no key."""
+    policy = _policy(planned, DRIVER.format("execution"))
+    log = f"{LOG_GROUPS}/mapreduce/driver"
+    assert policy.allows("logs:PutLogEvents", f"{log}:log-stream:a")
+    assert not policy.allows("logs:PutLogEvents", f"{LOG_GROUPS}/mapreduce/mapper:log-stream:a")
+    assert not [action for action in policy.actions if action.startswith(("ssm:", "s3:"))]
+
+
+def test_a_schedule_may_start_a_driver_and_nothing_else(planned: dict[str, Any]) -> None:
+    """The role of the schedules starts tasks of the driver's family in this cluster."""
+    policy = _policy(planned, SCHEDULE)
+    assert {"ecs:RunTask", "iam:PassRole"} == policy.actions
+    family = f"{ECS}:task-definition/mapreduce-driver"
+    assert policy.allows("ecs:RunTask", family, CLUSTER)
+    assert policy.allows("ecs:RunTask", f"{family}:7", CLUSTER)
+    assert not policy.allows("ecs:RunTask", f"{family}:7", STRANGERS)
+    for other in ("mapreduce-mapper:1", "mapreduce-driver-two:1", "other-driver:1"):
+        assert not policy.allows("ecs:RunTask", f"{ECS}:task-definition/{other}", CLUSTER)
+    # the mocked provider gives every role that the stack makes this one name
+    assert policy.allows("iam:PassRole", f"{ROLE}/created", TO_TASKS)
+    assert not policy.allows("iam:PassRole", f"{ROLE}/created")
+    assert not policy.allows("iam:PassRole", f"{ROLE}/Admin", TO_TASKS)
+
+
 PLACES = (
     *(url for urls, _, _ in OBJECTS.values() for url in urls),
     *(f"{STORE}/{key}" for key in ("big.txt", "input/2026/a.txt", "inputs/a", "books/input/a")),

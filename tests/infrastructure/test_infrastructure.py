@@ -23,6 +23,7 @@ LEAST_RESOURCES = {"terraform": 40}
 IMAGES_AND_ROOTS = [
     *((folder, "terraform") for folder in FOLDERS.values()),
     ("services", "dockerfile"),
+    ("driver", "dockerfile"),
     ("examples", "dockerfile"),
 ]
 

@@ -123,6 +123,8 @@ def _arns(name: str) -> dict[tuple[str, str], str]:
         ("ssm", "parameter"): f"arn:aws:ssm:{here}:parameter/{name}/signing-key",
         ("cloudwatch", "alarm"): f"arn:aws:cloudwatch:{here}:alarm:{name}-errors",
         ("cloudwatch", "dashboard"): f"arn:aws:cloudwatch::{account}:dashboard/{name}-{region}",
+        ("events", "rule-on-default-event-bus"): f"arn:aws:events:{here}:rule/{name}-driver-ended",
+        ("sns", "topic"): f"arn:aws:sns:{here}:{name}-driver-ended",
         ("scheduler", "schedule-group"): f"arn:aws:scheduler:{here}:schedule-group/{name}",
         ("scheduler", "schedule"): f"arn:aws:scheduler:{here}:schedule/{name}/stop-mapper",
         ("budgets", "budget"): f"arn:aws:budgets::{account}:budget/{name}-monthly",
@@ -277,7 +279,8 @@ def test_who_runs_may_make_every_call_of_a_run() -> None:
         for action in _actions(call)
     }
     needed |= {*OBJECTS, "s3:ListBucket", "ecs:UpdateService"}
-    assert [] == _denied("runner", needed)
+    # of the driver's family alone: the next tests
+    assert [] == _denied("runner", needed - {"ecs:RunTask"})
 
 
 @pytest.mark.parametrize("role", ["deployer", "runner"])
@@ -306,8 +309,60 @@ def test_who_runs_lists_the_tasks_of_this_cluster_alone() -> None:
     assert not _policy("runner").allows("ecs:ListTasks", "*", _context("other"))
 
 
+DRIVER_ROLES = ("driver", "driver-execution")
+
+
+def _driver(name: str, role: str = "runner") -> list[bool]:
+    """Return what a document allows about the drivers of a stack: to start one by its family and
+    by a revision, to hand on each of its roles, and to stop a task.
+    """
+    region, account = PLACES["region"], PLACES["account"]
+    family = f"arn:aws:ecs:{region}:{account}:task-definition/{name}-driver"
+    roles = f"arn:aws:iam::{account}:role"
+    context = _context(name)
+    return [
+        *(_policy(role).allows("ecs:RunTask", arn, context) for arn in (family, f"{family}:7")),
+        *(
+            _policy(role).allows("iam:PassRole", f"{path}/{name}-{region}-{each}", context)
+            for path in (roles, f"{roles}/teams/data")
+            for each in DRIVER_ROLES
+        ),
+        _policy(role).allows("ecs:StopTask", _arns(name)["ecs", "task"], context),
+    ]
+
+
+def test_who_runs_may_start_and_stop_a_driver_in_aws() -> None:
+    """Both documents allow what `submit` and `cancel` call, in their own stack alone."""
+    for role in ("runner", "deployer"):
+        assert [True] * 7 == _driver(PLACES["name"], role)
+        assert [False] * 7 == _driver("other", role)
+
+
+def test_who_runs_starts_no_other_task_and_hands_on_no_other_role() -> None:
+    """RunTask could give a driver another role, or run a mapper with it: neither is allowed, nor a
+    driver in another cluster.
+    """
+    runner, name = _policy("runner"), PLACES["name"]
+    context, arns = _context(name), _arns(name)
+    mapper, role = arns["ecs", "task-definition"], arns["iam", "role"]
+    driver = mapper.replace("-mapper:", "-driver:")
+    assert runner.allows("ecs:RunTask", driver, context)
+    assert not runner.allows("ecs:RunTask", mapper, context)
+    assert not runner.allows("ecs:RunTask", driver, context | _other_cluster())
+    for other in ("mapper", "guard", "execution", "nightly-stop", "schedule", "driver-two"):
+        assert not runner.allows("iam:PassRole", role.replace("-mapper", f"-{other}"), context)
+    to_schedule = context | {"iam:PassedToService": "scheduler.amazonaws.com"}
+    assert not runner.allows("iam:PassRole", role.replace("-mapper", "-driver"), to_schedule)
+
+
+def _other_cluster() -> dict[str, str]:
+    return {"ecs:cluster": _arns("other")["ecs", "cluster"]}
+
+
 def test_who_runs_changes_nothing_but_numbers_and_objects() -> None:
-    """The runner may not make, hand on or change roles, keys, networks, images or policies."""
+    """The runner may not make, hand on or change roles, keys, networks, images or policies; the
+    roles of drivers are in the tests above.
+    """
     writing = [
         f"{service}:{operation}"
         for service in ("iam", "ssm", "ec2", "ecr", "ecs", "logs", "s3", "scheduler", "budgets")
@@ -321,9 +376,10 @@ def test_who_runs_changes_nothing_but_numbers_and_objects() -> None:
         for arn in _resources(action, name)
         if _policy("runner").allows(action, arn, _context(name))
     }
-    assert {"ecs:UpdateService", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:PutObject"} == (
-        allowed
-    )
+    assert {
+        *("ecs:StopTask", "ecs:UpdateService"),
+        *("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:PutObject"),
+    } == allowed
 
 
 @pytest.mark.parametrize("service", ["iam.amazonaws.com", "ec2.amazonaws.com", "lambda.amazonaws"])

@@ -128,7 +128,7 @@ def test_a_company_keeps_its_network_and_limits_every_role(plans: dict[str, Path
         (role["path"], role["permissions_boundary"]) for role in found["aws_iam_role"]
     }
     sources = {rule["cidr_ipv4"] for rule in found["aws_vpc_security_group_ingress_rule"]}
-    assert {"172.30.0.0/16"} == sources
+    assert {"172.30.0.0/16", None} == sources  # None: the driver's group
 
 
 def test_the_key_is_in_no_plan(plans: dict[str, Path]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from driver.cloud.aws import Aws
 from driver.cloud.deploy.base_images import DIGEST, base_images
 from driver.transport.endpoint import ROLES
 from mapreduce.wire.build import HASH_SEED
@@ -19,7 +20,7 @@ SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL")
 
 
 def _text(role: str) -> str:
-    return (ROOT / "services" / role / "Dockerfile").read_text(encoding="utf-8")
+    return (ROOT / mapreduce().dockerfile(role)).read_text(encoding="utf-8")
 
 
 @pytest.fixture(params=sorted(ROLES.values()))
@@ -176,6 +177,44 @@ def test_the_guards_image_has_no_engine_and_no_job() -> None:
     assert guard[-1] == ("ENTRYPOINT", '["python", "-m", "services.guard"]')
 
 
+DEPLOYING = {
+    *("ecr", "route53", "iam", "cloudwatch", "elbv2", "scheduler", "events", "sns", "budgets"),
+    "resourcegroupstaggingapi",
+}
+"""Services of AWS that a deployment calls, or its end, and no run."""
+
+
+def test_the_drivers_image_has_no_service_and_no_terraform() -> None:
+    """The driver's image holds the engine, the ready-made jobs and the driver; it runs as the same
+    user as the services', with their base images, and the job's command comes from RunTask.
+    """
+    driver, mapper = _instructions("driver"), _instructions("mapper")
+    needs = "requirements/driver_image.txt"
+    assert _copied(driver) == {needs, "mapreduce", "mapreduce_jobs", "driver"}
+    assert "terraform" not in (ROOT / needs).read_text(encoding="utf-8")
+    for name in ("ARG", "FROM", "USER", "VOLUME", "STOPSIGNAL", "WORKDIR"):
+        assert _all(mapper, name) == _all(driver, name)
+    assert _all(driver, "ADD") == _all(driver, "EXPOSE") == _all(driver, "CMD") == []
+    assert driver[-1] == ("ENTRYPOINT", '["python", "-m", "driver"]')
+    task = (ROOT / "terraform" / "modules" / "driver" / "main.tf").read_text(encoding="utf-8")
+    assert re.findall(r'user\s+= "(.*)"', task) == _all(driver, "USER")
+
+
+def test_the_drivers_image_keeps_the_clients_that_a_run_calls() -> None:
+    """Of the AWS client's descriptions the image keeps those of every client of the driver, except
+    the ones that only a deployment calls.
+    """
+    (install,) = [rest for rest in _all(_instructions("driver"), "RUN") if "botocore" in rest]
+    kept = set(re.findall(r"! -name ([\w-]+)", install))
+    aws = Aws("eu-central-1")
+    clients = {
+        getattr(aws, name).meta.service_model.service_name
+        for name, kind in vars(Aws).items()
+        if hasattr(kind, "attrname")
+    }
+    assert clients - DEPLOYING == kept
+
+
 def test_code_belongs_to_root(instructions: list[tuple[str, str]]) -> None:
     """Code belongs to root, so that a task cannot change it."""
     assert [rest for rest in _all(instructions, "COPY") if "--chown" in rest] == []
@@ -185,5 +224,5 @@ def test_the_images_have_the_common_hash_seed() -> None:
     """The images set the common hash seed."""
     assert all(
         f"PYTHONHASHSEED={HASH_SEED} " in path.read_text()
-        for path in (ROOT / "services").glob("*/Dockerfile")
+        for path in (ROOT / "driver" / "Dockerfile", *(ROOT / "services").glob("*/Dockerfile"))
     )

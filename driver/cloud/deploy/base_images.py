@@ -50,7 +50,8 @@ class BaseImage:
 
 def dockerfiles(root: Path) -> list[Path]:
     """Return the Dockerfiles of all images, those of the examples too."""
-    return sorted([*root.glob("services/*/Dockerfile"), *root.glob("examples/**/Dockerfile")])
+    patterns = ("driver/Dockerfile", "services/*/Dockerfile", "examples/**/Dockerfile")
+    return sorted(file for pattern in patterns for file in root.glob(pattern))
 
 
 def base_images(texts: Iterable[str]) -> list[BaseImage]:

@@ -33,6 +33,8 @@ class Needs:
         existing_role: the role that serves instead of new ones; "" if roles are made.
         alarms: alarms or a dashboard.
         nightly_stop: a schedule that stops the services.
+        driver: a task definition of a driver in AWS, with two roles.
+        schedules: schedules that start it.
         budget: a budget.
         load_balancer: an Application Load Balancer.
         actions: further actions that it needs.
@@ -54,6 +56,8 @@ class Needs:
     existing_role: str
     alarms: bool = False
     nightly_stop: bool = False
+    driver: bool = False
+    schedules: bool = False
     budget: bool = False
     load_balancer: bool = False
     actions: tuple[str, ...] = ()
@@ -63,8 +67,10 @@ class Needs:
         """The names of the roles that are made."""
         if self.existing_role:
             return ()
-        schedule = ("nightly-stop",) if self.nightly_stop else ()
-        roles = (*self.services, "execution", *schedule)
+        driver = ("driver", "driver-execution") if self.driver else ()
+        nightly = ("nightly-stop",) if self.nightly_stop else ()
+        schedule = ("schedule",) if self.schedules else ()
+        roles = (*self.services, "execution", *driver, *nightly, *schedule)
         return tuple(f"{self.name}-{self.region}-{role}" for role in roles)
 
 
@@ -101,6 +107,8 @@ def needs_of(settings: DeploySettings, system: System) -> Needs:
         alarms="monitoring" in system.modules
         and bool(chosen.get("alarms") or chosen.get("dashboard")),
         nightly_stop="nightly_stop" in system.modules and bool(chosen.get("nightly_stop")),
+        driver="driver" in system.modules and chosen.get("driver") is not False,
+        schedules="schedule" in system.modules and bool(chosen.get("schedules")),
         budget="budget" in system.modules and bool(chosen.get("monthly_budget_usd")),
         load_balancer="load_balancer" in system.modules and bool(chosen.get("load_balancer")),
         actions=tuple(

@@ -28,7 +28,11 @@ ROLES = ("splitter", "mapper", "reducer")
 SYSTEM = System(
     name="mapreduce",
     folder="terraform",
-    requirements=("requirements/services.txt", "requirements/guard.txt"),
+    requirements=(
+        "requirements/services.txt",
+        "requirements/guard.txt",
+        "requirements/driver_image.txt",
+    ),
     variables={"address_kind": "private"},
     environment={"MAPREDUCE_CHAOS": "true"},
 )

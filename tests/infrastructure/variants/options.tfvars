@@ -9,3 +9,5 @@ nightly_stop        = "cron(0 22 * * ? *)"
 alarms              = true
 alarm_topic_arn     = "arn:aws:sns:us-east-1:123456789012:alarms"
 dashboard           = true
+end_notice          = "you@example.com"
+schedules           = { daily = { expression = "rate(1 day)", command = ["run", "--input", "s3://other/new/"] } }

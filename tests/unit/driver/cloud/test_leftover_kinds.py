@@ -12,6 +12,7 @@ from driver.cloud import leftovers
 TERRAFORM = Path(__file__).resolve().parents[4] / "terraform"
 
 ASKED: dict[str, tuple[str, str]] = {
+    "aws_cloudwatch_event_rule": ("events", "rule"),
     "aws_cloudwatch_log_group": ("logs", ""),
     "aws_cloudwatch_metric_alarm": ("cloudwatch", ""),
     "aws_ecr_repository": ("ecr", "repository"),
@@ -30,6 +31,7 @@ ASKED: dict[str, tuple[str, str]] = {
     "aws_service_discovery_http_namespace": ("servicediscovery", "namespace"),
     "aws_service_discovery_private_dns_namespace": ("servicediscovery", "namespace"),
     "aws_service_discovery_service": ("servicediscovery", "service"),
+    "aws_sns_topic": ("sns", ""),
     "aws_ssm_parameter": ("ssm", "parameter"),
     "aws_subnet": ("ec2", "subnet"),
     "aws_vpc": ("ec2", "vpc"),
@@ -47,6 +49,7 @@ BY_NAME = {
 """Types that the tagging API may not list, by the function that looks for their names."""
 
 PARTS = {
+    "aws_cloudwatch_event_target": "aws_cloudwatch_event_rule",
     "aws_cloudwatch_log_metric_filter": "aws_cloudwatch_log_group",
     "aws_default_security_group": "aws_vpc",
     "aws_ecr_lifecycle_policy": "aws_ecr_repository",
@@ -61,6 +64,8 @@ PARTS = {
     "aws_s3_bucket_server_side_encryption_configuration": "aws_s3_bucket",
     "aws_scheduler_schedule": "aws_scheduler_schedule_group",
     "aws_secretsmanager_secret_version": "aws_secretsmanager_secret",
+    "aws_sns_topic_policy": "aws_sns_topic",
+    "aws_sns_topic_subscription": "aws_sns_topic",
 }
 """Types that are part of another one in AWS, and end with it."""
 

@@ -22,7 +22,10 @@ from mapreduce.errors import FleetError
 
 ECS = "arn:aws:ecs:eu-central-1:1"
 SERVICES = ("splitter", "mapper", "reducer", "guard")
-_ROLES = ("execution", "guard", "mapper", "nightly-stop", "reducer", "splitter")
+_ROLES = (
+    *("driver", "driver-execution", "execution", "guard", "mapper", "nightly-stop", "reducer"),
+    *("schedule", "splitter"),
+)
 DEFINITION = f"{ECS}:task-definition/books-mapper"
 SERVICE = f"{ECS}:service/books/mapper"
 
@@ -123,14 +126,12 @@ def _script(
     dashboards: Sequence[str] = (),
     budget: bool = False,
 ) -> None:
-    """Stub the lists; `active` are the task definitions that ECS lists for each of the three
-    families.
-    """
+    """Stub the lists; `active` are the task definitions that ECS lists for each of the families."""
     mapping = [{"ResourceARN": arn, "Tags": []} for arn in tagged]
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": mapping})
     rows = [_role(name) for name in roles]
     stubs["iam"].add_response("list_roles", {"Roles": rows, "IsTruncated": False})
-    for family in ("books-splitter", "books-mapper", "books-reducer", "books-guard"):
+    for family in (f"books-{role}" for role in (*SERVICES, "driver")):
         arns = [arn for arn in active if f"/{family}" in arn]
         expected = {"familyPrefix": family, "status": "ACTIVE"}
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": arns}, expected)
@@ -260,6 +261,8 @@ REPOSITORY = "arn:aws:ecr:eu-central-1:1:repository/books/mapper"
 GROUP = "arn:aws:logs:eu-central-1:1:log-group:/ecs/books:*"
 PARAMETER = "arn:aws:ssm:eu-central-1:1:parameter/books/signing-key"
 ALARM = "arn:aws:cloudwatch:eu-central-1:1:alarm:books-errors"
+RULE = "arn:aws:events:eu-central-1:1:rule/books-driver-ended"
+TOPIC = "arn:aws:sns:eu-central-1:1:books-driver-ended"
 SCHEDULES = "arn:aws:scheduler:eu-central-1:1:schedule-group/books"
 BUDGET = f"arn:aws:budgets::{'1' * 12}:budget/books-monthly"
 
@@ -302,6 +305,8 @@ BUDGET = f"arn:aws:budgets::{'1' * 12}:budget/books-monthly"
             {"State": "ACTIVE"},
             "ResourceNotFoundException",
         ),
+        (RULE, "events", "describe_rule", {"Name": "books-driver-ended"}, "NotFoundException"),
+        (TOPIC, "sns", "get_topic_attributes", {"Attributes": {"TopicArn": "x"}}, "NotFound"),
         (
             REPOSITORY,
             "ecr",
@@ -471,7 +476,7 @@ def test_credentials_that_may_not_look_have_made_none(aws: Aws, stubs: dict[str,
     """An account that may not list dashboards and budgets has none of them left."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_response("list_roles", {"Roles": [], "IsTruncated": False})
-    for _ in range(4):
+    for _ in (*SERVICES, "driver"):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_client_error("list_dashboards", "AccessDenied")
     stubs["sts"].add_response("get_caller_identity", {"Account": "1" * 12})
@@ -483,7 +488,7 @@ def test_a_look_up_that_fails_otherwise_is_an_error(aws: Aws, stubs: dict[str, S
     """A failed look-up of dashboards does not count as none."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_response("list_roles", {"Roles": [], "IsTruncated": False})
-    for _ in range(4):
+    for _ in (*SERVICES, "driver"):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_client_error("list_dashboards", "InternalServiceFault")
     with pytest.raises(FleetError, match="InternalServiceFault"):
@@ -503,7 +508,7 @@ def test_an_account_that_may_not_list_roles_has_none(aws: Aws, stubs: dict[str, 
     """An account that may not list roles has no leftover roles, as in AWS's courses."""
     stubs["tagging"].add_response("get_resources", {"ResourceTagMappingList": []})
     stubs["iam"].add_client_error("list_roles", "AccessDenied")
-    for _ in range(4):
+    for _ in (*SERVICES, "driver"):
         stubs["ecs"].add_response("list_task_definitions", {"taskDefinitionArns": []})
     stubs["cloudwatch"].add_response("list_dashboards", {"DashboardEntries": []})
     _script_budget(stubs, there=False)

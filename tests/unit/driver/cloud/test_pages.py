@@ -151,7 +151,9 @@ def test_leftovers_are_found_on_every_page(aws: Aws, stubs: dict[str, Stubber]) 
     stubs["cloudwatch"].add_response("list_dashboards", {"DashboardEntries": []})
     stubs["sts"].add_response("get_caller_identity", {"Account": "1" * 12})
     stubs["budgets"].add_client_error("describe_budget", "NotFoundException")
-    for family in ("books-splitter", "books-mapper", "books-reducer", "books-guard"):
+    for family in (
+        f"books-{role}" for role in ("splitter", "mapper", "reducer", "guard", "driver")
+    ):
         asked = {"familyPrefix": family, "status": "ACTIVE"}
         page: dict[str, Any] = {"taskDefinitionArns": [], "nextToken": "n"}
         ecs.add_response("list_task_definitions", page, asked)

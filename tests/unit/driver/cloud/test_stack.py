@@ -18,7 +18,7 @@ from driver.cloud.stack import (
     read_stack,
     stack_of_state,
 )
-from driver.cloud.terraform import is_applied
+from driver.cloud.terraform import STACK_VARIABLE, is_applied, is_deployed
 from mapreduce.errors import FleetError
 from services.stage.settings import Settings
 from tests.unit.driver.samples import STACK_VALUES
@@ -137,10 +137,59 @@ def test_terraform_and_driver_agree_on_every_output() -> None:
     """The root module's outputs are the fields of `Stack` and `ServiceOutputs`."""
     text = (TERRAFORM / "outputs.tf").read_text()
     assert set(re.findall(r'^output "(\w+)"', text, re.MULTILINE)) == set(Stack.model_fields)
-    services = text[text.index('output "services"') :]
+    services = text[text.index("described_services = {") : text.index("described_guard")]
     assert set(re.findall(r"^      (\w+)\s+=", services, re.MULTILINE)) == set(
         ServiceOutputs.model_fields
     )
+
+
+ABOUT_THE_DRIVER = {
+    *("driver_task_definition", "driver_subnets", "driver_security_group", "driver_log_group"),
+}
+
+
+def test_a_driver_in_aws_knows_every_output_but_those_about_itself() -> None:
+    """The root hands the driver's container the fields of `Stack` under the name that is read."""
+    text = (TERRAFORM / "driver.tf").read_text()
+    handed = text[text.index("driver_stack = {") : text.index("\n  }\n}")]
+    names = set(re.findall(r"^    (\w+)\s+=", handed, re.MULTILINE))
+    assert set(Stack.model_fields) - ABOUT_THE_DRIVER == names
+    module = (TERRAFORM / "modules" / "driver" / "main.tf").read_text()
+    assert f"{STACK_VARIABLE} = jsonencode(var.stack)" in module
+
+
+def test_the_stack_is_read_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With MAPREDUCE_STACK no Terraform is asked, and a null stands for what there is not."""
+    _terraform(tmp_path, monkeypatch, out="", code=1, err="Error: asked")
+    given = STACK_VALUES | {"namespace": None, "guard": None, "address_kind": "private"}
+    monkeypatch.setenv(STACK_VARIABLE, json.dumps(given))
+    stack = read_stack(tmp_path)
+    assert stack is not None
+    assert ("private", None, None) == (stack.address_kind, stack.guard, stack.namespace)
+    assert (None, None) == (stack.driver_task_definition, stack.driver_subnets)
+    assert is_deployed()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no JSON"),
+        ("{", "no JSON"),
+        ("[1]", "no object of JSON"),
+        ("{}", r"region.*deploy\.sh"),
+        (json.dumps(STACK_VALUES | {"surprise": 1}), r"surprise.*deploy\.sh"),
+        (json.dumps(STACK_VALUES | {"system": "albums"}), "a stack of albums"),
+    ],
+)
+def test_an_environment_of_another_version_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    """What the container is given must be the outputs of this version, as Terraform's must."""
+    monkeypatch.setenv(STACK_VARIABLE, text)
+    with pytest.raises(FleetError, match=message):
+        read_stack(tmp_path)
 
 
 def test_the_task_definition_sets_only_settings_that_a_service_has() -> None:

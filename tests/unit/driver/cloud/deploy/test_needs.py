@@ -113,6 +113,21 @@ def test_a_service_that_is_off_is_not_made(minutes: int, expected: bool) -> None
     assert 0 == needs.on_demand_vcpus
 
 
+def test_a_driver_in_aws_and_its_schedules_have_roles() -> None:
+    """A stack that can run its driver has two roles for it unless that is off, and one for its
+    schedules; what a notice and a schedule need is checked too.
+    """
+    roles = {f"mapreduce-eu-west-1-{role}" for role in ("driver", "driver-execution")}
+    assert roles < set(_needs(mapreduce()).role_names)
+    assert not roles & set(_needs(mapreduce(), driver=False).role_names)
+    chosen: dict[str, Any] = {"schedules": {"daily": {}}, "end_notice": "you@example.com"}
+    needs = _needs(mapreduce(), **chosen)
+    assert "mapreduce-eu-west-1-schedule" in needs.role_names
+    assert {"scheduler:CreateSchedule", "events:PutRule", "sns:CreateTopic"} <= _actions(needs)
+    assert () == _needs(mapreduce(), existing_role_name="LabRole").role_names
+    assert not _needs(driver=True, schedules={"a": {}}).driver
+
+
 def test_a_namespace_is_left_out_only_where_the_root_can_do_without() -> None:
     """With an existing role MapReduce's root makes no namespace; one that has no such variable
     makes it all the same.
