@@ -102,6 +102,26 @@ resource "aws_vpc_security_group_egress_rule" "driver" {
   to_port                      = each.value.port
 }
 
+# Where the account allows no role, a lost run is gone on with by hand.
+module "driver_retry" {
+  source = "./modules/driver_retry"
+  count  = var.driver && var.existing_role_name == null ? 1 : 0
+
+  name = var.name
+
+  family_arn        = module.driver[0].family_arn
+  container_name    = module.driver[0].container_name
+  role_arns         = module.driver[0].role_arns
+  security_group_id = module.driver[0].security_group_id
+
+  subnet_ids       = local.network.subnet_ids
+  assign_public_ip = var.assign_public_ip
+  cluster_arn      = module.cluster.cluster_arn
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+}
+
 # --- Options, off by default ----------------------------------------------------------------------
 
 module "end_notice" {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -70,4 +72,6 @@ def keep(run: str, /, *, retries: int, store: str | None = None) -> int:
     from driver.targets.background import keep_going
     from driver.targets.prepare import open_runs
 
+    # process 1 of a container ignores a signal that it does not handle
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return keep_going(open_runs(store), run, retries, sleep=time.sleep, say=say)

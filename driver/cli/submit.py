@@ -142,7 +142,7 @@ def _start(
             prepared, config, place, result, stored=True, retries=retries, starts_s=STARTS_S
         ).run
     command = ["keep", run, "--retries", str(retries)]
-    task = start_driver_task(stack, aws, command, uuid.uuid4().hex)
+    task = start_driver_task(stack, aws, run, command, uuid.uuid4().hex)
     option = runs.option
     say(f"{run} is started in AWS; watch it: {COMMAND} attach {run}{option}")
     say(f"end it: {COMMAND} cancel {run}{option}")

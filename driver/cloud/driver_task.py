@@ -16,12 +16,13 @@ MOST_COMMAND = 8_000
 """Characters of a command: RunTask takes overrides of 8,192."""
 
 
-def start_driver_task(stack: Stack, aws: Aws, command: Sequence[str], token: str) -> str:
+def start_driver_task(stack: Stack, aws: Aws, run: str, command: Sequence[str], token: str) -> str:
     """Start a driver in AWS; return the ARN of its task.
 
     Args:
         stack: the deployed stack.
         aws: AWS in its region.
+        run: the run's id, by which the end notice names it.
         command: what follows `python -m driver`.
         token: names the request, so that one that is sent twice starts one task.
 
@@ -41,7 +42,7 @@ def start_driver_task(stack: Stack, aws: Aws, command: Sequence[str], token: str
             launchType="FARGATE",
             count=1,
             clientToken=token,
-            startedBy="submit",
+            startedBy=run,
             propagateTags="TASK_DEFINITION",
             overrides={"containerOverrides": [{"name": CONTAINER, "command": list(command)}]},
             networkConfiguration={

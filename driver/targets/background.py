@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from driver.history.lease import LEASE_S
@@ -62,13 +64,23 @@ def driver_command(*arguments: str) -> list[str]:
 
 def drive(arguments: Sequence[str]) -> int:
     """Carry out a command of this program in a process; return its exit code, -N after signal N."""
-    ended = subprocess.run(
-        driver_command(*arguments),
-        stdin=subprocess.DEVNULL,
-        env=own_environment(os.environ),
-        check=False,
-    )
-    return ended.returncode
+    with (
+        subprocess.Popen(
+            driver_command(*arguments), stdin=subprocess.DEVNULL, env=own_environment(os.environ)
+        ) as driver,
+        _forwarded(driver),
+    ):
+        return driver.wait()
+
+
+@contextmanager
+def _forwarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Within the block, SIGTERM ends that process, which records how its run ended."""
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def keep_going(
