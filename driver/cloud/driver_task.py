@@ -43,7 +43,6 @@ def start_driver_task(stack: Stack, aws: Aws, run: str, command: Sequence[str], 
             count=1,
             clientToken=token,
             startedBy=run,
-            propagateTags="TASK_DEFINITION",
             overrides={"containerOverrides": [{"name": CONTAINER, "command": list(command)}]},
             networkConfiguration={
                 "awsvpcConfiguration": {
