@@ -4,7 +4,7 @@ locals {
   # The statements of a run, as policies/runner.json has them: a driver needs them wherever it runs.
   # It calls private addresses and starts no driver, so it gets no others.
   run_statements = [
-    "Objects", "Bucket", "Services", "ListTasks", "Discovery", "SigningKey", "Logs", "Checks",
+    "Objects", "Bucket", "Services", "ListTasks", "Discovery", "SigningKey", "Logs",
   ]
   run_policy = jsondecode(replace(replace(replace(replace(
     file("${path.module}/policies/runner.json"),

@@ -78,7 +78,7 @@ def settings(
         mappers: How many mappers; of MapReduce alone.
         role: An existing IAM role for everything, e.g. LabRole.
         allow: An address range that may call the services (by default, this machine's public
-            address).
+            address); none closes the port to all outside the VPC.
         var: Another of Terraform's variables, NAME=VALUE; the value as JSON, or as a text. null
             removes what an earlier deployment set.
     """
@@ -89,7 +89,7 @@ def settings(
         "architecture": architecture,
         "mapper_count": mappers,
         "existing_role_name": role,
-        "allowed_cidrs": list(allow) or None,
+        "allowed_cidrs": _ranges(allow),
     }
     return _write_settings(terraform_folder(system), region, wanted, var)
 
@@ -119,7 +119,7 @@ def _write_settings(
         or before.get("architecture")
         or architecture_of(platform_module.machine())
     )
-    knows = bool(wanted["allowed_cidrs"] or before.get("allowed_cidrs"))
+    knows = wanted["allowed_cidrs"] is not None or bool(before.get("allowed_cidrs"))
     made = merged_settings(
         of,
         before,
@@ -132,6 +132,15 @@ def _write_settings(
     (folder / NEXT_FILE).write_text(made.model_dump_json(indent=2) + "\n")
     answer(made.summary)
     return 0
+
+
+def _ranges(allow: Texts) -> list[str] | None:
+    """Return the ranges of `--allow`, none of `--allow none`, or None without the option."""
+    if "none" not in allow:
+        return list(allow) or None
+    if len(allow) > 1:
+        raise UsageError("--allow none: it stands alone; leave it out, or the other ranges")
+    return []
 
 
 def _variables(of: System, texts: Texts) -> dict[str, object]:

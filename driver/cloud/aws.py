@@ -110,8 +110,8 @@ class Aws:
     """Elastic Load Balancing."""
     scheduler: Any = _client("scheduler")
     """EventBridge Scheduler."""
-    events: Any = _client("events")
-    """EventBridge."""
+    eventbridge: Any = _client("events")
+    """Rules of EventBridge."""
     sns: Any = _client("sns")
     """Simple Notification Service."""
     budgets: Any = _client("budgets")

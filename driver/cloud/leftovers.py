@@ -296,7 +296,7 @@ _QUESTIONS: dict[tuple[str, str], Callable[[Aws, str, str], bool]] = {
     ("scheduler", "schedule-group"): lambda aws, _, name: (
         aws.scheduler.get_schedule_group(Name=name)["State"] != "DELETING"
     ),
-    ("events", "rule"): lambda aws, _, name: bool(aws.events.describe_rule(Name=name)["Name"]),
+    ("events", "rule"): lambda aws, _, name: bool(aws.eventbridge.describe_rule(Name=name)["Name"]),
     ("sns", ""): lambda aws, arn, _: bool(aws.sns.get_topic_attributes(TopicArn=arn)["Attributes"]),
     ("budgets", "budget"): _budget,
     ("ecr", "repository"): _repository,

@@ -189,7 +189,7 @@ run "its_role_may_do_what_a_run_does_and_start_nothing" {
   command = plan
 
   assert {
-    condition     = [for statement in local.driver_statements : statement.Sid] == ["Objects", "Bucket", "Services", "ListTasks", "Discovery", "SigningKey", "Logs", "Checks"]
+    condition     = [for statement in local.driver_statements : statement.Sid] == ["Objects", "Bucket", "Services", "ListTasks", "Discovery", "SigningKey", "Logs"]
     error_message = "The driver has these statements of policies/runner.json, and no other."
   }
 

@@ -1,4 +1,4 @@
-# The idle guard: it alone may change the number of tasks, and may do nothing else.
+# The idle guard: it may change the number of tasks, and do nothing else.
 
 mock_provider "aws" {
   source          = "./tests/mocks"

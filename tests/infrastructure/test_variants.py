@@ -54,6 +54,9 @@ def _resources(plan: Path) -> dict[str, list[dict[str, Any]]]:
 # variant -> further checks that cannot pass there
 KNOWN = {"course": {"CKV_AWS_249"}}  # one role starts the tasks and runs in them: the lab has one
 
+# check and resource, as a comment in the module says too, which a plan does not have
+REASONED = {("CKV2_AWS_5", "module.driver[0].aws_security_group.this")}
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_checkov_finds_nothing_in_a_plan(plans: dict[str, Path], name: str) -> None:
@@ -67,7 +70,12 @@ def _failed(plan: Path, least: int) -> set[str]:
     options = ("-f", str(plan), "--framework", "terraform_plan")
     found = json.loads(passes(checker("checkov"), *options, *config))
     assert found["summary"]["resource_count"] > least
-    return {check["check_id"] for check in found["results"]["failed_checks"]}
+    failed = found["results"]["failed_checks"]
+    return {
+        check["check_id"]
+        for check in failed
+        if (check["check_id"], check["resource"]) not in REASONED
+    }
 
 
 def test_an_example_passes_the_same_checks(example: tuple[str, Path]) -> None:

@@ -179,7 +179,7 @@ def test_the_guards_image_has_no_engine_and_no_job() -> None:
 
 DEPLOYING = {
     *("ecr", "route53", "iam", "cloudwatch", "elbv2", "scheduler", "events", "sns", "budgets"),
-    "resourcegroupstaggingapi",
+    *("resourcegroupstaggingapi", "service-quotas"),
 }
 """Services of AWS that a deployment calls, or its end, and no run."""
 

@@ -37,8 +37,8 @@ resource "aws_cloudwatch_log_group" "this" {
   retention_in_days = var.log_retention_days
 }
 
-# The only role in the stack that may change the number of tasks, on a container that runs no code of
-# a job.
+# The role of a driver in AWS may change the number of tasks too, and no role of a service; this one
+# is on a container that runs no code of a job.
 resource "aws_iam_role" "task" {
   count = var.existing_role_arn == null ? 1 : 0
 

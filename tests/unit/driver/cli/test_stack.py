@@ -59,6 +59,26 @@ def test_settings_are_written_and_kept(command: Command, terraform: Path) -> Non
     )
 
 
+def test_the_port_can_be_closed(
+    command: Command, terraform: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--allow none` removes every range, does not ask for this machine's address, and holds for
+    the next deployments; with a range beside it, it is a mistake.
+    """
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setattr("driver.cloud.own_address.own_address", lambda: pytest.fail("was asked"))
+    command("stack", "settings", "--region", "eu-north-1", "--allow", "10.0.0.0/8")
+    said = command("stack", "settings", "--allow", "none")
+    assert (0, []) == (said.code, _settings(terraform)["allowed_cidrs"])
+    assert "callable by no address outside the VPC" in said.out
+    _deployed_as_set(terraform)
+    monkeypatch.setattr("driver.cloud.own_address.own_address", lambda: "192.0.2.5")
+    command("stack", "settings")
+    assert [] == _settings(terraform)["allowed_cidrs"]
+    said = command("stack", "settings", "--allow", "none", "--allow", "10.0.0.0/8")
+    assert (2, True) == (said.code, "stands alone" in said.err)
+
+
 def test_settings_wait_for_the_images(command: Command, terraform: Path) -> None:
     """The file that Terraform reads at every apply does not change until the images are pushed: a
     deployment that failed leaves no settings to the next one, unless it was the first.

@@ -305,7 +305,7 @@ BUDGET = f"arn:aws:budgets::{'1' * 12}:budget/books-monthly"
             {"State": "ACTIVE"},
             "ResourceNotFoundException",
         ),
-        (RULE, "events", "describe_rule", {"Name": "books-driver-ended"}, "NotFoundException"),
+        (RULE, "eventbridge", "describe_rule", {"Name": "books-driver-ended"}, "NotFoundException"),
         (TOPIC, "sns", "get_topic_attributes", {"Attributes": {"TopicArn": "x"}}, "NotFound"),
         (
             REPOSITORY,

@@ -198,9 +198,9 @@ def test_only_what_is_made_is_asked(chosen: dict[str, Any], absent: set[str]) ->
 @pytest.mark.parametrize(
     ("there", "used", "expected"),
     [
-        (0, 995, (True, "995 of 1000, 5 more needed")),
-        (2, 999, (False, "999 of 1000, 3 more")),
-        (5, 1000, None),
+        (0, 993, (True, "993 of 1000, 7 more needed")),
+        (2, 999, (False, "999 of 1000, 5 more")),
+        (7, 1000, None),
     ],
 )
 def test_the_roles_of_the_account(
@@ -216,7 +216,7 @@ def test_the_roles_of_the_account(
     }
     summary = {"SummaryMap": {"Roles": used, "RolesQuota": 1000}}
     roles: list[tuple[str, Any]] = [("get_role", {"Role": role})] * there
-    roles += [("get_role", "NoSuchEntity")] * (5 - there)
+    roles += [("get_role", "NoSuchEntity")] * (7 - there)
     with _stubbed(aws, iam=[("get_account_summary", summary), *roles]):
         found = account.role_quota(aws, _needs())
     if expected is None:
