@@ -102,7 +102,7 @@ class Epochs:
         """Return who has this epoch already; None once this driver has it."""
         url = keys.epoch_slot(self.store, first, slot.number)
         try:
-            self.storage.create(url, slot.model_dump_json().encode())
+            self.storage.create(url, slot.model_dump_json().encode(), durable=True)
         except ObjectExists:
             other = self._read(url)
             # a request that was sent twice finds its own first copy
