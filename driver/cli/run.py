@@ -96,6 +96,18 @@ def run(
         started = time.monotonic()  # neither the plan nor the user's thinking is part of the run
     with no_output_of_jobs(), unhurried():
         report, notes = _watched(prepared, started)
+    _show(report, prepared, result, wanted, notes)
+    return 0
+
+
+def _show(
+    report: Report,
+    prepared: Prepared,
+    result: ResultOptions,
+    wanted: Output | None,
+    notes: list[str],
+) -> None:
+    """Write the result of a run to its place, and print the run's answer."""
     try:
         with answers_aside(wanted) as write_blocks:
             written = _written(report, prepared, wanted, write_blocks)
@@ -111,7 +123,6 @@ def run(
     if result.as_document:
         for text in (*written, *(f"note: {note}" for note in report.notes)):
             say(text)
-    return 0
 
 
 def _answer(report: Report, result: ResultOptions, runs: RunStore, more: list[str]) -> None:

@@ -103,8 +103,8 @@ class PatientStorage:
             lambda storage: storage.write(url, data, progress=progress, move=move, durable=durable)
         )
 
-    def create(self, url: str, data: bytes) -> ObjectInfo:
-        return self._ask(lambda storage: storage.create(url, data))
+    def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
+        return self._ask(lambda storage: storage.create(url, data, durable=durable))
 
     def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
         return self._ask(lambda storage: storage.replace(url, data, etag))

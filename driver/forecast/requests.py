@@ -19,7 +19,7 @@ PART_BYTES = 16 << 20
 """The part size of a multipart write (`mapreduce.storage.s3.PART_BYTES`, which imports obstore)."""
 RUN_RECORDS = (
     *("code", "plan", "outputs", "results", "ledger", "events", "log", "report", "index"),
-    *("page", "success", "receipt", "history"),
+    *("page", "epoch", "success", "receipt", "history"),
 )
 """What the driver writes once for each run."""
 RHYTHM_S = 5.0

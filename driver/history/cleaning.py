@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
-from driver.history.run_names import is_run_name, steps_by_chain
+from driver.history.run_names import chain_of, is_run_name, whole_of
 from driver.history.run_store import RunStore
 from mapreduce.errors import RefusedURL
 from mapreduce.storage import ObjectInfo, split_url
@@ -40,9 +40,10 @@ def plan_cleaning(runs: RunStore, names: Iterable[str], *, results: bool) -> Cle
     store.
     """
     known = runs.runs()
-    steps = steps_by_chain(known)
-    # a set: with all runs of a store, a chain's steps are runs of their own too
-    wanted = {each for name in names for each in (name, *steps.get(name, ()))}
+    names = set(names)
+    wholes = {whole_of(name) for name in names if not chain_of(name)}
+    # the epochs of a run go with it: without the newest, an older one would count again
+    wanted = names | {each for each in known if whole_of(each) in wholes}
     if wanted.issuperset(name for name in known if is_run_name(name)):
         found = _objects_of_all(wanted, runs, results=results)
     else:

@@ -40,7 +40,7 @@ class Slot(Message):
 class Taken:
     """The id under which a driver goes on with a run.
 
-    With `answer`, the run is committed already and only its `_SUCCESS` is missing, whose content
+    With `answer`, this epoch is committed already and only its `_SUCCESS` is missing, whose content
     this is.
     """
 
@@ -76,7 +76,7 @@ class Epochs:
             if (other := self._taken(first, slot)) is None:
                 return Taken(keys.epoch(first, number))
             if other.answer:
-                return Taken(run, other.answer)
+                return Taken(keys.epoch(first, number - 1), other.answer)
             taken = self.storage.head(keys.epoch_slot(self.store, first, number)).modified
             if is_held(taken, now):  # its driver has not written its plan and its lease yet
                 raise UsageError(
@@ -102,7 +102,7 @@ class Epochs:
         """Return who has this epoch already; None once this driver has it."""
         url = keys.epoch_slot(self.store, first, slot.number)
         try:
-            self.storage.create(url, slot.model_dump_json().encode())
+            self.storage.create(url, slot.model_dump_json().encode(), durable=True)
         except ObjectExists:
             other = self._read(url)
             # a request that was sent twice finds its own first copy

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from driver.history.cleaning import UNFINISHED_AGE_S, Cleaning, cleaning_of
 from driver.history.package_list import objects_of_set
-from driver.history.run_names import steps_by_chain
+from driver.history.run_names import whole_of
 from driver.history.run_store import RunStore
 from mapreduce.errors import MapReduceError
 from mapreduce.storage import ObjectInfo
@@ -46,9 +46,10 @@ class _Listed:
 def plan_expiry(runs: RunStore, before: float, *, results: bool) -> Cleaning:
     """Return what was written before a time and is no longer needed.
 
-    A run is old when all that it and its steps have written is a day older than that. Of old runs,
-    everything goes but results and records; with `results`, these too. Uploaded inputs, packed code
-    and packages go when they are old, and no run that stays was planned with them.
+    A run is old when all that it, its steps and its epochs have written is a day older than that.
+    Of old runs, everything goes but results and records; with `results`, these too. Uploaded
+    inputs, packed code and packages go when they are old, and no run that stays was planned with
+    them.
 
     Args:
         runs: the store.
@@ -97,14 +98,13 @@ def _all(runs: RunStore, root: str) -> Iterator[ObjectInfo]:
 
 
 def _old_runs(of_runs: Mapping[str, list[tuple[str, ObjectInfo]]], before: float) -> Set[str]:
-    """Return the runs of which everything was written before; a chain and its steps are one."""
-    chains = {step: chain for chain, steps in steps_by_chain(of_runs).items() for step in steps}
+    """Return the runs of which everything was written before; steps and epochs belong to one."""
     young = {
-        chains.get(run, run)
+        whole_of(run)
         for run, objects in of_runs.items()
         if not all(_is_before(info, before) for _, info in objects)
     }
-    return {run for run in of_runs if chains.get(run, run) not in young}
+    return {run for run in of_runs if whole_of(run) not in young}
 
 
 def _is_before(info: ObjectInfo, before: float) -> bool:

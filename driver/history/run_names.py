@@ -53,6 +53,11 @@ def epoch_of(run: str) -> tuple[str, int]:
     return (epoch[1], int(epoch[2])) if epoch else (run, 1)
 
 
+def whole_of(run: str) -> str:
+    """Return the id of the first epoch of a run, or of the chain of which this is a step."""
+    return epoch_of(chain_of(run) or run)[0]
+
+
 def newest_epochs(names: Iterable[str]) -> dict[str, str]:
     """Return the newest epoch among the names of runs, by the id of the run's first epoch.
 

@@ -162,10 +162,10 @@ class RunStore:
         taken = Epochs(self.storage, self.store).take(run, time.time())
         if taken.answer:
             content = taken.answer.encode()
-            self.storage.write(keys.success(self.store, run), content, durable=True)
+            self.storage.write(keys.success(self.store, taken.run), content, durable=True)
             raise UsageError(
-                f"{run} was committed before its driver was lost, so it is done; "
-                f"see: {COMMAND} result {run}{self.option}"
+                f"{taken.run} was committed before its driver was lost, so it is done; "
+                f"see: {COMMAND} result {taken.run}{self.option}"
             )
         number = str(epoch_of(taken.run)[1]).encode()
         self.storage.write(keys.cancel(self.store, run), number)

@@ -116,8 +116,8 @@ class Storage(Protocol):
         or all of the new one. In S3 every write is durable.
         """
 
-    def create(self, url: str, data: bytes) -> ObjectInfo:
-        """Write bytes as a new object.
+    def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
+        """Write bytes as a new object; `durable` as for `write`.
 
         Raises:
             ObjectExists: there is an object already.

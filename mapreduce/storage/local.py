@@ -118,10 +118,10 @@ class LocalStorage:
                     new.take_name(_path(url), replace=True, durable=durable)
             return self.head(url)
 
-    def create(self, url: str, data: bytes) -> ObjectInfo:
+    def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
         with _translated(url), _new_file(_path(url)) as new:
             new.file.write(data)
-            new.take_name(_path(url), replace=False)
+            new.take_name(_path(url), replace=False, durable=durable)
             return self.head(url)
 
     def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:

@@ -76,8 +76,8 @@ class RoutedStorage:
     ) -> ObjectInfo:
         return self._writing(url).write(url, data, progress=progress, move=move, durable=durable)
 
-    def create(self, url: str, data: bytes) -> ObjectInfo:
-        return self._writing(url).create(url, data)
+    def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
+        return self._writing(url).create(url, data, durable=durable)
 
     def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
         return self._writing(url).replace(url, data, etag)

@@ -211,7 +211,7 @@ class S3Storage:
             )
         return ObjectInfo(url, size, put["e_tag"] or "")
 
-    def create(self, url: str, data: bytes) -> ObjectInfo:
+    def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
         self._tally.add(Requests(put=1))
         with _translated(url):
             put = obstore.put(self._store, self._key(url), data, mode="create")

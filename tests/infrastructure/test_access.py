@@ -60,6 +60,7 @@ OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
     "segment": ([keys.segment(STORE, RUN, 0)], (), ()),
     "run_lease": ([keys.run_lease(STORE, RUN)], (), ()),
     "cancel": ([keys.cancel(STORE, RUN)], (), ()),
+    "epoch_slot": ([keys.epoch_slot(STORE, RUN, 2)], (), ()),
     "forecasts": ([keys.forecasts(STORE, "0" * 32)], (), ()),
     "indexed": ([keys.indexed(STORE, RUN, "WzFd")], (), ()),
     "code": ([keys.code(STORE, DIGEST)], ROLES, ()),
@@ -70,7 +71,7 @@ OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
 }
 # functions of `keys` that return no object: a folder, or a part of a key
 OTHERS = {"chunks", "maps", "pairs", "results", "runs", "join", "step", "dead_letter", "lease"}
-OTHERS |= {"is_attempt", "run_of", "index"}
+OTHERS |= {"is_attempt", "run_of", "index", "epoch"}
 OTHERS |= {"is_own", "run_of_result", "run_of_results", "is_part_of", "segments"}
 
 

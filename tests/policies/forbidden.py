@@ -38,6 +38,7 @@ _DRIVERS = (
     keys.segment(_URL, RUN, 0),
     keys.run_lease(_URL, RUN),
     keys.cancel(_URL, RUN),
+    keys.epoch_slot(_URL, RUN, 2),
     keys.indexed(_URL, RUN, "WzFd"),
     keys.forecasts(_URL, "0" * 32),
     keys.task(_URL, DIGEST),

@@ -81,7 +81,7 @@ class MemoryStorage:
         content = data if isinstance(data, bytes) else data.read_bytes()
         return self._put(url, content, lost=lost)
 
-    def create(self, url: str, data: bytes) -> ObjectInfo:
+    def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
         """Write an object that does not exist."""
         lost = self._before("create", url)
         if url in self._objects:

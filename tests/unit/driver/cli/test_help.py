@@ -14,8 +14,11 @@ from driver.cli.stack import stack
 WITHOUT_OPTIONS = {
     *("preflight", "platform", "images", "registry-password", "cost", "wait"),
     *("image-digests", "share-settings"),
+    "keep",
 }
-"""Commands of `stack` for deploy.sh, which have no option that a user would set."""
+"""Commands of `stack` for deploy.sh, which have no option that a user would set, and the hidden one
+that `run --detach` starts.
+"""
 
 
 def _commands() -> list[tuple[str, Callable[..., object]]]:

@@ -35,7 +35,7 @@ def test_each_stage() -> None:
     assert Requests(get=2) == made.split
     assert Requests(get=3 * (3 + 1), put=3) == made.maps
     assert Requests(get=2 * (1 + 3 * 2), put=2 * (2 + 3)) == made.reduces
-    assert Requests(get=6 + 2, head=4 + 6, put=6 + 13, copy=2) == made.driver
+    assert Requests(get=6 + 2, head=4 + 6, put=6 + 14, copy=2) == made.driver
     assert made.split + made.maps + made.reduces + made.driver == made.total
     assert made.dollars > 0
     assert PART_BYTES == WRITTEN

@@ -128,6 +128,17 @@ def test_the_steps_of_a_chain_go_with_it_once(tmp_path: Path, *, every: bool) ->
     )
 
 
+@pytest.mark.parametrize("named", ["", "-epoch-3"])
+def test_the_epochs_of_a_run_go_with_it(tmp_path: Path, named: str) -> None:
+    """Whichever is named: without its newest epoch, an older one would count again."""
+    runs, _, (run, other) = _store(tmp_path, 2)
+    for name in (f"{run}-epoch-2", f"{run}-epoch-3", f"{run}-epoch-3-step-1"):
+        _fill(tmp_path, name)
+    runs.storage.write(keys.epoch_slot(runs.store, run, 2), b"{}")
+    carry_out(plan_cleaning(runs, [f"{run}{named}"], results=True), runs)
+    assert [other] == runs.runs()
+
+
 def test_only_the_folders_of_runs_go_with_all_runs(tmp_path: Path) -> None:
     """A store may be a whole bucket, with folders of a user that have the same names."""
     runs, _, names = _store(tmp_path, 2)

@@ -170,6 +170,16 @@ def test_a_chain_and_its_steps_are_one(fill: Fill) -> None:
     assert 2 * len(_of_run(OLD, 40)) == len(plan_expiry(runs, BEFORE, results=True).objects)
 
 
+def test_the_epochs_of_a_run_are_one(fill: Fill) -> None:
+    """While an epoch is young, all of them stay, with their slots; then all go together."""
+    epoch, slot = f"{OLD}-epoch-2", {f"runs/{OLD}/epochs/0002.json": (40.0, b"{}")}
+    runs = fill(_of_run(OLD, 40) | slot | _of_run(epoch, 3))
+    assert () == plan_expiry(runs, BEFORE, results=True).objects
+    runs = fill(_of_run(OLD, 40) | slot | _of_run(epoch, 40))
+    carry_out(plan_expiry(runs, BEFORE, results=True), runs)
+    assert [] == runs.runs()
+
+
 def test_an_unreadable_plan_keeps_all_inputs(fill: Fill) -> None:
     """When the plan of a run that stays cannot be read, no input and no code goes, and that is
     said.

@@ -112,7 +112,7 @@ class _SentTwice:
     def __init__(self) -> None:
         self._storage = open_storage()
 
-    def create(self, url: str, data: bytes) -> ObjectInfo:
+    def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
         """Create twice."""
         self._storage.create(url, data)
         return self._storage.create(url, data)

@@ -9,7 +9,7 @@ import pytest
 
 from driver.history.run_names import is_run_name, new_run_id
 from driver.history.run_store import Ended, RunStore, Success
-from mapreduce.errors import DataError, InputError, OutputLost
+from mapreduce.errors import DataError, InputError, LeaseTaken, OutputLost, UsageError
 from mapreduce.storage import ObjectInfo, open_storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire import keys
@@ -68,6 +68,54 @@ def test_a_run_can_be_named_by_its_beginning_or_end(
         runs.resolve("run-2026")
     with pytest.raises(InputError, match="there is no run"):
         runs.resolve("heron")
+
+
+def test_a_run_is_its_newest_epoch(runs: RunStore) -> None:
+    """Each name of a run means its newest epoch, also by number and not by text; the first epoch
+    and steps have names of their own.
+    """
+    first = "run-20260101-000000-calm-owl"
+    for name in (first, *(f"{first}-epoch-{number}" for number in (2, 9, 10))):
+        runs.write(name, "plan.json", run_plan(run=name, created=1.0))
+        runs.write(f"{name}-step-1", "plan.json", run_plan(run=f"{name}-step-1"))
+    newest = f"{first}-epoch-10"
+    for given in (None, first, "run-2026", "calm-owl", newest):
+        assert newest == runs.resolve(given)
+    assert first == runs.resolve(f"{first}-epoch-1")
+    assert f"{first}-step-1" == runs.resolve(f"{first}-step-1")
+    assert [newest, newest] == runs.resolve_each([first, "calm-owl"])
+
+
+def test_a_taken_epoch_ends_the_driver_before_it(runs: RunStore) -> None:
+    """The lost driver finds the number of the next epoch where it looks for a wish to end; the user
+    has wished nothing.
+    """
+    run = runs.begin(run_plan(created=1.0)).run
+    assert f"{run}-epoch-2" == runs.take_epoch(run)
+    assert b"2" == runs.storage.read(keys.cancel(runs.store, run))
+    assert not runs.is_unwanted(run)
+    runs.storage.write(keys.cancel(runs.store, run), b"")
+    assert runs.is_unwanted(run)
+    with pytest.raises(LeaseTaken):
+        runs.commit(run, [], 0)
+    assert runs.success(run) is None
+
+
+def test_a_run_that_was_committed_gets_its_success(runs: RunStore) -> None:
+    """A driver that was lost between the two writes of its commit has committed."""
+    run = runs.begin(run_plan(created=1.0)).run
+    success = runs.commit(run, [], 0)
+    runs.storage.delete([keys.success(runs.store, run)])
+    assert runs.state(run) == "lost"
+    with pytest.raises(UsageError, match=f"result {run}"):
+        runs.take_epoch(run)
+    assert success == runs.success(run)
+
+
+def test_a_step_takes_no_epoch(runs: RunStore) -> None:
+    """Only its chain does."""
+    runs.commit("run-a-step-1", [], 0)
+    assert [] == list(runs.storage.list(keys.run_file(runs.store, "run-a-step-1", keys.EPOCHS)))
 
 
 def _begin(runs: RunStore, monkeypatch: pytest.MonkeyPatch, name: str, created: float) -> str:

@@ -295,3 +295,18 @@ def test_a_segment_whose_write_failed_is_written_again_as_it_was(
     run.life.beat()
     assert first == storage.read(keys.segment(run.runs.store, RUN, 0))
     assert [1.0, 2.0] == [e.at for e in events_of(run.runs, RUN) if isinstance(e, RunStarted)]
+
+
+def test_a_driver_whose_epoch_was_taken_writes_nothing_more(run: _Run) -> None:
+    """The number where a wish to end would be says that another driver goes on with the run."""
+    run.runs.write(RUN, "plan.json", b"{}")
+    run.runs.take_epoch(RUN)
+    run.log(_started())
+    run.life.beat()
+    (why,) = run.stopped
+    assert isinstance(why, LeaseTaken)
+    assert "epoch 2" in str(why)
+    written = run.segments()
+    run.log(_started())
+    run.life.beat()
+    assert (written, True) == (run.segments(), run.life.taken)

@@ -23,7 +23,7 @@ class _Scripted(LocalStorage):
         self.script = list(script)
         self.reads: list[str] = []
 
-    def create(self, url: str, data: bytes) -> ObjectInfo:
+    def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
         """Create an object; "lost": and lose the answer, "busy": refuse, and create nothing."""
         deed = self.script.pop(0) if self.script else ""
         if deed == "busy":

@@ -1,0 +1,110 @@
+"""`run --detach`, and `attach` on a run that has lost its driver."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from driver.history.run_store import Ended, RunStore
+from driver.targets import background
+from mapreduce.storage import open_storage
+from mapreduce.wire import keys
+from tests.unit.driver.cli.conftest import Command
+from tests.unit.driver.samples import run_plan
+
+
+@pytest.fixture
+def kept(home: Path) -> RunStore:
+    """The store in the current folder."""
+    return RunStore(open_storage(), f"file://{home}/.mapreduce")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The drivers that were started, each as its run and retries; none is."""
+    found: list[tuple[str, int]] = []
+
+    def start(runs: RunStore, run: str, retries: int) -> Path:
+        found.append((run, retries))
+        return Path(runs.store.removeprefix("file://"), run, background.LOG)
+
+    monkeypatch.setattr(background, "start_driver", start)
+    return found
+
+
+def test_a_detached_run_is_planned_and_started(
+    command: Command, home: Path, kept: RunStore, started: list[tuple[str, int]]
+) -> None:
+    """The answer is the run's id; how to watch it and how to end it are said beside it."""
+    (home / "a.txt").write_text("one two\n")
+    said = command("run", "a.txt", "--target", "local", "--detach", "--retries", "2")
+    ((run, retries),) = started
+    assert (0, f"{run}\n", 2) == (said.code, said.out, retries)
+    assert f"attach {run}" in said.err
+    assert f"cancel {run}" in said.err
+    assert kept.is_plan(run)
+    document = command("run", "a.txt", "--target", "local", "--detach", "--json").document
+    assert started[1] == (document["run_id"], 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--detach", "--output", "out.csv"), "writes no file"),
+        (("--retries", "2"), "is for --detach"),
+        (("--detach", "--retries", "101"), "must be from 0 to"),
+    ],
+)
+def test_what_cannot_be_detached_is_refused(
+    command: Command, home: Path, started: list[tuple[str, int]], options: tuple[str, ...], why: str
+) -> None:
+    """Nothing is started then."""
+    (home / "a.txt").write_text("one two\n")
+    said = command("run", "a.txt", "--target", "local", *options)
+    assert said.code == 2
+    assert why in said.err
+    assert [] == started
+
+
+def _lost(kept: RunStore, *, planned: bool) -> str:
+    run = kept.begin(run_plan(created=time.time() - 60, store=kept.store)).run
+    if planned:
+        kept.write(run, "planned.json", b'{"config": {}}')
+        kept.write(run, keys.BEGUN, b"")
+    return run
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_a_lost_run_with_a_plan_can_be_gone_on_with(
+    command: Command, kept: RunStore, monkeypatch: pytest.MonkeyPatch, *, planned: bool
+) -> None:
+    """Without a terminal, `attach` says the command; a run without a plan has none."""
+    monkeypatch.setattr("driver.targets.plan_records.retries_of", lambda *_: 0)
+    run = _lost(kept, planned=planned)
+    said = command("attach")
+    assert said.code == 1
+    assert planned == (f"run --plan {run}" in said.err)
+
+
+def test_the_next_driver_of_a_lost_run_is_shown(
+    command: Command, kept: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code is that of the newest epoch."""
+    monkeypatch.setattr("driver.targets.plan_records.retries_of", lambda *_: 1)
+    run = _lost(kept, planned=True)
+    epoch = f"{run}-epoch-2"
+
+    def begins(runs: RunStore, name: str, *_: object) -> str:
+        runs.write(name, "seen", b"")
+        runs.write(epoch, "plan.json", run_plan(run=epoch, created=time.time()))
+        runs.write(epoch, "ended.json", Ended(state="interrupted", at=1.0, why="Ctrl-C"))
+        return epoch
+
+    monkeypatch.setattr(background, "successor", begins)
+    said = command("attach", run)
+    assert kept.has(run, "seen")
+    assert f"another one goes on: {epoch}" in said.err
+    assert f"{epoch} is interrupted" in said.err
+    assert said.code == 130
