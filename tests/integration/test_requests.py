@@ -135,9 +135,8 @@ def test_writes_of_a_run(first: Asked) -> None:
         "reduce": REDUCES + len(["_SUCCESS"]),
         "tasks": TASKS,
         "jobs": len(["code.zip"]),
-        "runs": len(
-            ["plan", "results", "ledger", "events", "services.log", "report", "receipt", "page"]
-        ),
+        "runs": len(["plan", "results", "ledger", "events", "services.log", "the last epoch"])
+        + len(["report", "receipt", "page"]),
         "forecasts": 1,
         "index": 1,
     }
