@@ -16,6 +16,8 @@ CALL_S = 10.0
 def called(address: str, server_key: str, method: str, token_key: str) -> grpc.StatusCode:
     """Make an empty call; return the code of its answer.
 
+    A busy machine may refuse a first connection: the call waits until one is there.
+
     Args:
         address: host:port of a server.
         server_key: the servers' key, by whose certificates the connection is made.
@@ -29,7 +31,7 @@ def called(address: str, server_key: str, method: str, token_key: str) -> grpc.S
     with grpc.secure_channel(address, credentials, options) as channel:
         try:
             call: Any = channel.unary_unary(path)
-            call(b"", metadata=metadata, timeout=CALL_S)
+            call(b"", metadata=metadata, timeout=CALL_S, wait_for_ready=True)
         except grpc.RpcError as exc:
             return exc.code()
     return grpc.StatusCode.OK
