@@ -31,7 +31,8 @@ def check_detachable(prepared: Prepared) -> None:
     if not prepared.runs.store.startswith("file://"):
         raise UsageError(
             f"--detach: the store {prepared.runs.store} is not a folder of this machine; "
-            "leave --detach out, or name a folder with --store"
+            "leave --detach out, name a folder with --store, or start the driver in AWS: "
+            f"{COMMAND} submit"
         )
 
 
