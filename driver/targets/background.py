@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from driver.history.failure import Failure
 from driver.history.lease import LEASE_S
 from driver.history.run_names import epoch_of
 from driver.history.run_store import Ended, RecordedState, RunStore
@@ -122,8 +123,24 @@ def keep_going(
         code, driven = drive(["run", "--plan", run, "--store", runs.store]), driven + 1
         if code == 0:
             return code
+        if code > 0 and runs.state(newest) == "planned":  # neither killed nor begun
+            _record_no_begin(runs, newest, code)
+            return code
     say(f"{run} has lost its driver {retries + 1} times; go on: {COMMAND} run --plan {run}")
     return code or 1
+
+
+def _record_no_begin(runs: RunStore, run: str, code: int) -> None:
+    """Record that a driver ended with an error before it began, for those who watch the run.
+
+    A run that was stopped stays planned: its driver can be started again.
+    """
+    if code == RunStopped.exit_code:
+        return
+    same = (name for name, kind in KINDS.items() if kind.exit_code == code)
+    message = f"its driver ended with exit code {code} before it began; its output says why"
+    kind = next(same, MapReduceError.__name__)
+    runs.write(run, "failure.json", Failure(run=run, kind=kind, message=message))
 
 
 def _settled(runs: RunStore, run: str, sleep: Callable[[float], None]) -> tuple[RecordedState, str]:

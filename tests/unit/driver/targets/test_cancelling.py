@@ -44,7 +44,7 @@ def _keep(runs: RunStore, run: str) -> int:
 
 
 def test_a_run_that_waits_for_its_driver_ends_for_good(runs: RunStore) -> None:
-    """Its keeper, a driver of its plan and who watches it see the end at once, and begin nothing."""
+    """Its keeper, a driver of its plan and who watches it see the end, and begin nothing."""
     run = _planned(runs)
     assert "planned" == ask_to_end(runs, run)
     assert "interrupted" == runs.state(run)
