@@ -39,7 +39,7 @@ def drivers(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDrivers:
 
 
 def test_a_run_is_planned_and_its_driver_started(command: Command, drivers: FakeDrivers) -> None:
-    """Standard output has the run's id alone; the plan, the code and the input are in the bucket."""
+    """Standard output has the run's id alone; plan, code and input are in the bucket."""
     said = command("submit", "a.txt", "--retries", "2")
     ((run, words, token),) = drivers.asked
     assert (0, f"{run}\n") == (said.code, said.out)
