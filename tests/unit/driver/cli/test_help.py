@@ -16,8 +16,8 @@ WITHOUT_OPTIONS = {
     *("image-digests", "share-settings"),
     *("keep", "scheduled"),
 }
-"""Commands of `stack` for deploy.sh, which have no option that a user would set, and the hidden ones
-that start drivers in the background.
+"""Commands of `stack` for deploy.sh, which have no option that a user would set, and the hidden
+ones that start drivers in the background.
 """
 
 
