@@ -101,7 +101,7 @@ def prepared_by(
     if unpacked is not None:
         config = replace(config, job=unpacked.job)
         given = FromPython(written=plan.job.parameters, origins=plan.origins, inputs=planned.inputs)
-    with _folder_of(planned, name):
+    with _folder_of(planned, config, name):
         where = kept.store if store else planned.store
         prepared = prepare(config, planned.target, where, output, command, given)
     prepared = replace(prepared, unpacked=unpacked)
@@ -119,9 +119,14 @@ def prepared_by(
 
 
 @contextmanager
-def _folder_of(planned: Planned, run: str) -> Iterator[None]:
-    """Within the block, the current folder is the one in which the plan was made."""
-    if not planned.folder or Path(planned.folder) == Path.cwd():
+def _folder_of(planned: Planned, config: RunConfig, run: str) -> Iterator[None]:
+    """Within the block, the current folder is the one in which the plan was made.
+
+    A plan whose code and inputs are in the store, and that writes nothing outside it, needs no
+    folder: another machine has none of that name.
+    """
+    elsewhere = planned.stored and planned.output is None and config.requirements is None
+    if elsewhere or not planned.folder or Path(planned.folder) == Path.cwd():
         yield
         return
     try:
