@@ -11,7 +11,7 @@ from driver.history.run_store import RecordedState, RunStore, parsed
 from driver.history.watch import watch
 from driver.program.command_name import COMMAND
 from driver.report.document import Report
-from driver.targets.background import begun, ends_for_good, successor
+from driver.targets.background import begun, cancel, ends_for_good, successor
 from driver.targets.plan_records import begins_until, retries_of
 from mapreduce.errors import (
     KINDS,
@@ -22,7 +22,6 @@ from mapreduce.errors import (
     TaskLost,
     UsageError,
 )
-from mapreduce.wire import keys
 
 REPORT_S = 10.0
 """How long the report of a run that is done may take to be written."""
@@ -81,7 +80,7 @@ class Submitted:
 
     def cancel(self) -> None:
         """Ask the run's driver to end it; it does within seconds, and keeps what is done."""
-        self._runs.storage.write(keys.cancel(self._runs.store, self._newest), b"")
+        cancel(self._runs, self._newest)
 
     def __repr__(self) -> str:
         return f"<Submitted {self.run}: {self.state}>"

@@ -10,7 +10,6 @@ from driver.cli.terminal import answer, answers_yes, can_answer, print_document,
 from driver.program.command_name import COMMAND
 from driver.report.standard_error import console
 from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
-from mapreduce.wire import keys
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -157,7 +156,8 @@ def cancel(
     """End a run that goes on, from any shell and any machine that reaches the store.
 
     Its driver sees the wish within seconds, ends the tasks that run, and records that the run was
-    interrupted. What is done is kept: the same command goes on from there.
+    interrupted. What is done is kept: the same command goes on from there. A run whose driver has
+    not begun yet is interrupted at once.
 
         python -m driver cancel
         python -m driver cancel brisk-owl --store s3://bucket
@@ -170,18 +170,20 @@ def cancel(
             folder).
     """
     from driver.history.run_names import chain_of
+    from driver.targets.background import cancel as ask_to_end
+    from driver.targets.plan_records import awaits_driver
     from driver.targets.prepare import open_runs
 
     kept = open_runs(store)
     name = kept.resolve(run)
     name = chain_of(name) or name
     before = kept.state(name)
-    if before not in ("running", "lost"):
+    if before not in ("running", "lost") and not awaits_driver(kept, name):
         raise UsageError(
             f"{name} is {before}, so there is nothing to cancel; see: {COMMAND} runs{kept.option}"
         )
     # a lost driver may only sleep: it then ends as soon as it is awake
-    kept.storage.write(keys.cancel(kept.store, name), b"")
+    ask_to_end(kept, name)
     state = before if before == "lost" else _awaited(kept, name)
     if json or fields is not None:
         print_document(Cancelled(run_id=name, before=before, state=state), fields)

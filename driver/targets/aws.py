@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from driver.cloud.ecs import EcsFleet
 from driver.cloud.fleet.fleet_use import FleetUse, Services, used
 from driver.cloud.fleet.leases import Leases
+from driver.cloud.own_address import why_closed
 from driver.cloud.sign_in import patient
 from driver.plan.events import Observer
 from driver.run.backend import Backend
@@ -28,10 +29,16 @@ ANSWER_S = 5.0
 
 @asynccontextmanager
 async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    """Connect to the deployed stack's services."""
+    """Connect to the deployed stack's services.
+
+    Raises:
+        FleetError: they cannot be reached from here, or do not start.
+    """
     stack, aws = prepared.stack, prepared.aws
     assert stack is not None
     assert aws is not None
+    if why := why_closed(stack.address_kind, stack.allowed_cidrs):
+        raise FleetError(why)
     policy = policy_of(prepared.config)
     fleet = EcsFleet(stack, aws, most_mappers=prepared.config.mappers)
     key = await asyncio.to_thread(fleet.signing_key)

@@ -10,13 +10,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from driver.history.failure import Failure
 from driver.history.lease import LEASE_S
 from driver.history.run_names import epoch_of
 from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.program.command_name import COMMAND
 from driver.program.module_path import own_environment, own_process
+from driver.targets.plan_records import awaits_driver
 from driver.targets.prepare import Prepared
-from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
+from mapreduce.errors import (
+    KINDS,
+    LimitReached,
+    MapReduceError,
+    ObjectExists,
+    RunStopped,
+    UsageError,
+)
 from mapreduce.wire import keys
 
 LOG = "driver.log"
@@ -44,7 +53,7 @@ def start_driver(runs: RunStore, run: str, retries: int) -> Path:
         retries: how often another driver goes on if one is lost.
     """
     log = Path(keys.run_file(runs.store, run, LOG).removeprefix("file://"))
-    arguments = ["keep", run, "--retries", str(retries)] if retries else ["run", "--plan", run]
+    arguments = ["keep", run, "--retries", str(retries)] if retries else ["drive", run]
     with log.open("ab") as output:
         subprocess.Popen(
             driver_command(*arguments, "--store", runs.store),
@@ -118,11 +127,33 @@ def keep_going(
             break
         if epoch > 1:
             say(f"{newest} has lost its driver; the next one goes on")
-        code, driven = drive(["run", "--plan", run, "--store", runs.store]), driven + 1
+        code, driven = drive(["drive", run, "--store", runs.store]), driven + 1
         if code == 0:
             return code
     say(f"{run} has lost its driver {retries + 1} times; go on: {COMMAND} run --plan {run}")
     return code or 1
+
+
+def end_unbegun(runs: RunStore, run: str, end: Ended | Failure) -> bool:
+    """Record the end of a plan that no driver has begun, so that none begins it any more.
+
+    Returns:
+        False if a driver has begun it meanwhile; its end is that driver's to record.
+    """
+    try:
+        runs.storage.create(keys.run_file(runs.store, run, keys.BEGUN), b"")
+    except ObjectExists:
+        return False
+    runs.write(run, "ended.json" if isinstance(end, Ended) else "failure.json", end)
+    return True
+
+
+def cancel(runs: RunStore, run: str) -> None:
+    """Ask the driver of a run to end it; if it has not begun, the run is interrupted at once."""
+    runs.storage.write(keys.cancel(runs.store, run), b"")
+    if awaits_driver(runs, run):
+        why = f"{run} was cancelled before its driver began"
+        end_unbegun(runs, run, Ended(state="interrupted", at=time.time(), why=why))
 
 
 def _settled(runs: RunStore, run: str, sleep: Callable[[float], None]) -> tuple[RecordedState, str]:

@@ -151,9 +151,18 @@ def begins_until(kept: RunStore, run: str) -> float:
     return kept.plan(run).created + (planned.starts_s if planned else 0.0)
 
 
+def awaits_driver(kept: RunStore, run: str) -> bool:
+    """Return whether a driver was started for a plan, and has not begun it; else `plan` made it."""
+    planned = _planned(kept, run) if kept.is_plan(run) else None
+    return planned is not None and planned.starts_s > 0
+
+
 def _planned(kept: RunStore, run: str) -> Planned | None:
     data = kept.record(epoch_of(run)[0], PLANNED)
-    return Planned.model_validate_json(data) if data else None
+    try:
+        return Planned.model_validate_json(data) if data else None
+    except ValueError:  # of another version, which waits for no driver
+        return None
 
 
 def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:

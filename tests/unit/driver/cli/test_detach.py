@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -73,6 +74,8 @@ def _lost(kept: RunStore, *, planned: bool) -> str:
     if planned:
         kept.write(run, "planned.json", b'{"config": {}}')
         kept.write(run, keys.BEGUN, b"")
+        begun = keys.run_file(kept.store, run, keys.BEGUN).removeprefix("file://")
+        os.utime(begun, (1.0, 1.0))  # long ago
     return run
 
 
@@ -98,7 +101,7 @@ def test_the_next_driver_of_a_lost_run_is_shown(
 
     def begins(runs: RunStore, name: str, *_: object) -> str:
         runs.write(name, "seen", b"")
-        runs.write(epoch, "plan.json", run_plan(run=epoch, created=time.time()))
+        runs.write(epoch, "plan.json", run_plan(run=epoch, created=time.time() - 60))
         runs.write(epoch, "ended.json", Ended(state="interrupted", at=1.0, why="Ctrl-C"))
         return epoch
 

@@ -47,7 +47,7 @@ class _Drive:
     def __call__(self, arguments: Sequence[str]) -> int:
         """Carry out the next step on the newest epoch."""
         self.commands.append(list(arguments))
-        return self.steps.pop(0)(self.runs.resolve(arguments[2]))
+        return self.steps.pop(0)(self.runs.resolve(arguments[1]))
 
     def keep(self, run: str, retries: int) -> int:
         """Keep a run going."""
@@ -78,8 +78,8 @@ def test_a_lost_driver_is_followed_until_one_ends(runs: RunStore) -> None:
 
     drive = _Drive(runs, _killed, _killed, committed)
     assert drive.keep(run, 5) == 0
-    assert [["run", "--plan", run, "--store", runs.store]] * 3 == drive.commands
-    assert len(drive.said) == 2
+    assert [["drive", run, "--store", runs.store]] * 3 == drive.commands
+    assert len(drive.said) == 3  # the run was lost before, too
 
 
 def test_the_last_lost_driver_is_not_followed(runs: RunStore) -> None:
@@ -117,16 +117,16 @@ def test_a_cancelled_run_that_lost_its_driver_is_interrupted(runs: RunStore) -> 
 def test_the_lease_of_a_killed_driver_is_waited_for(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it holds, the run counts as running."""
+    """While it holds, the run counts as running; then no driver is left, without retries."""
     run, states, waits = _lost(runs), iter(["running", "running", "lost"]), list[float]()
     monkeypatch.setattr(runs, "state", lambda _: next(states))
     code = keep_going(runs, run, 0, sleep=waits.append, say=lambda _: None, drive=lambda _: KILLED)
-    assert (KILLED, [background.POLL_S] * 2) == (code, waits)
+    assert (1, [background.POLL_S] * 2) == (code, waits)
 
 
 @pytest.mark.parametrize(
     ("retries", "expected"),
-    [(0, ["run", "--plan", "run-a"]), (2, ["keep", "run-a", "--retries", "2"])],
+    [(0, ["drive", "run-a"]), (2, ["keep", "run-a", "--retries", "2"])],
 )
 def test_a_driver_is_started_in_a_session_of_its_own(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch, retries: int, expected: list[str]
