@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from driver.cloud.aws import Aws, explained
@@ -219,7 +220,8 @@ class FleetUse:
             await asyncio.sleep(due_s)
             due_s = min(RENEW_S, self._lease_s / 10)
             with suppress(Exception):  # the guard waits for several renewals
-                await asyncio.to_thread(self._leases.renew, self._lease_s)
+                # `end` waits for it: one that came after the lease is deleted would leave it
+                await self._in_thread(partial(self._leases.renew, self._lease_s))
                 now = self._clock.wall()
                 if now - renewed > self._lease_s / 2:
                     await self._again_if_stopped()
