@@ -13,6 +13,7 @@ from driver.cloud.fleet.fleet_use import FleetUse, Services, used
 from driver.cloud.fleet.leases import Leases
 from driver.cloud.own_address import why_closed
 from driver.cloud.sign_in import patient
+from driver.history.run_names import epoch_of
 from driver.plan.events import Observer
 from driver.run.backend import Backend
 from driver.run.stages import FleetBackend
@@ -40,6 +41,7 @@ async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backe
     if why := why_closed(stack.address_kind, stack.allowed_cidrs):
         raise FleetError(why)
     policy = policy_of(prepared.config)
+    whole = epoch_of(prepared.planned.run)[0] if prepared.planned else None
     fleet = EcsFleet(stack, aws, most_mappers=prepared.config.mappers)
     key = await asyncio.to_thread(fleet.signing_key)
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:

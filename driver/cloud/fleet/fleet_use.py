@@ -153,6 +153,7 @@ class FleetUse:
 
     def _take_lease(self) -> None:
         self._leases.renew(self._lease_s)
+        self._leases.end_lost()  # else the fleet would stay after this run
         with suppress(FleetError):  # a fleet that runs can be used without the right to change it
             # it may be off, or another run that ends may be stopping it
             self._services.guard(runs=True)
