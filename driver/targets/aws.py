@@ -53,7 +53,7 @@ async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backe
         use = FleetUse(
             stack,
             Services(stack, aws),
-            Leases(aws, stack.bucket, uuid.uuid4().hex),
+            Leases(aws, stack.bucket, uuid.uuid4().hex, whole),
             backend.clock,
             emit,
             mappers=prepared.config.mappers,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from bench.zipf import write_text
-from tests.e2e import accounts, images, price, remains, runs, stack, standing
+from tests.e2e import accounts, images, price, remains, runs, stack, standing, submitted
 from tests.e2e.log import Log, Note, StepFailed
 from tests.e2e.proof import Proof, allowed, deployed, destroyed, sealed
 from tests.e2e.system import System
@@ -25,6 +26,7 @@ MEASURING_S = 9.0  # seconds of waiting, which more mappers share even on two pr
 LEAST_SPEED_UP = 1.3
 FAULTS = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
 ROLES = ("splitter", "mapper", "reducer")
+ROLES_OF_POLICIES = (*ROLES, "driver")
 SYSTEM = System(
     name="mapreduce",
     folder="terraform",
@@ -43,20 +45,29 @@ def prove(log: Log, proof: Proof) -> None:
     texts = proof.inputs or _books(proof.folder)
     proof = replace(proof, inputs=texts)
     deployed(log, proof)
-    _look_again(log, proof)
-    _look(log, proof)
-    _count(log, proof)
-    price.prove(log, proof.stack, _book(proof), proof.folder)
-    _measure(log, proof)
-    _grow(log, proof)
-    _lose_a_mapper(log, proof)
+    for name, part in PARTS.items():
+        if proof.only in ("", name):
+            part(log, proof)
+    allowed(log, proof, () if proof.only else ROLES_OF_POLICIES)
+    destroyed(log, proof, "mapper")
+
+
+def _standing(log: Log, proof: Proof) -> None:
     given = (log, proof.another, proof.cloud, _book(proof), proof.folder)
     meanwhile = standing.Meanwhile(
         lambda: accounts.course(*given), lambda: accounts.company(*given)
     )
     standing.prove(log, proof.stack, _book(proof), proof.folder, MAPPERS, meanwhile)
-    allowed(log, proof, ROLES)
-    destroyed(log, proof, "mapper")
+
+
+def _price(log: Log, proof: Proof) -> None:
+    price.prove(log, proof.stack, _book(proof), proof.folder)
+
+
+def _submitted(log: Log, proof: Proof) -> None:
+    elsewhere = proof.another("elsewhere", {})
+    given = (proof.cloud, _book(proof), proof.folder)
+    submitted.prove(submitted.Subject(log, proof.stack, elsewhere, *given))
 
 
 def _book(proof: Proof) -> Path:
@@ -287,3 +298,19 @@ def _lose_a_mapper(log: Log, proof: Proof) -> None:
 
 def _attempts(rows: list[dict[str, Any]]) -> str:
     return ", ".join(f"map-{row['index']} took {row['attempts']} attempts" for row in rows)
+
+
+PARTS: dict[str, Callable[[Log, Proof], None]] = {
+    "again": _look_again,
+    "look": _look,
+    "count": _count,
+    "price": _price,
+    "measure": _measure,
+    "grow": _grow,
+    "lose": _lose_a_mapper,
+    "standing": _standing,
+    "submitted": _submitted,
+}
+"""The steps between the deployment and the destruction, in order; the last ones change the stack's
+settings.
+"""
