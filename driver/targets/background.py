@@ -12,6 +12,7 @@ from pathlib import Path
 
 from driver.history.failure import Failure
 from driver.history.lease import LEASE_S
+from driver.history.run_events import RECORD
 from driver.history.run_names import epoch_of
 from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.program.command_name import COMMAND
@@ -145,6 +146,7 @@ def end_unbegun(runs: RunStore, run: str, end: Ended | Failure) -> bool:
     except ObjectExists:
         return False
     runs.write(run, "ended.json" if isinstance(end, Ended) else "failure.json", end)
+    runs.write(run, RECORD, b"")  # who watches it waits for no more
     return True
 
 

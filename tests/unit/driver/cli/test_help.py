@@ -16,8 +16,8 @@ WITHOUT_OPTIONS = {
     *("image-digests", "share-settings"),
     *("drive", "keep", "scheduled"),
 }
-"""Commands of `stack` for deploy.sh, which have no option that a user would set, and the hidden ones
-that `run --detach`, `submit` and schedules start.
+"""Commands of `stack` for deploy.sh, which have no option that a user would set, and hidden ones of
+`run --detach`, `submit` and schedules.
 """
 
 
