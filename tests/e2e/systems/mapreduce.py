@@ -11,9 +11,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from bench.zipf import write_text
-from tests.e2e import accounts, images, price, remains, runs, stack, standing, submitted
-from tests.e2e.log import Log, Note, StepFailed
+from tests.e2e import accounts, images, price, remains, runs, standing, submitted, versions
+from tests.e2e.log import Log, StepFailed
 from tests.e2e.proof import Proof, allowed, deployed, destroyed, sealed
+from tests.e2e.submission import Subject
 from tests.e2e.system import System
 
 BOOKS = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -66,8 +67,8 @@ def _price(log: Log, proof: Proof) -> None:
 
 def _submitted(log: Log, proof: Proof) -> None:
     elsewhere = proof.another("elsewhere", {})
-    given = (proof.cloud, _book(proof), proof.folder)
-    submitted.prove(submitted.Subject(log, proof.stack, elsewhere, *given))
+    given = (proof.stack, elsewhere, proof.cloud, _book(proof), proof.folder)
+    submitted.prove(log, Subject(*given))
 
 
 def _book(proof: Proof) -> Path:
@@ -82,43 +83,6 @@ def _books(folder: Path) -> list[Path]:
         found = [folder / "zipf.txt"]
         write_text(found[0], 5_000_000, seed=7)
     return found
-
-
-def _look_again(log: Log, proof: Proof) -> None:
-    made = proof.stack
-    with log.step("./deploy.sh --name OTHER is refused", vital=False) as note:
-        refused = made.shell.run(made.root / "deploy.sh", "--name", "mapreduce-other", ok=(2,)).err
-        note(next(line for line in refused.splitlines() if line.startswith("error")))
-        if made.image_tag not in (made.folder / stack.SETTINGS_FILE).read_text():
-            raise StepFailed("the settings were changed")
-    with log.step("another architecture has another tag", vital=False) as note:
-        _another_architecture(proof, note)
-    with log.step("a version that Terraform did not make is an error", vital=False) as note:
-        _rolled_back(proof, note)
-
-
-def _another_architecture(proof: Proof, note: Note) -> None:
-    """Check that a switch of the architecture builds all images anew; change nothing."""
-    made, before = proof.stack, proof.stack.image_tag
-    made.driver("stack", "settings", "--architecture", "ARM64")
-    try:
-        found = made.driver("stack", "images").out.splitlines()
-    finally:
-        (made.folder / "deploy.next.tfvars.json").unlink()
-    if any(before in line or not line.endswith(" missing") for line in found):
-        raise StepFailed("\n".join(found))
-    note(f"{before} for X86_64; none of {len(found)} images is there for ARM64")
-
-
-def _rolled_back(proof: Proof, note: Note) -> None:
-    """Let a service run another version, as ECS does when a new one does not start."""
-    made = proof.stack
-    with remains.other_version(proof.cloud, made.name, "mapper"):
-        said = made.driver("stack", "wait", "--timeout-s", "5", ok=(3,)).err.strip()
-        note(said.splitlines()[-1])
-        if f"and not {made.name}-mapper:1" not in said:
-            raise StepFailed(said)
-    made.driver("stack", "wait")
 
 
 def _look(log: Log, proof: Proof) -> None:
@@ -301,7 +265,7 @@ def _attempts(rows: list[dict[str, Any]]) -> str:
 
 
 PARTS: dict[str, Callable[[Log, Proof], None]] = {
-    "again": _look_again,
+    "again": versions.prove,
     "look": _look,
     "count": _count,
     "price": _price,
