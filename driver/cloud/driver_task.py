@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from driver.cloud.aws import Aws, explained
 from driver.cloud.ecs import cause_of_stop
 from driver.cloud.stack import Stack
 from driver.cloud.system import script
 from mapreduce.errors import FleetError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import TaskTypeDef
 
 CONTAINER = "driver"
 """The container of the task definition, as Terraform names it."""
@@ -57,7 +61,37 @@ def start_driver_task(stack: Stack, aws: Aws, run: str, command: Sequence[str], 
     reasons = "; ".join(
         str(failure.get("reason") or failure.get("detail")) for failure in answer["failures"]
     )
-    raise FleetError(f"AWS started no driver: {reasons or 'ECS gives no reason'}; submit again")
+    raise FleetError(f"AWS started no driver: {reasons or 'ECS gives no reason'}")
+
+
+def drivers_of(stack: Stack, aws: Aws, run: str) -> tuple[list[str], list[str]]:
+    """Return the ARNs of the tasks that were started for a run: those that live, and the others.
+
+    ECS knows a stopped task for an hour. Drivers that EventBridge has started are not among them.
+    """
+    found: tuple[list[str], list[str]] = [], []
+    for task in driver_tasks(stack, aws):
+        if task.get("startedBy") == run:
+            found[task.get("desiredStatus") == "STOPPED"].append(task["taskArn"])
+    return found
+
+
+def driver_tasks(stack: Stack, aws: Aws) -> list[TaskTypeDef]:
+    """Return the tasks of the stack's drivers that ECS knows, also those that have stopped."""
+    if stack.driver_task_definition is None:
+        return []
+    family = f"{stack.name}-driver"
+    found: list[TaskTypeDef] = []
+    with explained():
+        for status in ("RUNNING", "STOPPED"):
+            pages = aws.ecs.get_paginator("list_tasks").paginate(
+                cluster=stack.cluster, family=family, desiredStatus=status
+            )
+            for page in pages:
+                if page["taskArns"]:
+                    answer = aws.ecs.describe_tasks(cluster=stack.cluster, tasks=page["taskArns"])
+                    found += answer["tasks"]
+    return found
 
 
 def why_stopped(stack: Stack, aws: Aws, task: str) -> str | None:

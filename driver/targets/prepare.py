@@ -65,13 +65,15 @@ SLOW_UPLINK_S = 300.0
 class FromPython:
     """What a program in Python gives beside the options: parameters by name, as they are; and the
     origins of a job that was gathered from the cells of a notebook. `written` has the parameters of
-    a plan, as JSON, and `inputs` its inputs, which are not looked for again.
+    a plan, as JSON, `inputs` its inputs, which are not looked for again, and `packages` the digest
+    of its packages, which the store has.
     """
 
     parameters: Mapping[str, object] = field(default_factory=dict)
     written: Mapping[str, object] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
     inputs: tuple[InputObject, ...] = ()
+    packages: str = ""
 
     def added_to(self, parsed: dict[str, object], job: JobClass) -> dict[str, object]:
         """Return all parameters as JSON; raises `ParameterError`."""
@@ -194,7 +196,7 @@ def prepare(
     """
     check_target(config, target)
     places = _Places(target, store)
-    wanted = _wanted(config, places)
+    wanted = _wanted(config, places, given.packages)
     source, job = find_job(config.job, READY_MADE, wanted.provide)
     check_name(source.file)
     asked = asked_settings(config)
@@ -301,9 +303,12 @@ async def mappers_there(prepared: Prepared) -> int | None:
     return len(await EcsFleet(prepared.stack, prepared.aws).endpoints("map"))
 
 
-def _wanted(config: RunConfig, places: _Places) -> PackagesWanted:
+def _wanted(config: RunConfig, places: _Places, kept: str) -> PackagesWanted:
     return PackagesWanted(
-        config.requirements, config.refresh_packages, lambda: (places.stack, places.runs)
+        config.requirements,
+        config.refresh_packages,
+        lambda: (places.stack, places.runs),
+        kept,
     )
 
 
