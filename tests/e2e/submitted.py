@@ -103,10 +103,12 @@ def _killed_in_each_stage(subject: Subject, note: Note) -> None:
         wait_until_stopped(made, SETTLE_S)
         if len(bridge.started) != len(STAGES):
             raise StepFailed(f"the rule has started {len(bridge.started)} drivers")
-    report = json.loads(subject.outside("report", run, "--json").out)
-    if not report["reused_tasks"]:
+    page = subject.folder / "killed.html"
+    report = json.loads(subject.outside("report", run, "--json", "--output", page).out)
+    reused = sum(stage["reused"] for stage in report["stages"])
+    if not reused:
         raise StepFailed("the last driver reused no task of the killed ones")
-    note(f"{report['reused_tasks']} tasks reused; no task runs after it")
+    note(f"{reused} tasks reused; no task runs after it")
 
 
 def _lost_for_good(subject: Subject, note: Note) -> None:
