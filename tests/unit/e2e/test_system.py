@@ -36,5 +36,5 @@ def test_one_part_of_the_steps_can_be_chosen(capsys: pytest.CaptureFixture[str])
         with pytest.raises(SystemExit):
             main(words)
     said = capsys.readouterr().err
-    assert "the parts are again, look, count," in said
-    assert "the parts are none" in said
+    assert "mapreduce has again, look, count, " in said
+    assert "albums has none" in said
