@@ -110,7 +110,9 @@ def prepared_by(
         )
     with _folder_of(planned, config, name):
         where = kept.store if store else planned.store
-        prepared = prepare(config, planned.target, where, output, command, given)
+        # a driver in the background has no command that a user gives
+        said = plan.command if planned.stored else command
+        prepared = prepare(config, planned.target, where, output, said, given)
     prepared = replace(prepared, unpacked=unpacked)
     _check_same(prepared, plan, planned)
     carried_out = not kept.is_plan(name)

@@ -150,7 +150,7 @@ class Subject:
     def paused_driver(self) -> Iterator[str]:
         """Submit a run, whose driver does nothing until the end of the block; yield its id."""
         docker = self.made.engine.docker
-        with self.made.driving("submit", self.book, *CHUNKS, "--fresh") as submitting:
+        with self.made.driving("submit", self.book, *CHUNKS, *self.waiting()) as submitting:
             wait(lambda: bool(self.made.boxes(DRIVER)), lambda: "no driver was started")
             (box,) = self.made.boxes(DRIVER)
             docker("pause", box.id)

@@ -19,8 +19,6 @@ from tests.e2e.submission import CHUNKS, DRIVER, STAGES, Subject, wait
 LOST, REFUSED, PAUSED, INTERRUPTED = 1, 4, 5, 130
 MAP_S, REDUCE_S = 20.0, 12.0
 """Seconds of all map tasks together, and of the reduce task, that wait at each record."""
-LATE_S = 300.0
-"""The same of a run that reaches its limit: a minute is paid in any case."""
 MOST_OVER = 1.1
 """What the limit is of the low end of the plan."""
 
@@ -34,8 +32,10 @@ def prove(log: Log, subject: Subject) -> None:
         with log.step(name, vital=False) as note:
             try:
                 step(subject, note)
-            except StepFailed:
-                made.driver("stack", "stop")  # the next step begins on a stopped stack too
+            except StepFailed:  # the next step begins on a stopped stack too
+                for box in made.boxes(DRIVER):
+                    made.engine.docker("kill", box.id)
+                made.driver("stack", "stop")
                 raise
 
 
@@ -103,10 +103,12 @@ def _killed_in_each_stage(subject: Subject, note: Note) -> None:
         wait_until_stopped(made, SETTLE_S)
         if len(bridge.started) != len(STAGES):
             raise StepFailed(f"the rule has started {len(bridge.started)} drivers")
-    report = json.loads(subject.outside("report", run, "--json").out)
-    if not report["reused_tasks"]:
+    page = subject.folder / "killed.html"
+    report = json.loads(subject.outside("report", run, "--json", "--output", page).out)
+    reused = sum(stage["reused"] for stage in report["stages"])
+    if not reused:
         raise StepFailed("the last driver reused no task of the killed ones")
-    note(f"{report['reused_tasks']} tasks reused; no task runs after it")
+    note(f"{reused} tasks reused; no task runs after it")
 
 
 def _lost_for_good(subject: Subject, note: Note) -> None:
@@ -167,7 +169,7 @@ def _cancelled(subject: Subject, note: Note) -> None:
 
 
 def _limited(subject: Subject, note: Note) -> None:
-    made, job = subject.made, subject.waiting(LATE_S)
+    made, job = subject.made, subject.waiting(MAP_S)
     said = made.driver(
         "submit", subject.book, *CHUNKS, *job, "--max-usd", "0.0000001", ok=(REFUSED,)
     ).err

@@ -110,16 +110,21 @@ def test_a_plan_is_carried_out_after_its_folder_is_gone(
     started: list[tuple[str, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Code and inputs are named in the store; a driver in AWS has no folder of that name."""
+    """Code and inputs are named in the store; a driver in AWS has no folder of that name. The
+    records of the run have the user's command, and not the driver's.
+    """
     (home / "a.txt").write_text("one two\n")
     (home / "here").mkdir()
     monkeypatch.chdir(home / "here")
+    monkeypatch.setattr("sys.argv", ["/bin/driver", "run", "a.txt", "--detach"])
     command("run", f"{home}/a.txt", "--target", "inline", "--detach", "--store", kept.store)
     monkeypatch.chdir(home)
     (home / "here").rmdir()
     ((run, _),) = started
+    monkeypatch.setattr("sys.argv", ["/bin/driver", "drive", run])
     assert command("drive", run, "--store", kept.store).code == 0
     assert kept.state(run) == "done"
+    assert kept.plan(run).command.endswith(" run a.txt --detach")
 
 
 def _never(*_: object) -> Any:
