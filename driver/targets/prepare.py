@@ -208,11 +208,7 @@ def prepare(
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     _check_store(places)
     check_regions(config, stack, aws)
-    found = FoundInputs(())
-    if not given.inputs:
-        names = declared_names(job)
-        found = find_inputs(config.inputs, runs.storage, names=names, store=runs.store)
-        found = _outside(output, job, found, runs) if output else found
+    found = FoundInputs(()) if given.inputs else _found(config, job, runs, output)
     inputs = given.inputs or _formatted(found.objects, job, config)
     check_options(config, job, stack)
     unsure = check_buckets(inputs, stack, aws) if stack else ()
@@ -285,6 +281,13 @@ def _split_rule(
         raise UsageError(f"--over {given.url}: is longer than 64 MiB; give it with --input")
     content = storage.read(given.url, etag=given.etag)
     return SplitRule(splits=len(value_ranges(content, given.url)))
+
+
+def _found(config: RunConfig, job: JobClass, runs: RunStore, output: Output | None) -> FoundInputs:
+    """Return the inputs of the options, without an earlier result at `--output`."""
+    names = declared_names(job)
+    found = find_inputs(config.inputs, runs.storage, names=names, store=runs.store)
+    return _outside(output, job, found, runs) if output else found
 
 
 def _outside(output: Output, job: JobClass, found: FoundInputs, runs: RunStore) -> FoundInputs:
