@@ -22,6 +22,7 @@ from mapreduce.aggregations.spread import StandardDeviation, Variance
 from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
 from mapreduce.encoding import Descending
+from mapreduce.identity import identity
 from mapreduce.input_formats import (
     Avro,
     Csv,
@@ -74,5 +75,6 @@ __all__ = [
     "WarcRecord",
     "WholeFile",
     "WordCounts",
+    "identity",
     "words",
 ]

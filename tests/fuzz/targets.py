@@ -30,6 +30,7 @@ from mapreduce.formats.frames import (
     RawFrame,
     columns,
 )
+from mapreduce.formats.json_values import json_key, jsonable
 from mapreduce.partition import hash_partition, key_hash
 
 extension: Any = native.extension
@@ -90,6 +91,12 @@ def frame_target(data: Reader) -> None:
     ]
     assert expected_groups == extension.groups(frame, bytes)
     _check_rows(frame, pairs)
+    firsts = [(key, _packed(next(group)[1])) for key, group in groupby(pairs, lambda pair: pair[0])]
+    assert firsts == [
+        (key, _packed(value))
+        for each in extension.Merge([iter([frame])], extension.FIRST)
+        for key, value in _pairs(each)
+    ]
     merged = list(extension.Merge([iter([frame])], extension.KEEP))
     assert [(key, _packed(value)) for key, value in pairs] == [
         (key, _packed(value)) for each in merged for key, value in _pairs(each)
@@ -373,24 +380,16 @@ def _frame_of(pairs: list[tuple[bytes, int]], kind: int) -> RawFrame:
 
 
 def _check_rows(frame: RawFrame, pairs: list[tuple[bytes, Any]]) -> None:
-    rows = extension.rows(frame, b"[", b", ", b"]\n")
-    if frame[0] != INTEGERS or not all(key[:1] == bytes([STR_TAG]) for key, _ in pairs):
-        assert rows is None
+    found = extension.rows(frame, b"[", b", ", b"]\n")
+    if found is None:
+        assert frame[0] != INTEGERS or not all(key[:1] == bytes([STR_TAG]) for key, _ in pairs)
         return
-    assert rows.count(b"\n") == len(pairs)
-    for row, (key, value) in zip(
-        rows.splitlines() if b"\r" not in rows else [], pairs, strict=False
-    ):
-        if _is_utf8(key):
-            assert json.loads(row) == [decode_key(key), value]
-
-
-def _is_utf8(key: bytes) -> bool:
-    try:
-        key[1:].decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    for row, (key, packed) in zip(found[0].split(b"\n"), [*pairs, (b"", 0)], strict=True):
+        try:
+            expected = [json_key(decode_key(key)), jsonable(unpack_value(packed))]
+        except Exception:  # noqa: BLE001 - no key or value: Python refuses it later
+            continue
+        assert json.loads(row) == expected
 
 
 def _ascend(keys: list[bytes]) -> bool:
