@@ -152,7 +152,7 @@ def words_target(data: Reader) -> None:
 
 def merge_target(data: Reader) -> None:
     """A merge of any runs raises only documented errors, and combines pairs of sorted integers."""
-    operation = data.number() % 7 - 1
+    operation = data.number() % 8 - 1
     runs: list[list[RawFrame]] = [[] for _ in range(data.number() % 6)]
     while data and runs:
         run, shape = runs[data.number() % len(runs)], data.number()
@@ -162,7 +162,7 @@ def merge_target(data: Reader) -> None:
         if shape & 64:
             pairs.sort()
         run.append(_frame_of(pairs, INTEGERS if shape & 128 else ENCODED))
-    if operation not in range(extension.KEEP, extension.GREATEST + 1):
+    if operation not in range(extension.KEEP, extension.FIRST + 1):
         _raises(ValueError, lambda: extension.Merge([], operation))
         return
     merging = extension.Merge([iter(run) for run in runs], operation)
@@ -173,7 +173,7 @@ def merge_target(data: Reader) -> None:
             assert 0 < frame[1] <= FRAME_PAIRS
             found += _pairs(frame)
     except TypeError:
-        assert operation != extension.KEEP
+        assert operation not in (extension.KEEP, extension.FIRST)
         assert any(frame[0] == ENCODED for run in runs for frame in run)
         assert [] == list(merging)
         return
@@ -336,6 +336,8 @@ def _pair(data: Reader) -> tuple[Any, Any]:
 def _folded(operation: int, values: list[int]) -> int:
     if operation == extension.LEAST:
         return min(values)
+    if operation == extension.FIRST:
+        return values[0]
     return max(values) if operation == extension.GREATEST else sum(values)
 
 
