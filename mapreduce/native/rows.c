@@ -4,11 +4,15 @@
  * calls back into Python: a tuple and its bytes never change. Nothing else outlives a call.
  */
 #include "json.h"
+#include "pack.h"
 
 /* A new reference to a pair's value. */
 static PyObject *value_of(const Pair *pair, PyObject *decode) {
     if (pair->value_length == IS_INT)
         return PyLong_FromLongLong(pair->number);
+    PyObject *plain = unpack_value(pair->encoded, pair->value_length);
+    if (plain || PyErr_Occurred())
+        return plain;
     PyObject *encoded = PyBytes_FromStringAndSize((const char *)pair->encoded, pair->value_length);
     PyObject *value = encoded ? PyObject_CallOneArg(decode, encoded) : NULL;
     Py_XDECREF(encoded);

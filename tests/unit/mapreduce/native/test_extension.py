@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import io
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 
 from mapreduce import native
 from mapreduce.encoding import decode_key, encode_key, encode_value, pack_value, unpack_value
+from mapreduce.encoding.refusals import NotCarriable
 from mapreduce.engine.top_pairs import weight
 from mapreduce.formats.frames import (
     FRAME_PAIRS,
@@ -572,6 +574,102 @@ plain_keys = st.recursive(
     max_leaves=6,
 )
 """Keys that it writes."""
+
+
+LENGTHS = (0, 1, 14, 15, 16, 17, 31, 32, 33, 127, 128, 255, 256, 65_535, 65_536)
+"""Where MessagePack goes over to another header, and their neighbours."""
+OF_EACH_LENGTH: list[Any] = [
+    made(length)
+    for length in LENGTHS
+    for made in (
+        lambda length: "x" * length,
+        lambda length: b"x" * length,
+        lambda length: [None] * length,
+        lambda length: (None,) * length,
+        lambda length: ("x" * length,),
+        lambda length: {f"{number}": number for number in range(length)},
+    )
+]
+NUMBERS = [
+    sign * ((1 << bits) + more)
+    for bits in (0, 5, 6, 7, 8, 15, 16, 31, 32, 62)
+    for more in (-2, -1, 0, 1)
+    for sign in (1, -1)
+]
+
+
+@given(st.lists(st.tuples(st.one_of(keys, plain_keys), st.one_of(values, plain)), max_size=12))
+@example([("k", value) for value in OF_EACH_LENGTH])
+@example([("k", [number]) for number in NUMBERS])
+@example([((number, b"\x00", "\x00a"), None) for number in NUMBERS])
+@example([("k", {"a": [{"b": ()}]}), (((),), ((), [])), (-0.0, [-0.0]), (True, 1.5), ((), {})])
+def test_packed_as_python_packs(pairs: list[tuple[Any, Any]]) -> None:
+    """Keys and values have the bytes of Python's encoders, and come back as they were."""
+    kept = collector("KEEP")
+    kept.add(iter(pairs))
+    kept.sort()
+    expected = sorted(
+        ((encode_key(key), encode_value(value)) for key, value in pairs), key=lambda pair: pair[0]
+    )
+    # a frame of integers alone holds them as such
+    assert expected == [
+        (key, encode_value(value) if type(value) is int else value) for key, value in packed(kept)
+    ]
+    found = [
+        (key, value)
+        for frame in frames_of(kept, 0)
+        for key, group in extension.groups(frame, unpack_value)
+        for value in group
+    ]
+    decoded = [(key, unpack_value(value)) for key, value in expected]
+    assert decoded == found
+    assert list(map(repr, decoded)) == list(map(repr, found))  # True is not 1, nor -0.0 0.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("nan"),
+        ["\ud800"],
+        {1: 2},
+        {"a": object()},
+        [1 << 64],
+        (Decimal("1.5"), datetime.date(2026, 1, 31)),
+        functools.reduce(lambda inner, _: [inner], range(100), None),
+    ],
+)
+def test_what_is_not_plain_is_left_to_python(value: Any) -> None:
+    """A value that only Python carries has its bytes, and one that nobody carries its error."""
+    kept = collector("KEEP")
+    try:
+        expected = pack_value(value)
+    except NotCarriable as exc:
+        with pytest.raises(NotCarriable) as refused:
+            kept.add(iter([("k", value)]))
+        assert str(exc) == str(refused.value)
+        return
+    kept.add(iter([("k", value)]))
+    kept.sort()
+    assert [(encode_key("k"), expected)] == packed(kept)
+    (group,) = extension.groups(next(iter(frames_of(kept, 0))), unpack_value)
+    assert [value] == group[1]
+
+
+@given(st.binary(min_size=1, max_size=12))
+@example(b"\xdd\xff\xff\xff\xff")
+@example(b"\xdf\x00\xff\xff\xff\xc0")
+@example(b"\x91" * 200)
+@example(b"\xc7\x05\x01\x91\xc0\xc0\xc0\xc0")
+@example(b"\xa1\xff")
+def test_bytes_that_are_no_value(encoded: bytes) -> None:
+    """Bytes are decoded as Python decodes them, or are given to it."""
+    given_up: list[bytes] = []
+    (frame,) = raw([(b"\x60k", encoded)])
+    ((_, (found,)),) = extension.groups(frame, lambda data: given_up.append(data))
+    if given_up:
+        assert ([encoded], None) == (given_up, found)
+    else:
+        assert repr(unpack_value(encoded)) == repr(found)
 
 
 @given(st.lists(st.tuples(plain_keys, plain), min_size=1, max_size=20))
