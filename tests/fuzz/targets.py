@@ -86,10 +86,7 @@ def frame_target(data: Reader) -> None:
         ordered = [] if previous is None else [previous]
         expected = (keys or ordered or [b""])[-1] if _ascend([*ordered, *keys]) else None
         assert expected == extension.last_key(frame, previous)
-    expected_groups = [
-        (key, [value for _, value in group]) for key, group in groupby(pairs, lambda pair: pair[0])
-    ]
-    assert expected_groups == extension.groups(frame, bytes)
+    _check_groups(frame, pairs)
     _check_rows(frame, pairs)
     firsts = [(key, _packed(next(group)[1])) for key, group in groupby(pairs, lambda pair: pair[0])]
     assert firsts == [
@@ -379,6 +376,23 @@ def _frame_of(pairs: list[tuple[bytes, int]], kind: int) -> RawFrame:
     encoded = [encode_value(value) for value in values]
     value_lengths = b"".join(len(value).to_bytes(4, "little") for value in encoded)
     return ENCODED, len(pairs), lengths + value_lengths + b"".join(keys) + b"".join(encoded)
+
+
+@dataclass(frozen=True)
+class _LeftToPython:
+    encoded: bytes
+
+
+def _check_groups(frame: RawFrame, pairs: list[tuple[bytes, Any]]) -> None:
+    found = extension.groups(frame, _LeftToPython)
+    assert [key for key, _ in groupby(key for key, _ in pairs)] == [key for key, _ in found]
+    values = [(key, value) for key, group in found for value in group]
+    for (key, expected), (group, value) in zip(pairs, values, strict=True):
+        assert key == group
+        if isinstance(value, _LeftToPython):
+            assert expected == value.encoded
+        else:  # True is not 1, nor -0.0 0.0
+            assert repr(unpack_value(expected)) == repr(value)
 
 
 def _check_rows(frame: RawFrame, pairs: list[tuple[bytes, Any]]) -> None:
