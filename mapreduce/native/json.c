@@ -8,9 +8,7 @@
  * A Packed borrows the bytes of a frame. The Buffer belongs to the caller.
  */
 #include "json.h"
-
-#define TUPLE_EXTENSION 1
-#define DEEPEST 64
+#include "encoded.h"
 
 /* What a byte of a text becomes: 0, itself; 'u', \u00XX; else a backslash and this letter. */
 static const uint8_t escapes[256] = {
@@ -131,17 +129,6 @@ static int json_real(Buffer *out, double number) {
     return failed ? -1 : 0;
 }
 
-/* Read a big-endian number of 1, 2, 4 or 8 bytes; 0 where the value ends before. */
-static int take_number(Packed *packed, size_t size, uint64_t *number) {
-    if ((size_t)(packed->end - packed->at) < size)
-        return 0;
-    *number = 0;
-    for (size_t byte = 0; byte < size; byte++)
-        *number = *number << 8 | packed->at[byte];
-    packed->at += size;
-    return 1;
-}
-
 static uint64_t code_points(const uint8_t *text, size_t length) {
     uint64_t found = 0;
     for (size_t at = 0; at < length; at++)
@@ -150,7 +137,7 @@ static uint64_t code_points(const uint8_t *text, size_t length) {
 }
 
 static int add_text(Buffer *out, Packed *packed, uint64_t length, Weight *weight) {
-    if ((uint64_t)(packed->end - packed->at) < length)
+    if (packed_left(packed) < length)
         return NOT_PLAIN;
     if (json_text(out, packed->at, (size_t)length) < 0)
         return -1;
@@ -161,7 +148,7 @@ static int add_text(Buffer *out, Packed *packed, uint64_t length, Weight *weight
 }
 
 static int add_binary(Buffer *out, Packed *packed, uint64_t length, Weight *weight) {
-    if ((uint64_t)(packed->end - packed->at) < length)
+    if (packed_left(packed) < length)
         return NOT_PLAIN;
     if (weight)
         *weight = (Weight){.integer = (int64_t)length};
@@ -200,7 +187,7 @@ static int add_items(Buffer *out, Packed *packed, uint64_t count, int depth, int
 static int add_tuple(Buffer *out, Packed *packed, uint64_t length, int depth, Weight *weight) {
     uint64_t code;
     if (!take_number(packed, 1, &code) || code != TUPLE_EXTENSION
-        || (uint64_t)(packed->end - packed->at) < length || !length || !is_list(*packed->at))
+        || packed_left(packed) < length || !length || !is_list(*packed->at))
         return NOT_PLAIN;
     Packed content = {packed->at, packed->at + length};
     int found = add_value(out, &content, depth, weight);
@@ -250,12 +237,8 @@ static int add_many(Buffer *out, Packed *packed, uint64_t count, int depth, int 
 
 /* The types whose first byte is followed by a number: a length, or the number itself. */
 static int add_long(Buffer *out, Packed *packed, uint8_t first, int depth, Weight *weight) {
-    static const uint8_t sizes[32] = {[0x04] = 1, [0x05] = 2, [0x06] = 4, [0x07] = 1, [0x08] = 2, [0x09] = 4, [0x0b] = 8, [0x0c] = 1,
-                                      [0x0d] = 2, [0x0e] = 4, [0x0f] = 8, [0x10] = 1, [0x11] = 2,
-                                      [0x12] = 4, [0x13] = 8, [0x19] = 1, [0x1a] = 2, [0x1b] = 4,
-                                      [0x1c] = 2, [0x1d] = 4, [0x1e] = 2, [0x1f] = 4};
     uint64_t number;
-    size_t size = sizes[first & 31];
+    size_t size = number_size(first);
     if (!size || !take_number(packed, size, &number))
         return NOT_PLAIN;
     switch (first) {
@@ -314,10 +297,6 @@ int json_value(Buffer *out, const uint8_t *encoded, size_t length, Weight *weigh
     int found = add_value(out, &packed, 0, weight);
     return found == PLAIN && packed.at != packed.end ? NOT_PLAIN : found;
 }
-
-/* The tags of keys. */
-enum { NO_KEY = 0x08, NO = 0x10, YES = 0x11, INT_KEY = 0x20, REAL_KEY = 0x30, BYTES_KEY = 0x40,
-       TUPLE_KEY = 0x50 };
 
 /* An integer: 0x80 and how many bytes it has, or less so many for a negative one, which is stored
  * as the complement of its magnitude. */

@@ -9,13 +9,9 @@
  * meanwhile: nothing here calls any. What is decoded comes from storage and is not trusted.
  */
 #include "pack.h"
+#include "encoded.h"
 
-#define DEEPEST 64
 #define LONGEST UINT32_MAX
-
-enum { NO_KEY = 0x08, NO = 0x10, YES = 0x11, INT_KEY = 0x20, REAL_KEY = 0x30, BYTES_KEY = 0x40,
-       TUPLE_KEY = 0x50 };
-enum { TUPLE_EXTENSION = 1 };
 
 /* A first byte, and a big-endian number of `size` bytes behind it. */
 static int add_number(Buffer *out, uint8_t first, uint64_t number, size_t size) {
@@ -293,25 +289,11 @@ int pack_key(Buffer *out, PyObject *key) {
     return added;
 }
 
-typedef struct {
-    const uint8_t *at, *end;
-} Packed;
-
-static int take(Packed *packed, size_t size, uint64_t *number) {
-    if ((size_t)(packed->end - packed->at) < size)
-        return 0;
-    *number = 0;
-    for (size_t byte = 0; byte < size; byte++)
-        *number = *number << 8 | packed->at[byte];
-    packed->at += size;
-    return 1;
-}
-
 static PyObject *take_value(Packed *packed, int depth);
 
 /* Memory for items is taken only as far as there are bytes for them. */
 static PyObject *take_list(Packed *packed, uint64_t count, int depth, int is_tuple) {
-    if (depth >= DEEPEST || count > (uint64_t)(packed->end - packed->at))
+    if (depth >= DEEPEST || count > packed_left(packed))
         return NULL;
     PyObject *list = is_tuple ? PyTuple_New((Py_ssize_t)count) : PyList_New((Py_ssize_t)count);
     for (uint64_t at = 0; list && at < count; at++) {
@@ -327,7 +309,7 @@ static PyObject *take_list(Packed *packed, uint64_t count, int depth, int is_tup
 }
 
 static PyObject *take_text(Packed *packed, uint64_t length) {
-    if (length > (uint64_t)(packed->end - packed->at))
+    if (length > packed_left(packed))
         return NULL;
     packed->at += length;
     PyObject *text =
@@ -338,14 +320,14 @@ static PyObject *take_text(Packed *packed, uint64_t length) {
 }
 
 static PyObject *take_bytes(Packed *packed, uint64_t length) {
-    if (length > (uint64_t)(packed->end - packed->at))
+    if (length > packed_left(packed))
         return NULL;
     packed->at += length;
     return PyBytes_FromStringAndSize((const char *)packed->at - length, (Py_ssize_t)length);
 }
 
 static PyObject *take_dict(Packed *packed, uint64_t count, int depth) {
-    if (depth >= DEEPEST || count > (uint64_t)(packed->end - packed->at))
+    if (depth >= DEEPEST || count > packed_left(packed))
         return NULL;
     PyObject *dict = PyDict_New();
     for (uint64_t at = 0; dict && at < count; at++) {
@@ -362,14 +344,16 @@ static PyObject *take_dict(Packed *packed, uint64_t count, int depth) {
 /* A tuple: an extension whose content is a list, and nothing behind it. */
 static PyObject *take_tuple(Packed *packed, uint64_t length, int depth) {
     uint64_t code, count;
-    if (!take(packed, 1, &code) || code != TUPLE_EXTENSION || !length
-        || length > (uint64_t)(packed->end - packed->at))
+    if (!take_number(packed, 1, &code) || code != TUPLE_EXTENSION || !length
+        || length > packed_left(packed))
         return NULL;
     Packed content = {packed->at + 1, packed->at + length};
     uint8_t first = *packed->at;
+    if (!is_list(first))
+        return NULL;
     if ((first & 0xf0) == 0x90)
         count = first & 15;
-    else if ((first != 0xdc && first != 0xdd) || !take(&content, first == 0xdc ? 2 : 4, &count))
+    else if (!take_number(&content, first == 0xdc ? 2 : 4, &count))
         return NULL;
     PyObject *tuple = take_list(&content, count, depth, 1);
     if (tuple && content.at != content.end)
@@ -380,15 +364,10 @@ static PyObject *take_tuple(Packed *packed, uint64_t length, int depth) {
 
 /* The types whose first byte is followed by a number: a length, or the number itself. */
 static PyObject *take_long(Packed *packed, uint8_t first, int depth) {
-    static const uint8_t sizes[32] = {
-        [0x04] = 1, [0x05] = 2, [0x06] = 4, [0x07] = 1, [0x08] = 2, [0x09] = 4, [0x0b] = 8,
-        [0x0c] = 1, [0x0d] = 2, [0x0e] = 4, [0x0f] = 8, [0x10] = 1, [0x11] = 2, [0x12] = 4,
-        [0x13] = 8, [0x19] = 1, [0x1a] = 2, [0x1b] = 4, [0x1c] = 2, [0x1d] = 4, [0x1e] = 2,
-        [0x1f] = 4};
     uint64_t number;
     double real;
-    size_t size = sizes[first & 31];
-    if (!size || !take(packed, size, &number))
+    size_t size = number_size(first);
+    if (!size || !take_number(packed, size, &number))
         return NULL;
     switch (first) {
     case 0xc4: case 0xc5: case 0xc6:
