@@ -36,6 +36,7 @@ from mapreduce.input_formats import (
     WholeFile,
 )
 from mapreduce.job import Job
+from mapreduce.spool import Spool
 from mapreduce.word_counts import WordCounts
 from mapreduce.words import words
 
@@ -64,6 +65,7 @@ __all__ = [
     "Parquet",
     "Quantile",
     "Quantiles",
+    "Spool",
     "StandardDeviation",
     "Step",
     "StepResult",
