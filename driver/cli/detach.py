@@ -86,7 +86,7 @@ def drive(run: str, /, *, store: str | None = None) -> int:
     """
     from driver.cli.run import run as carry_out
     from driver.history.failure import failure_of
-    from driver.targets.background import end_unbegun
+    from driver.targets.background import record_no_begin
     from driver.targets.prepare import open_runs
 
     try:
@@ -94,5 +94,5 @@ def drive(run: str, /, *, store: str | None = None) -> int:
     except MapReduceError as exc:
         if exc.ends == "failed":
             kept = open_runs(store)
-            end_unbegun(kept, run, failure_of(exc, kept.plan(run), kept.storage))
+            record_no_begin(kept, run, failure_of(exc, kept.plan(run), kept.storage))
         raise

@@ -17,7 +17,6 @@ from driver.history.run_names import epoch_of
 from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.program.command_name import COMMAND
 from driver.program.module_path import own_environment, own_process
-from driver.targets.plan_records import awaits_driver
 from driver.targets.prepare import Prepared
 from mapreduce.errors import (
     KINDS,
@@ -41,7 +40,8 @@ def check_detachable(prepared: Prepared) -> None:
     if not prepared.runs.store.startswith("file://"):
         raise UsageError(
             f"--detach: the store {prepared.runs.store} is not a folder of this machine; "
-            "leave --detach out, or name a folder with --store"
+            "leave --detach out, name a folder with --store, or start the driver in AWS: "
+            f"{COMMAND} submit"
         )
 
 
@@ -131,12 +131,16 @@ def keep_going(
         code, driven = drive(["drive", run, "--store", runs.store]), driven + 1
         if code == 0:
             return code
+        if code > 0 and runs.state(newest) == "planned":  # neither killed nor begun
+            if code != RunStopped.exit_code:  # one that was stopped can be started again
+                record_no_begin(runs, newest, _ended_unsaid(run, code))
+            return code
     say(f"{run} has lost its driver {retries + 1} times; go on: {COMMAND} run --plan {run}")
     return code or 1
 
 
-def end_unbegun(runs: RunStore, run: str, end: Ended | Failure) -> bool:
-    """Record the end of a plan that no driver has begun, so that none begins it any more.
+def record_no_begin(runs: RunStore, run: str, failure: Failure) -> bool:
+    """Record why a driver cannot begin a plan, so that none begins it any more.
 
     Returns:
         False if a driver has begun it meanwhile; its end is that driver's to record.
@@ -145,17 +149,16 @@ def end_unbegun(runs: RunStore, run: str, end: Ended | Failure) -> bool:
         runs.storage.create(keys.run_file(runs.store, run, keys.BEGUN), b"")
     except ObjectExists:
         return False
-    runs.write(run, "ended.json" if isinstance(end, Ended) else "failure.json", end)
+    runs.write(run, "failure.json", failure)
     runs.write(run, RECORD, b"")  # who watches it waits for no more
     return True
 
 
-def cancel(runs: RunStore, run: str) -> None:
-    """Ask the driver of a run to end it; if it has not begun, the run is interrupted at once."""
-    runs.storage.write(keys.cancel(runs.store, run), b"")
-    if awaits_driver(runs, run):
-        why = f"{run} was cancelled before its driver began"
-        end_unbegun(runs, run, Ended(state="interrupted", at=time.time(), why=why))
+def _ended_unsaid(run: str, code: int) -> Failure:
+    """Return the failure of a driver that ended before it began, and has not said why."""
+    same = (name for name, kind in KINDS.items() if kind.exit_code == code)
+    message = f"its driver ended with exit code {code} before it began; its output says why"
+    return Failure(run=run, kind=next(same, MapReduceError.__name__), message=message)
 
 
 def _settled(runs: RunStore, run: str, sleep: Callable[[float], None]) -> tuple[RecordedState, str]:

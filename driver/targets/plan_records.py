@@ -20,7 +20,7 @@ from driver.program.command_name import COMMAND
 from driver.targets.planning import with_plan
 from driver.targets.prepare import FromPython, Prepared, open_runs, prepare
 from driver.targets.stored_code import stored_code
-from driver.targets.written_plan import keep_code, packed_code
+from driver.targets.written_plan import check_not_refused, keep_code, packed_code
 from driver.text import plural, shown
 from mapreduce.errors import InputError
 from mapreduce.formats.table_files import FileFormat
@@ -81,9 +81,11 @@ def prepared_by(
     Raises:
         InputError: there is no such plan, or an input, the job's code, its parameters or the
             program is not what it was.
+        RunStopped: the run was cancelled before a driver had begun it.
     """
     kept = open_runs(store)
     name = kept.resolve(run)
+    check_not_refused(kept, name)
     plan, planned, forecast = _records(kept, name)
     output = Output.parse(
         planned.output,
@@ -100,7 +102,12 @@ def prepared_by(
     given = FromPython()
     if unpacked is not None:
         config = replace(config, job=unpacked.job)
-        given = FromPython(written=plan.job.parameters, origins=plan.origins, inputs=planned.inputs)
+        given = FromPython(
+            written=plan.job.parameters,
+            origins=plan.origins,
+            inputs=planned.inputs,
+            packages=plan.job.packages,
+        )
     with _folder_of(planned, config, name):
         where = kept.store if store else planned.store
         # a driver in the background has no command that a user gives
@@ -153,13 +160,26 @@ def begins_until(kept: RunStore, run: str) -> float:
     return kept.plan(run).created + (planned.starts_s if planned else 0.0)
 
 
-def awaits_driver(kept: RunStore, run: str) -> bool:
-    """Return whether a driver was started for a plan, and has not begun it; else `plan` made it."""
-    planned = _planned(kept, run) if kept.is_plan(run) else None
+def waits_for_driver(kept: RunStore, run: str) -> bool:
+    """Return whether a driver has been started for a plan, and not only the plan been made."""
+    planned = _planned(kept, run)
     return planned is not None and planned.starts_s > 0
 
 
+def is_for_driver_in_aws(kept: RunStore, run: str) -> bool:
+    """Return whether `submit` has made a plan: its code is in the store of a stack."""
+    planned = _planned(kept, run)
+    return planned is not None and planned.stored and kept.store.startswith("s3://")
+
+
+def command_of_plan(kept: RunStore, run: str) -> str:
+    """Return the command that starts a driver for a plan which none carries out."""
+    verb = "submit" if is_for_driver_in_aws(kept, run) else "run"
+    return f"{COMMAND} {verb} --plan {run}{kept.option}"
+
+
 def _planned(kept: RunStore, run: str) -> Planned | None:
+    """Return the command of a plan; None for a run without one, or of another version."""
     data = kept.record(epoch_of(run)[0], PLANNED)
     try:
         return Planned.model_validate_json(data) if data else None

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from driver.history.failure import Failure
 from driver.history.run_store import Ended, RunStore
 from driver.targets import background
 from driver.targets.background import keep_going
@@ -73,11 +74,11 @@ def test_a_driver_that_has_not_begun_is_cancelled_at_once(
 
 
 def test_a_driver_that_has_just_begun_records_its_end_itself(kept: RunStore) -> None:
-    """Neither `cancel` nor an error records another one."""
+    """Nothing else is recorded."""
     run = kept.begin(run_plan(created=time.time(), store=kept.store)).run
     kept.write(run, keys.BEGUN, b"")
-    assert not background.end_unbegun(kept, run, Ended(state="interrupted", at=1.0, why="x"))
-    assert kept.ended(run) is None
+    assert not background.record_no_begin(kept, run, Failure(run=run, kind="FleetError", message="x"))
+    assert kept.failure(run) is None
 
 
 def test_a_driver_that_cannot_begin_says_why_in_the_records(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,17 +12,19 @@ from typing import Any
 
 import pytest
 
+from driver.history.failure import Failure
 from driver.history.lease import LEASE_S
 from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.targets import background
 from driver.targets.background import (
+    begun,
     check_detachable,
     ends_for_good,
     keep_going,
     start_driver,
     successor,
 )
-from mapreduce.errors import RunStopped, UsageError
+from mapreduce.errors import FleetError, LimitReached, RunStopped, UsageError
 from mapreduce.storage import open_storage
 from mapreduce.wire import keys
 from tests.unit.driver.samples import run_plan
@@ -68,6 +72,18 @@ def _lost(runs: RunStore) -> str:
     return runs.begin(run_plan(created=1.0)).run
 
 
+def _planned(runs: RunStore) -> str:
+    run = _lost(runs)
+    runs.write(run, "planned.json", b"{}")
+    return run
+
+
+def _age(runs: RunStore, run: str) -> None:
+    """Make the sign of life of a run as old as its plan."""
+    path = Path(keys.run_file(runs.store, run, keys.BEGUN).removeprefix("file://"))
+    os.utime(path, (1.0, 1.0))
+
+
 def test_a_lost_driver_is_followed_until_one_ends(runs: RunStore) -> None:
     """The same command goes on with the run, as often as said, until a driver commits."""
     run = _lost(runs)
@@ -79,7 +95,66 @@ def test_a_lost_driver_is_followed_until_one_ends(runs: RunStore) -> None:
     drive = _Drive(runs, _killed, _killed, committed)
     assert drive.keep(run, 5) == 0
     assert [["drive", run, "--store", runs.store]] * 3 == drive.commands
-    assert len(drive.said) == 3  # the run was lost before, too
+    assert [f"{run} has lost its driver; the next one goes on"] * 3 == drive.said
+
+
+def test_the_first_driver_of_a_plan_follows_none(runs: RunStore) -> None:
+    """Nothing is said before it; a keeper that comes later counts the epochs before its own."""
+    run = _planned(runs)
+
+    def begins(name: str) -> int:
+        runs.write(name, keys.BEGUN, b"")
+        _age(runs, name)
+        return KILLED
+
+    def goes_on(name: str) -> int:
+        runs.write(f"{run}-epoch-2", "plan.json", run_plan(run=f"{run}-epoch-2", created=1.0))
+        return KILLED
+
+    drive = _Drive(runs, begins, goes_on)
+    assert KILLED == drive.keep(run, 1)
+    lost, given_up = drive.said
+    assert f"{run} has lost its driver; the next one goes on" == lost
+    assert f"{run} has lost its driver 2 times" in given_up
+    late = _Drive(runs)
+    assert 1 == late.keep(run, 1)
+    assert [] == late.commands
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "expected"), [(3, "failed", 3), (130, "planned", 130), (77, "failed", 1)]
+)
+def test_a_driver_that_cannot_begin_is_not_followed(
+    runs: RunStore, code: int, state: str, expected: int
+) -> None:
+    """Who watches the run sees the failure, and so does a keeper that comes later."""
+    run = _planned(runs)
+    assert code == _Drive(runs, lambda _: code).keep(run, 5)
+    assert state == runs.state(run)
+    if state == "failed":
+        assert expected == _Drive(runs).keep(run, 5)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ("_SUCCESS", 0),
+        (Ended(state="paused", at=1.0, why="x"), LimitReached.exit_code),
+        (Ended(state="interrupted", at=1.0, why="x"), RunStopped.exit_code),
+        (Failure(run="run-1", kind="FleetError", message="x"), FleetError.exit_code),
+    ],
+)
+def test_a_run_that_another_process_has_ended_has_its_exit_code(
+    runs: RunStore, record: Any, expected: int
+) -> None:
+    """The keeper starts no driver then."""
+    run = _lost(runs)
+    if isinstance(record, Ended | Failure):
+        name = "ended.json" if isinstance(record, Ended) else "failure.json"
+        runs.write(run, name, record)
+    else:
+        runs.commit(run, [], 0)
+    assert expected == _Drive(runs).keep(run, 3)
 
 
 def test_the_last_lost_driver_is_not_followed(runs: RunStore) -> None:
@@ -117,11 +192,12 @@ def test_a_cancelled_run_that_lost_its_driver_is_interrupted(runs: RunStore) -> 
 def test_the_lease_of_a_killed_driver_is_waited_for(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it holds, the run counts as running; then no driver is left, without retries."""
-    run, states, waits = _lost(runs), iter(["running", "running", "lost"]), list[float]()
-    monkeypatch.setattr(runs, "state", lambda _: next(states))
+    """While it holds, the run counts as running."""
+    seen = iter(["planned", "running", "running", "running", "lost"])
+    run, waits = _planned(runs), list[float]()
+    monkeypatch.setattr(runs, "state", lambda _: next(seen))
     code = keep_going(runs, run, 0, sleep=waits.append, say=lambda _: None, drive=lambda _: KILLED)
-    assert (1, [background.POLL_S] * 2) == (code, waits)
+    assert (KILLED, [background.POLL_S] * 3) == (code, waits)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +245,33 @@ def test_a_successor_is_waited_for_while_one_is_due(runs: RunStore) -> None:
         runs.write(f"{run}-epoch-2", "plan.json", run_plan())
 
     assert f"{run}-epoch-2" == successor(runs, run, 1, begins, lambda: time[0])
+
+
+def test_a_driver_may_take_its_time_to_begin(runs: RunStore) -> None:
+    """A planned run is waited for until then, and no longer once it has begun."""
+    run, clock = _planned(runs), [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    assert "planned" == begun(runs, run, 3.0, sleep, lambda: clock[0])
+    assert clock == [3.0]
+
+    def begins(_: float) -> None:
+        runs.write(run, "ended.json", Ended(state="interrupted", at=1.0, why="x"))
+
+    assert "interrupted" == begun(runs, run, 9.0, begins, lambda: clock[0])
+
+
+def test_a_stopped_keeper_stops_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM goes to the driver, which then records how its run has ended."""
+    ended: list[str] = []
+    process: Any = SimpleNamespace(terminate=lambda: ended.append("driver"))
+    before = signal.getsignal(signal.SIGTERM)
+    with background._forwarded(process):
+        signal.raise_signal(signal.SIGTERM)
+    assert ["driver"] == ended
+    assert before == signal.getsignal(signal.SIGTERM)
 
 
 def test_a_lost_run_has_not_ended_for_good() -> None:
