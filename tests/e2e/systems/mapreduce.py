@@ -49,8 +49,9 @@ def prove(log: Log, proof: Proof) -> None:
     for name, part in PARTS.items():
         if proof.only in ("", name):
             part(log, proof)
+    with submitted.at_work(log, _subject(proof, proof.stack)):
+        destroyed(log, proof, "mapper")
     allowed(log, proof, () if proof.only else ROLES_OF_POLICIES)
-    destroyed(log, proof, "mapper")
 
 
 def _standing(log: Log, proof: Proof) -> None:
@@ -66,9 +67,11 @@ def _price(log: Log, proof: Proof) -> None:
 
 
 def _submitted(log: Log, proof: Proof) -> None:
-    elsewhere = proof.another("elsewhere", {})
-    given = (proof.stack, elsewhere, proof.cloud, _book(proof), proof.folder)
-    submitted.prove(log, Subject(*given))
+    submitted.prove(log, _subject(proof, proof.another("elsewhere", {})))
+
+
+def _subject(proof: Proof, elsewhere: stack.DeployedStack) -> Subject:
+    return Subject(proof.stack, elsewhere, proof.cloud, _book(proof), proof.folder)
 
 
 def _book(proof: Proof) -> Path:
