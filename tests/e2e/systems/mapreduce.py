@@ -14,6 +14,7 @@ from bench.zipf import write_text
 from tests.e2e import accounts, images, price, remains, runs, standing, submitted, versions
 from tests.e2e.log import Log, StepFailed
 from tests.e2e.proof import Proof, allowed, deployed, destroyed, sealed
+from tests.e2e.stack import DeployedStack
 from tests.e2e.submission import Subject
 from tests.e2e.system import System
 
@@ -70,7 +71,7 @@ def _submitted(log: Log, proof: Proof) -> None:
     submitted.prove(log, _subject(proof, proof.another("elsewhere", {})))
 
 
-def _subject(proof: Proof, elsewhere: stack.DeployedStack) -> Subject:
+def _subject(proof: Proof, elsewhere: DeployedStack) -> Subject:
     return Subject(proof.stack, elsewhere, proof.cloud, _book(proof), proof.folder)
 
 
