@@ -5,7 +5,8 @@ port. The stack is stopped before them and after them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,8 @@ from tests.e2e.submission import CHUNKS, DRIVER, STAGES, Subject, wait
 LOST, REFUSED, PAUSED, INTERRUPTED = 1, 4, 5, 130
 MAP_S, REDUCE_S = 20.0, 12.0
 """Seconds of all map tasks together, and of the reduce task, that wait at each record."""
+LONG_S = 300.0
+"""Seconds of all map tasks of a run that does not come to its end."""
 MOST_OVER = 1.1
 """What the limit is of the low end of the plan."""
 
@@ -37,6 +40,22 @@ def prove(log: Log, subject: Subject) -> None:
                     made.engine.docker("kill", box.id)
                 made.driver("stack", "stop")
                 raise
+
+
+@contextmanager
+def at_work(log: Log, subject: Subject) -> Iterator[None]:
+    """Leave a submitted run at work for the block, which destroys the stack; check that EventBridge
+    has started no driver for it meanwhile.
+    """
+    with event_bridge.delivering(subject.cloud, subject.made.name) as bridge:
+        with log.step("a submitted run is at work as the stack is destroyed") as note:
+            run = subject.submit(subject.book, *subject.waiting(LONG_S), "--retries", "3")
+            wait(lambda: bool(subject.status(run)["running"]), lambda: "no task ever ran")
+            note(f"{run} maps, and has retries left")
+        yield
+    with log.step("no driver was started meanwhile", vital=False):
+        if bridge.started:
+            raise StepFailed(f"the rule has started {bridge.started}")
 
 
 def _on_a_stopped_stack(subject: Subject, note: Note) -> None:
@@ -149,7 +168,7 @@ def _halves(book: Path, folder: Path) -> Sequence[Path]:
 
 def _cancelled(subject: Subject, note: Note) -> None:
     made = subject.made
-    run = subject.submit(subject.book, *subject.waiting(10 * MAP_S))
+    run = subject.submit(subject.book, *subject.waiting(LONG_S))
     with subject.elsewhere.driving("attach", run, "--store", subject.store) as attached:
         wait(lambda: bool(subject.status(run)["running"]), lambda: "no task ever ran")
         note(subject.outside("cancel", run).out.strip())

@@ -14,6 +14,7 @@ from bench.zipf import write_text
 from tests.e2e import accounts, images, price, remains, runs, standing, submitted, versions
 from tests.e2e.log import Log, StepFailed
 from tests.e2e.proof import Proof, allowed, deployed, destroyed, sealed
+from tests.e2e.stack import DeployedStack
 from tests.e2e.submission import Subject
 from tests.e2e.system import System
 
@@ -49,8 +50,9 @@ def prove(log: Log, proof: Proof) -> None:
     for name, part in PARTS.items():
         if proof.only in ("", name):
             part(log, proof)
+    with submitted.at_work(log, _subject(proof, proof.stack)):
+        destroyed(log, proof, "mapper")
     allowed(log, proof, () if proof.only else ROLES_OF_POLICIES)
-    destroyed(log, proof, "mapper")
 
 
 def _standing(log: Log, proof: Proof) -> None:
@@ -66,9 +68,11 @@ def _price(log: Log, proof: Proof) -> None:
 
 
 def _submitted(log: Log, proof: Proof) -> None:
-    elsewhere = proof.another("elsewhere", {})
-    given = (proof.stack, elsewhere, proof.cloud, _book(proof), proof.folder)
-    submitted.prove(log, Subject(*given))
+    submitted.prove(log, _subject(proof, proof.another("elsewhere", {})))
+
+
+def _subject(proof: Proof, elsewhere: DeployedStack) -> Subject:
+    return Subject(proof.stack, elsewhere, proof.cloud, _book(proof), proof.folder)
 
 
 def _book(proof: Proof) -> Path:

@@ -77,7 +77,9 @@ def test_a_driver_that_has_just_begun_records_its_end_itself(kept: RunStore) -> 
     """Nothing else is recorded."""
     run = kept.begin(run_plan(created=time.time(), store=kept.store)).run
     kept.write(run, keys.BEGUN, b"")
-    assert not background.record_no_begin(kept, run, Failure(run=run, kind="FleetError", message="x"))
+    assert not background.record_no_begin(
+        kept, run, Failure(run=run, kind="FleetError", message="x")
+    )
     assert kept.failure(run) is None
 
 

@@ -37,7 +37,7 @@ def _planned(runs: RunStore, *, starts_s: float = 60.0) -> str:
 def _keep(runs: RunStore, run: str) -> int:
     """Keep a run going in a process that must start no driver, and wait for nothing."""
 
-    def never(*_: Any) -> int:
+    def never(*_: Any) -> Any:
         raise AssertionError("it is over")
 
     return keep_going(runs, run, 3, sleep=never, say=lambda _: None, drive=never)
