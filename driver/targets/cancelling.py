@@ -8,7 +8,6 @@ from contextlib import suppress
 from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.plan.events import RunInterrupted, encoded
 from driver.program.command_name import COMMAND
-from driver.targets.plan_records import waits_for_driver
 from driver.targets.written_plan import REFUSED, is_refused
 from mapreduce.errors import ObjectExists, UsageError
 from mapreduce.wire import keys
@@ -26,7 +25,7 @@ def ask_to_end(runs: RunStore, run: str) -> RecordedState:
         UsageError: the run is over, or is a plan for which no driver has been started.
     """
     before = runs.state(run)
-    waits = before == "planned" and waits_for_driver(runs, run)
+    waits = before == "planned" and runs.awaits_driver(run)
     if before not in ("running", "lost") and not waits:
         raise UsageError(
             f"{run} is {before}, so there is nothing to cancel; see: {COMMAND} runs{runs.option}"

@@ -160,12 +160,6 @@ def begins_until(kept: RunStore, run: str) -> float:
     return kept.plan(run).created + (planned.starts_s if planned else 0.0)
 
 
-def waits_for_driver(kept: RunStore, run: str) -> bool:
-    """Return whether a driver has been started for a plan, and not only the plan been made."""
-    planned = _planned(kept, run)
-    return planned is not None and planned.starts_s > 0
-
-
 def is_for_driver_in_aws(kept: RunStore, run: str) -> bool:
     """Return whether `submit` has made a plan: its code is in the store of a stack."""
     planned = _planned(kept, run)

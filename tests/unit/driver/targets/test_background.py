@@ -266,12 +266,29 @@ def test_a_driver_may_take_its_time_to_begin(runs: RunStore) -> None:
 def test_a_stopped_keeper_stops_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM goes to the driver, which then records how its run has ended."""
     ended: list[str] = []
-    process: Any = SimpleNamespace(terminate=lambda: ended.append("driver"))
-    before = signal.getsignal(signal.SIGTERM)
-    with background._forwarded(process):
-        signal.raise_signal(signal.SIGTERM)
+
+    class Driver:
+        def __enter__(self) -> Driver:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """It has ended."""
+
+        def terminate(self) -> None:
+            ended.append("driver")
+
+        def wait(self) -> int:
+            signal.raise_signal(signal.SIGTERM)
+            return RunStopped.exit_code
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: Driver())
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert RunStopped.exit_code == background.drive(["run"])
+        assert signal.SIG_IGN == signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert ["driver"] == ended
-    assert before == signal.getsignal(signal.SIGTERM)
 
 
 def test_a_lost_run_has_not_ended_for_good() -> None:

@@ -126,3 +126,19 @@ def test_a_lost_run_gets_the_wish_alone(runs: RunStore) -> None:
     assert "lost" == ask_to_end(runs, run)
     assert runs.is_unwanted(run)
     assert "lost" == runs.state(run)
+
+
+def test_the_last_run_is_also_one_that_waits_for_its_driver(runs: RunStore) -> None:
+    """`attach` right after `submit` means it, although an older run has begun; a plan is no run."""
+    older = runs.begin(run_plan(created=time.time() - 60, store=runs.store)).run
+    _planned(runs, starts_s=0.0)
+    assert older == runs.resolve(None)
+    run = _planned(runs)
+    assert run == runs.resolve(None)
+    assert runs.awaits_driver(run)
+    runs.storage.create(keys.run_file(runs.store, run, keys.BEGUN), b"")
+    assert not runs.awaits_driver(run)
+    assert not runs.awaits_driver(older)
+    for damaged in (b"{", b'{"starts_s": "x"}'):
+        runs.write(older, "planned.json", damaged)
+        assert not runs.awaits_driver(older)
