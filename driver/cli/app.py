@@ -117,6 +117,7 @@ def _add_commands() -> None:
         stack_state.share_settings,
     ):
         stack.command(command)
+    app.command(detach.drive, show=False)
     app.command(detach.keep, show=False)
     app.command(schedules.scheduled, show=False)
     stack.usage = f"Usage: {COMMAND} stack COMMAND [OPTIONS]"

@@ -108,9 +108,11 @@ def prepared_by(
             inputs=planned.inputs,
             packages=plan.job.packages,
         )
-    with _folder_of(planned, name):
+    with _folder_of(planned, config, name):
         where = kept.store if store else planned.store
-        prepared = prepare(config, planned.target, where, output, command, given)
+        # a driver in the background has no command that a user gives
+        said = plan.command if planned.stored else command
+        prepared = prepare(config, planned.target, where, output, said, given)
     prepared = replace(prepared, unpacked=unpacked)
     _check_same(prepared, plan, planned)
     carried_out = not kept.is_plan(name)
@@ -126,9 +128,14 @@ def prepared_by(
 
 
 @contextmanager
-def _folder_of(planned: Planned, run: str) -> Iterator[None]:
-    """Within the block, the current folder is the one in which the plan was made."""
-    if not planned.folder or Path(planned.folder) == Path.cwd():
+def _folder_of(planned: Planned, config: RunConfig, run: str) -> Iterator[None]:
+    """Within the block, the current folder is the one in which the plan was made.
+
+    A plan whose code and inputs are in the store, and that writes nothing outside it, needs no
+    folder: another machine has none of that name.
+    """
+    elsewhere = planned.stored and planned.output is None and config.requirements is None
+    if elsewhere or not planned.folder or Path(planned.folder) == Path.cwd():
         yield
         return
     try:
@@ -170,7 +177,7 @@ def _planned(kept: RunStore, run: str) -> Planned | None:
     data = kept.record(epoch_of(run)[0], PLANNED)
     try:
         return Planned.model_validate_json(data) if data else None
-    except ValueError:
+    except ValueError:  # of another version, which waits for no driver
         return None
 
 

@@ -51,7 +51,7 @@ class _Drive:
     def __call__(self, arguments: Sequence[str]) -> int:
         """Carry out the next step on the newest epoch."""
         self.commands.append(list(arguments))
-        return self.steps.pop(0)(self.runs.resolve(arguments[2]))
+        return self.steps.pop(0)(self.runs.resolve(arguments[1]))
 
     def keep(self, run: str, retries: int) -> int:
         """Keep a run going."""
@@ -94,7 +94,7 @@ def test_a_lost_driver_is_followed_until_one_ends(runs: RunStore) -> None:
 
     drive = _Drive(runs, _killed, _killed, committed)
     assert drive.keep(run, 5) == 0
-    assert [["run", "--plan", run, "--store", runs.store]] * 3 == drive.commands
+    assert [["drive", run, "--store", runs.store]] * 3 == drive.commands
     assert [f"{run} has lost its driver; the next one goes on"] * 3 == drive.said
 
 
@@ -202,7 +202,7 @@ def test_the_lease_of_a_killed_driver_is_waited_for(
 
 @pytest.mark.parametrize(
     ("retries", "expected"),
-    [(0, ["run", "--plan", "run-a"]), (2, ["keep", "run-a", "--retries", "2"])],
+    [(0, ["drive", "run-a"]), (2, ["keep", "run-a", "--retries", "2"])],
 )
 def test_a_driver_is_started_in_a_session_of_its_own(
     runs: RunStore, monkeypatch: pytest.MonkeyPatch, retries: int, expected: list[str]
