@@ -63,6 +63,9 @@ def keep_plan(prepared: Prepared, plan: RunPlan, forecast: Forecast, planned: Pl
         keep_packages(prepared.packages, runs)
     if planned.stored:
         keep_code(prepared)
+        if file := planned.config.requirements:  # it is needed on another platform alone
+            config = replace(planned.config, requirements=file.absolute())
+            planned = planned.model_copy(update={"config": config})
     plan = runs.begin(plan)
     limit = forecast.money.together.high if forecast.money else None
     money = "" if limit is None else f" --max-usd {math.ceil(limit * 100) / 100:.2f}"
@@ -134,7 +137,9 @@ def _folder_of(planned: Planned, config: RunConfig, run: str) -> Iterator[None]:
     A plan whose code and inputs are in the store, and that writes nothing outside it, needs no
     folder: another machine has none of that name.
     """
-    elsewhere = planned.stored and planned.output is None and config.requirements is None
+    file = config.requirements
+    here = planned.output is not None or (file is not None and not file.is_absolute())
+    elsewhere = planned.stored and not here
     if elsewhere or not planned.folder or Path(planned.folder) == Path.cwd():
         yield
         return

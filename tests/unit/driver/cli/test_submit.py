@@ -175,6 +175,9 @@ def test_the_packages_of_a_requirements_file_travel_with_the_plan(
     assert said.code == 0, said.err
     for gone in ("wanted.txt", "wants_provided.py"):
         (home / gone).unlink()
+    moved = home.with_name("elsewhere")
+    home.rename(moved)
+    monkeypatch.chdir(moved)
     monkeypatch.setattr(resolve, "downloaded", None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "of-the-container"))
     run = drivers.asked[0][0]
