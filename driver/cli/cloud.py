@@ -185,7 +185,10 @@ def _service_lines(kept: RunStore, plan: RunPlan, task: str | None) -> list[str]
 
     stack = read_stack(terraform_folder())
     if stack is None:
-        raise UsageError(f"{name} ran in a stack that is destroyed, and so are its logs")
+        raise UsageError(
+            f"{name} ran in a stack that this checkout does not know; its logs are in CloudWatch, "
+            "until the stack is destroyed: give the command in the checkout that has deployed it"
+        )
     found = log_lines(stack, Aws(stack.region), name, task, plan.created - 60)
     return [line.text for line in sorted(found, key=lambda line: line.at_ms)]
 

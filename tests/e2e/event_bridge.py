@@ -1,7 +1,8 @@
 """EventBridge for the tasks that stop: the emulator's ECS sends it no events.
 
 It reads the stack's own rules and targets from the emulator: which event a rule takes, what it
-makes of the event, and which task it starts. The emulator's TestEventPattern matches the event.
+makes of the event, and which task it starts, if the target's role may. The emulator's
+TestEventPattern matches the event.
 
     with event_bridge.delivering(cloud, made.name) as bridge:
         ...  # a task that stops becomes an event, and a rule that takes it starts another
@@ -25,9 +26,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.e2e import remains
 from tests.e2e.emulator import REGION, Emulator
 from tests.e2e.log import say
+from tests.policies.policy import Policy
 
 EVERY_S = 1.0
 ACCOUNT_OF_ARN = 4
+RECEIVER = "ecs-tasks.amazonaws.com"
+"""The service to which the roles of a task are handed on."""
 PATH = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]")
 PLACEHOLDER = re.compile(r"<([A-Za-z0-9_.-]+)>")
 TOLD = (
@@ -170,8 +174,26 @@ class EventBridge:
         for rule in events.list_rules(NamePrefix=self.stack)["Rules"]:
             if "EventPattern" in rule and rule["State"] == "ENABLED" and self._takes(rule, event):
                 for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
-                    made = self.client("ecs").run_task(**task_of(target, event, rule["Name"]))
+                    request = task_of(target, event, rule["Name"])
+                    self._check_rights(target["RoleArn"].rpartition("/")[2], request)
+                    made = self.client("ecs").run_task(**request)
                     self.started += [task["taskArn"] for task in made["tasks"]]
+
+    def _check_rights(self, role: str, request: Mapping[str, Any]) -> None:
+        """Check that the role of a target may start its task; raises `ValueError`."""
+        iam, ecs = self.client("iam"), self.client("ecs")
+        names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        documents = [iam.get_role_policy(RoleName=role, PolicyName=name) for name in names]
+        policy = Policy.of(*(json.dumps(each["PolicyDocument"]) for each in documents))
+        found = ecs.describe_task_definition(taskDefinition=request["taskDefinition"])
+        definition, handed = found["taskDefinition"], {"iam:PassedToService": RECEIVER}
+        needed = [
+            ("ecs:RunTask", definition["taskDefinitionArn"], {"ecs:cluster": request["cluster"]}),
+            ("iam:PassRole", definition["taskRoleArn"], handed),
+            ("iam:PassRole", definition["executionRoleArn"], handed),
+        ]
+        if denied := [each for each in needed if not policy.allows(*each)]:
+            raise ValueError(f"the policy of {role} denies {denied}")
 
     def _takes(self, rule: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
         answer = self.client("events").test_event_pattern(

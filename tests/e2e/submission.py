@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,11 @@ class Subject:
     def outside(self, command: str, *words: str | Path, ok: tuple[int, ...] = (0,)) -> Finished:
         """Run a command elsewhere on the stack's store."""
         return self.elsewhere.driver(command, *words, "--store", self.store, ok=ok)
+
+    def elsewhere_with_outputs(self) -> DeployedStack:
+        """Return the other checkout, with the outputs of the stack in its environment."""
+        shell = self.elsewhere.shell.having(MAPREDUCE_STACK=json.dumps(self.made.outputs()))
+        return replace(self.elsewhere, shell=shell)
 
     def submit(self, book: Path, *options: str | Path) -> str:
         """Submit a run; return its id, which is all that the command prints."""

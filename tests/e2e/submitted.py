@@ -74,12 +74,6 @@ def _on_a_stopped_stack(subject: Subject, note: Note) -> None:
     if here.read_bytes() != result:
         raise StepFailed("the result of run differs from that of submit")
     note(f"the result, {len(result)} bytes, is that of run")
-    known = json.dumps(made.outputs())
-    shell = subject.elsewhere.shell.having(MAPREDUCE_STACK=known)
-    said = shell.run("python", "-m", "driver", "attach", run)
-    if "is done in" not in said.out:
-        raise StepFailed(said.out + said.err)
-    note("with MAPREDUCE_STACK, attach needs no --store")
     _seen_elsewhere(subject, run, note)
 
 
@@ -103,11 +97,15 @@ def _seen_elsewhere(subject: Subject, run: str, note: Note) -> None:
     subject.outside("report", run, "--output", page)
     if run not in page.read_text():
         raise StepFailed("the page does not name the run")
-    lines = subject.made.driver("logs", run).out.splitlines()
+    knowing = subject.elsewhere_with_outputs()
+    if "is done in" not in knowing.driver("attach", run).out:
+        raise StepFailed("with MAPREDUCE_STACK, attach does not show the end")
+    lines = knowing.driver("logs", run).out.splitlines()
     tasks = {json.loads(line).get("task") for line in lines}
     if not {"map-0", "reduce-0"} <= tasks:
         raise StepFailed(f"logs has lines of {sorted(map(str, tasks))}")
-    note(f"done in status and in runs of {len(listed)}; a page; {len(lines)} lines of logs")
+    note(f"done in status and in runs of {len(listed)}; a page")
+    note(f"with MAPREDUCE_STACK, {len(lines)} lines of logs, and attach needs no --store")
 
 
 def _killed_in_each_stage(subject: Subject, note: Note) -> None:

@@ -52,7 +52,7 @@ def prove(log: Log, proof: Proof) -> None:
             part(log, proof)
     with submitted.at_work(log, _subject(proof, proof.stack)):
         destroyed(log, proof, "mapper")
-    allowed(log, proof, () if proof.only else ROLES_OF_POLICIES)
+    allowed(log, proof, ROLES_OF_POLICIES if proof.only in ("", "submitted") else ())
 
 
 def _standing(log: Log, proof: Proof) -> None:

@@ -23,8 +23,10 @@ TASK = {
     "overrides": {"containerOverrides": [{"name": "driver", "command": COMMAND}]},
     "tags": [],
 }
+TASK_ROLE, EXECUTION_ROLE = "arn:aws:iam::000000000000:role/a", "arn:aws:iam::000000000000:role/b"
 TARGET = {
     "Arn": CLUSTER,
+    "RoleArn": "arn:aws:iam::000000000000:role/retry",
     "EcsParameters": {
         "TaskDefinitionArn": FAMILY,
         "LaunchType": "FARGATE",
@@ -109,6 +111,7 @@ class _Cloud:
     def __init__(self, tasks: list[dict[str, Any]], rules: dict[str, bool]) -> None:
         self.tasks, self.rules = tasks, rules
         self.started: list[dict[str, Any]] = []
+        self.handed = [TASK_ROLE, EXECUTION_ROLE]
 
     def list_tasks(self, cluster: str, desiredStatus: str) -> dict[str, Any]:
         """List the stopped tasks."""
@@ -134,6 +137,22 @@ class _Cloud:
         """List the targets of a rule."""
         return {"Targets": [TARGET]}
 
+    def list_role_policies(self, RoleName: str) -> dict[str, Any]:
+        """List the policies of the target's role."""
+        assert RoleName == "retry"
+        return {"PolicyNames": ["start-drivers"]}
+
+    def get_role_policy(self, RoleName: str, PolicyName: str) -> dict[str, Any]:
+        """Return one of them."""
+        start = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": f"{FAMILY}:*"}
+        hand = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": self.handed}
+        return {"PolicyDocument": {"Statement": [start, hand]}}
+
+    def describe_task_definition(self, taskDefinition: str) -> dict[str, Any]:
+        """Describe the drivers' definition."""
+        roles = {"taskRoleArn": TASK_ROLE, "executionRoleArn": EXECUTION_ROLE}
+        return {"taskDefinition": {"taskDefinitionArn": f"{taskDefinition}:1", **roles}}
+
     def run_task(self, **request: Any) -> dict[str, Any]:
         """Start a task."""
         self.started.append(request)
@@ -158,3 +177,12 @@ def test_each_stopped_task_is_delivered_once_to_the_rules_that_take_it() -> None
     bridge.look()
     bridge.look()
     assert ["new-1", "new-2"] == bridge.started
+
+
+def test_a_target_whose_role_may_not_start_the_task_starts_none() -> None:
+    """EventBridge hands on both roles of the task in the name of the target's role."""
+    cloud = _Cloud([TASK], {"lost": True})
+    cloud.handed = [TASK_ROLE]
+    with pytest.raises(ValueError, match=rf"the policy of retry denies .*{EXECUTION_ROLE}"):
+        _bridge(cloud).look()
+    assert [] == cloud.started

@@ -78,3 +78,18 @@ def test_attempts_have_unique_names() -> None:
     assert keys.part_attempt("file:///s", "r", 1, "0", "json") != keys.part_attempt(
         "file:///s", "r", 1, "1", "json"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("02ef9d1704a443989739ce9df20f87a7", True),
+        ("run-20261127-162102-deft-hare.02ef9d1704a443989739ce9df20f87a7", True),
+        ("last", True),
+        ("A", False),
+        ("a/b", False),
+    ],
+)
+def test_the_leases_of_drivers_are_keys_of_this_program(name: str, *, own: bool) -> None:
+    """Those of drivers that carry out a plan begin with the run's id."""
+    assert own == keys.is_own(keys.lease(name))
