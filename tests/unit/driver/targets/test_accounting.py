@@ -18,6 +18,7 @@ from driver.targets.prepare import Prepared, prepare
 from driver.transport.endpoint import Role
 from mapreduce.errors import StorageError
 from mapreduce.wire import keys
+from tests.unit.driver.forecast.test_meter import ALL, NONE
 from tests.unit.driver.samples import STACK_VALUES, run_plan
 
 STOPPED: dict[Role, int] = {"splitter": 0, "mapper": 0, "reducer": 0}
@@ -91,7 +92,7 @@ def _lost_twice(prepared: Prepared) -> Prepared:
     runs = prepared.runs
     for name, created in ((RUN, 0.0), (f"{RUN}-epoch-3", 1000.0)):
         runs.write(name, "plan.json", run_plan(run=name, created=created))
-        scaled = FleetScaled(at=created + 10, before=dict(STOPPED), after=dict(USUAL))
+        scaled = FleetScaled(at=created + 10, before=NONE, after=ALL)
         last = LookFailed(at=created + 310, stage="map", why="")
         runs.storage.write(keys.segment(runs.store, name, 0), encoded([scaled, last]))
     newest = run_plan(run=f"{RUN}-epoch-3")
