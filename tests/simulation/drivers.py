@@ -195,7 +195,11 @@ class _Case:
         told: list[MapReduceError] = []
         clock = Clock(now=lambda: self.actors.now, wall=self.wall)
         log = EventLog()
-        life = Life(self.runs, name, log, clock, told.append, log)
+
+        def stop(why: MapReduceError) -> None:
+            told.append(why)
+
+        life = Life(self.runs, name, log, clock, stop, log)
 
         def beat() -> None:
             while process.code is None:
