@@ -21,6 +21,7 @@ from driver.targets.background import ENDS
 from mapreduce.storage import open_storage
 from mapreduce.wire import keys
 from tests.faults.fault import Fault, Missed, Setting
+from tests.faults.mortal_driver import VARIABLE, Death
 from tests.faults.trial import LIMIT_S, Command, Trial
 
 AGE_S = 60.0
@@ -111,6 +112,17 @@ class EpochFault(Fault):
     def go_on(self, trial: Trial) -> Command:
         """Go on with the run in the foreground."""
         return trial.command("run", "--plan", self.run, "--store", trial.store, "--json")
+
+    def mortal(self, trial: Trial, death: Death) -> Command:
+        """Start a driver of the plan that kills or suspends itself."""
+        trial.environment[VARIABLE] = death.model_dump_json()
+        try:
+            return trial.command(
+                "run", "--plan", self.run, "--store", trial.store,
+                launcher="tests.faults.mortal_driver",
+            )  # fmt: skip
+        finally:
+            del trial.environment[VARIABLE]
 
     def is_over(self) -> bool:
         return self.runs.state(self.runs.resolve(self.run)) in ENDS

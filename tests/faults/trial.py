@@ -45,6 +45,11 @@ class Command:
     another: bool = False
     spoilt: bool = False
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has ended."""
+        return self.process.poll() is not None
+
     def wait(self) -> None:
         """Wait for its end; kill a command that hangs, and set its exit code accordingly."""
         try:

@@ -11,8 +11,10 @@ import psutil
 from mapreduce.wire import keys
 from tests.faults.epochs import EpochFault, until
 from tests.faults.fault import Missed, Setting, register
-from tests.faults.mortal_driver import VARIABLE, At, Death
+from tests.faults.mortal_driver import At, Death
 from tests.faults.trial import MAPS, REDUCES, Trial
+
+TAKEN = "another driver goes on with this run"
 
 
 class _KeptGoing(EpochFault):
@@ -82,14 +84,14 @@ class Rebooted(EpochFault):
         self.go_on(trial).wait()
 
 
-class _Asleep(EpochFault):
-    """The driver sleeps beyond its lease, and wakes when another one has its run."""
-
+@register
+class AsleepInAStage(EpochFault):
+    name = "driver-wakes-while-another-goes-on"
+    says = "the driver gets SIGSTOP, another one goes on, and both work at the same time"
     setting = Setting(arguments=("--detach",))
-    wakes_first: ClassVar[bool]
 
     def strike(self, trial: Trial) -> None:
-        """Suspend the driver; let it wake before or after the other one's commit."""
+        """Suspend the driver in a stage until another one has its run."""
         self.in_stage(trial, 2, MAPS + REDUCES - 1)
         slept = self.driver(trial)
         slept.suspend()
@@ -97,35 +99,40 @@ class _Asleep(EpochFault):
             trial.injected("SIGSTOP to the driver, until another one goes on")
             self.lose(trial)
             other = self.go_on(trial)
-            if self.wakes_first:
-                until(
-                    lambda: (
-                        self.runs.resolve(self.run) != self.run or other.process.poll() is not None
-                    )
-                )
-            else:
-                other.wait()
+            until(lambda: self.runs.resolve(self.run) != self.run or other.has_ended)
         finally:
             slept.resume()
         psutil.wait_procs([slept], timeout=30)
         other.wait()
         log = (Path(trial.store) / keys.RUNS / self.run / "driver.log").read_text()
-        said = "another driver goes on with this run" in log
-        assert said, f"the driver that slept says: {log[-500:]}"
+        assert TAKEN in log, f"the driver that slept says: {log[-500:]}"
 
 
 @register
-class AsleepUntilCommitted(_Asleep):
-    name = "driver-wakes-after-another-has-committed"
-    says = "the driver gets SIGSTOP, another one goes on and commits, and then the first one wakes"
-    wakes_first = False
+class AsleepInItsCommit(EpochFault):
+    name = "driver-wakes-in-its-commit"
+    says = (
+        "the driver gets SIGSTOP before it copies a part to its final name, another one goes on "
+        "and commits, and then the first one wakes"
+    )
+    setting = Setting(verb="plan")
 
-
-@register
-class AsleepUntilTaken(_Asleep):
-    name = "driver-wakes-while-another-goes-on"
-    says = "the driver gets SIGSTOP, another one goes on, and both work at the same time"
-    wakes_first = True
+    def strike(self, trial: Trial) -> None:
+        """Let the driver suspend itself, and wake it after the commit of another one."""
+        death = Death(at="copy", number=trial.chance.randint(1, REDUCES), asleep=True)
+        slept = self.mortal(trial, death)
+        process = psutil.Process(slept.process.pid)
+        until(lambda: process.status() == psutil.STATUS_STOPPED or slept.has_ended)
+        try:
+            trial.injected(f"SIGSTOP to the driver before copy {death.number}")
+            self.lose(trial)
+            self.go_on(trial).wait()
+        finally:
+            process.resume()
+        slept.wait()
+        said = slept.err.read_text()
+        assert TAKEN in said, f"the driver that slept says: {said[-500:]}"
+        slept.another = True
 
 
 @register
@@ -159,14 +166,8 @@ class _KilledAtCommit(EpochFault):
     def strike(self, trial: Trial) -> None:
         """Carry the plan out until the place; then go on."""
         number = trial.chance.randint(1, REDUCES) if self.at == "copy" else 1
-        death = Death(at=self.at, number=number)
-        trial.environment[VARIABLE] = death.model_dump_json()
-        mortal = trial.command(
-            "run", "--plan", self.run, "--store", trial.store,
-            launcher="tests.faults.mortal_driver",
-        )  # fmt: skip
+        mortal = self.mortal(trial, Death(at=self.at, number=number))
         mortal.wait()
-        del trial.environment[VARIABLE]
         if mortal.process.returncode >= 0:
             raise Missed("the driver ended by itself")
         mortal.killed = True
@@ -205,8 +206,9 @@ class KilledBeforeSuccess(_KilledAtCommit):
         """Go on: the run is done."""
         late = self.go_on(trial)
         late.wait()
-        said = "was committed before its driver was lost" in late.err.read_text()
-        late.another = said and late.process.returncode == 2
+        said = late.err.read_text()
+        assert "was committed before its driver was lost" in said, f"it says: {said[-500:]}"
+        late.another = late.process.returncode == 2
 
 
 @register
