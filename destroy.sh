@@ -42,6 +42,7 @@ if [ -z "$confirmed" ]; then
 fi
 
 terraform -chdir="$terraform_dir" init -input=false >/dev/null
+stack end-drivers
 terraform -chdir="$terraform_dir" destroy "${options[@]}" |
     { grep -E '^(Destroy|Warning|No changes)' || true; } >&2
 stack leftovers --wait-s 120 --deregister

@@ -23,11 +23,12 @@ from driver.api.submitted import Submitted
 from driver.forecast.limit import check_limit
 from driver.plan.config import RunConfig, check_retries
 from driver.plan.target import WantedTarget
-from driver.targets import prefork
+from driver.targets import prefork, submitting
 from driver.targets.background import STARTS_S, check_detachable, start_driver
 from driver.targets.plan_records import Planned, keep_plan
 from driver.targets.planning import plan_run
 from driver.targets.prepare import FromPython, Prepared, prepare
+from driver.targets.submitting import start_driver_in_aws, with_inputs_sent
 from driver.targets.watched import watched
 from driver.text import shown_repr
 from mapreduce.code import is_importing, own_modules_only_within
@@ -90,21 +91,24 @@ def submit(
     retries: int = 0,
     **options: Unpack[Options],
 ) -> Submitted:
-    """Start a job in the background of this machine, and return at once.
+    """Start a job that goes on when this program has ended, and return at once.
 
-    It is the command `run --detach`: the run goes on when this program has ended.
+    On this machine it is the command `run --detach`, in AWS the command `submit`: the driver is a
+    task there, and this machine may be closed.
 
     Args:
         job: as for `run`.
         inputs: as for `run`.
-        target: as for `run`, on this machine: "local" or "inline".
-        store: a folder.
+        target: as for `run`, without "spark".
+        store: a folder; in AWS it is the stack's bucket.
         parameters: as for `run`.
         retries: how often another driver goes on with the run when one is killed.
         options: as for `run`.
 
     Raises:
         UsageError: an argument, the job, its parameters or its inputs cannot be run.
+        PriceRefused: the run costs more than `max_usd` at least.
+        FleetError: there is no stack, or AWS starts no driver; the message says how to try again.
     """
     with _alone("submit") as found:
         return _submit(job, inputs, target, store, parameters or {}, retries, options, found)
@@ -176,7 +180,11 @@ def _submit(
         _check_place("submit", target, store)
         check_retries("submit(retries=", retries)
         config, prepared = _prepared(job, inputs, target, store, parameters, options, found, ends)
-        check_detachable(prepared)
+        in_aws = prepared.target == "aws"
+        if in_aws:
+            prepared = with_inputs_sent(_within_price(prepared), _unseen)
+        else:
+            check_detachable(prepared)
         made, forecast = plan_run(prepared)
         planned = Planned(
             config=config,
@@ -186,10 +194,13 @@ def _submit(
             folder=str(Path.cwd()),
             stored=True,
             retries=retries,
-            starts_s=STARTS_S,
+            starts_s=submitting.STARTS_S if in_aws else STARTS_S,
         )
         run = keep_plan(prepared, made, forecast, planned).run
-        start_driver(prepared.runs, run, retries)
+        if in_aws:
+            start_driver_in_aws(prepared, run, retries)
+        else:
+            start_driver(prepared.runs, run, retries)
     return Submitted(run, _runs=prepared.runs)
 
 
@@ -268,3 +279,7 @@ def _command() -> str:
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def _unseen(_name: str, _sent: int, _size: int) -> None:
+    """Show nothing of an upload."""

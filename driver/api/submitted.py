@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from driver.api.failures import shortened
 from driver.api.result import Result
 from driver.history.run_store import RecordedState, RunStore, parsed
 from driver.history.watch import watch
-from driver.program.command_name import COMMAND
 from driver.report.document import Report
 from driver.targets.background import begun, ends_for_good, successor
-from driver.targets.plan_records import begins_until, retries_of
+from driver.targets.cancelling import ask_to_end
+from driver.targets.plan_records import begins_until, command_of_plan, retries_of
 from mapreduce.errors import (
     KINDS,
+    FleetError,
     JobFailed,
     MapReduceError,
     RunStopped,
@@ -22,7 +24,6 @@ from mapreduce.errors import (
     TaskLost,
     UsageError,
 )
-from mapreduce.wire import keys
 
 REPORT_S = 10.0
 """How long the report of a run that is done may take to be written."""
@@ -66,12 +67,16 @@ class Submitted:
         Raises:
             MapReduceError: the run failed, was cancelled, or has lost its driver; `failure` of it
                 has the causes.
+            FleetError: no driver has begun it in time.
         """
         name = self._newest
         while True:
             state = begun(self._runs, name, begins_until(self._runs, name), time.sleep)
             for seen in watch(self._runs, name):
                 state = seen.state
+            if state == "planned":
+                start = command_of_plan(self._runs, name)
+                raise shortened(FleetError(f"{name}: no driver has begun it; start: {start}"), None)
             if state != "lost":
                 return self._ended(state)
             newest = successor(self._runs, name, retries_of(self._runs, name), time.sleep)
@@ -80,8 +85,12 @@ class Submitted:
             name = newest
 
     def cancel(self) -> None:
-        """Ask the run's driver to end it; it does within seconds, and keeps what is done."""
-        self._runs.storage.write(keys.cancel(self._runs.store, self._newest), b"")
+        """Ask the run's driver to end it; it does within seconds, and keeps what is done.
+
+        A run whose driver has not begun yet is over at once; one that is over stays as it is.
+        """
+        with suppress(UsageError):  # it is over
+            ask_to_end(self._runs, self._newest)
 
     def __repr__(self) -> str:
         return f"<Submitted {self.run}: {self.state}>"
@@ -91,8 +100,7 @@ class Submitted:
         return self._runs.resolve(self.run)
 
     def _lost(self, name: str) -> str:
-        option = self._runs.option
-        return f"{name} has lost its driver; go on with it: {COMMAND} run --plan {name}{option}"
+        return f"{name} has lost its driver; go on with it: {command_of_plan(self._runs, name)}"
 
     def _ended(self, state: RecordedState) -> Result:
         """Return the result of a run that is over; raises its error."""

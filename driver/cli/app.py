@@ -28,6 +28,7 @@ from driver.cli import (
     run,
     schedules,
     stack_checks,
+    stack_drivers,
     stack_images,
     stack_services,
     stack_state,
@@ -75,9 +76,9 @@ GROUPS: dict[str, tuple[Callable[..., int], ...]] = {
 
 STEPS = (
     *("folder", "settings", "preflight", "platform", "images", "registry-password", "base-images"),
-    *("image-digests", "share-settings", "wait"),
+    *("image-digests", "share-settings", "wait", "end-drivers"),
 )
-"""Commands of `stack` that deploy.sh calls, and people seldom."""
+"""Commands of `stack` that deploy.sh and destroy.sh call, and people seldom."""
 
 app = App(
     name="driver",
@@ -110,11 +111,13 @@ def _add_commands() -> None:
         stack_checks.rotate_key,
         stack_checks.selftest,
         stack_state.remote_state,
+        stack_drivers.end_drivers,
         stack_images.base_images,
         stack_images.image_digests,
         stack_state.share_settings,
     ):
         stack.command(command)
+    app.command(detach.drive, show=False)
     app.command(detach.keep, show=False)
     app.command(schedules.scheduled, show=False)
     stack.usage = f"Usage: {COMMAND} stack COMMAND [OPTIONS]"

@@ -9,8 +9,7 @@ from driver.cli.options import Fields, Flag, PlaceOptions, PriceOptions
 from driver.cli.terminal import answer, answers_yes, can_answer, print_document, say
 from driver.program.command_name import COMMAND
 from driver.report.standard_error import console
-from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
-from mapreduce.wire import keys
+from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ ASLEEP = (
     "its driver has gone without a word. If its machine only sleeps, attach again when it is awake"
 )
 
-NOT_BEGUN = f"no driver carries it out yet; start it with: {COMMAND} run --plan "
+NOT_BEGUN = "no driver carries it out yet; start it with: "
 
 
 def attach(run: str | None = None, /, *, store: str | None = None) -> int:
@@ -94,7 +93,9 @@ def _go_on(kept: RunStore, name: str, store: str | None) -> int:
 
             return run(price=PriceOptions(plan=name), place=PlaceOptions(store=store))
         return 1
-    say(f"{name} is lost; go on with it: {COMMAND} run --plan {name}{kept.option}", style="yellow")
+    from driver.targets.plan_records import command_of_plan
+
+    say(f"{name} is lost; go on with it: {command_of_plan(kept, name)}", style="yellow")
     return 1
 
 
@@ -114,7 +115,9 @@ def _show_end(kept: RunStore, name: str, state: RecordedState) -> int:
         say(f"{name} is {ended.state}: {ended.why}", style="yellow")
         stopped: type[MapReduceError] = RunStopped if state == "interrupted" else LimitReached
         return stopped.exit_code
-    why = f"{NOT_BEGUN}{name}{kept.option}" if state == "planned" else ASLEEP
+    from driver.targets.plan_records import command_of_plan
+
+    why = f"{NOT_BEGUN}{command_of_plan(kept, name)}" if state == "planned" else ASLEEP
     say(f"{name} is {state}: {why}", style="yellow")
     return 1
 
@@ -157,7 +160,8 @@ def cancel(
     """End a run that goes on, from any shell and any machine that reaches the store.
 
     Its driver sees the wish within seconds, ends the tasks that run, and records that the run was
-    interrupted. What is done is kept: the same command goes on from there.
+    interrupted. What is done is kept: the same command goes on from there. A run whose driver has
+    not begun yet is interrupted at once.
 
         python -m driver cancel
         python -m driver cancel brisk-owl --store s3://bucket
@@ -170,18 +174,13 @@ def cancel(
             folder).
     """
     from driver.history.run_names import chain_of
+    from driver.targets.cancelling import ask_to_end
     from driver.targets.prepare import open_runs
 
     kept = open_runs(store)
     name = kept.resolve(run)
     name = chain_of(name) or name
-    before = kept.state(name)
-    if before not in ("running", "lost"):
-        raise UsageError(
-            f"{name} is {before}, so there is nothing to cancel; see: {COMMAND} runs{kept.option}"
-        )
-    # a lost driver may only sleep: it then ends as soon as it is awake
-    kept.storage.write(keys.cancel(kept.store, name), b"")
+    before = ask_to_end(kept, name)
     state = before if before == "lost" else _awaited(kept, name)
     if json or fields is not None:
         print_document(Cancelled(run_id=name, before=before, state=state), fields)

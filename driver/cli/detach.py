@@ -7,11 +7,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from driver.cli.options import PlaceOptions, ResultOptions
+from driver.cli.options import PlaceOptions, PriceOptions, ResultOptions
 from driver.cli.plan import kept_plan
 from driver.cli.terminal import answer, no_output_of_jobs, print_document, say
 from driver.program.command_name import COMMAND
-from mapreduce.errors import UsageError
+from mapreduce.errors import MapReduceError, UsageError
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -75,3 +75,24 @@ def keep(run: str, /, *, retries: int, store: str | None = None) -> int:
     # process 1 of a container ignores a signal that it does not handle
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return keep_going(open_runs(store), run, retries, sleep=time.sleep, say=say)
+
+
+def drive(run: str, /, *, store: str | None = None) -> int:
+    """Carry out a plan as its only driver, and record why if it cannot be begun.
+
+    Args:
+        run: The plan's id.
+        store: Folder or URL of the store.
+    """
+    from driver.cli.run import run as carry_out
+    from driver.history.failure import failure_of
+    from driver.targets.background import record_no_begin
+    from driver.targets.prepare import open_runs
+
+    try:
+        return carry_out(price=PriceOptions(plan=run), place=PlaceOptions(store=store))
+    except MapReduceError as exc:
+        if exc.ends == "failed":
+            kept = open_runs(store)
+            record_no_begin(kept, run, failure_of(exc, kept.plan(run), kept.storage))
+        raise

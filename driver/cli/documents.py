@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS: dict[str, str] = {
     "run": "driver.report.document:Report",
+    "submit": "driver.cli.submit:SubmittedRun",
     "plan": "driver.forecast.document:Forecast",
     "receipt": "driver.forecast.receipt:Receipt",
     "result": "driver.cli.result:ResultDocument",
@@ -29,14 +30,21 @@ DOCUMENTS: dict[str, str] = {
     "verify": "driver.history.verify:Verdict",
     "check": "driver.cli.author:CheckReport",
     "bench": "driver.report.speedup:SpeedUp",
+    "schedules": "driver.cli.schedules:ScheduleList",
     "packages": "driver.cli.packages:PackageList",
     "doctor": "driver.cli.cloud:Findings",
     "stack selftest": "driver.cli.stack_checks:SelfTest",
 }
 """The class of each command's document: as text, because some are slow to import."""
-COMPARISON = "comparison"
-OTHERS: dict[str, str] = {COMPARISON: "driver.report.page.compare:Comparison"}
-"""Documents that a command prints instead of its own: `report` with two runs a comparison."""
+COMPARISON, DETACHED, SCHEDULED = "comparison", "detached", "scheduled"
+OTHERS: dict[str, str] = {
+    COMPARISON: "driver.report.page.compare:Comparison",
+    DETACHED: "driver.cli.detach:Detached",
+    SCHEDULED: "driver.cli.schedules:ScheduledRun",
+}
+"""Documents that a command prints instead of its own: `report` with two runs, `run` with --detach,
+and `submit` with --at."""
+_OTHERS_OF = {"report": COMPARISON, "run": DETACHED, "submit": SCHEDULED}
 
 
 def model_of(document: str) -> type[BaseModel]:
@@ -61,8 +69,8 @@ def check_fields(arguments: Sequence[str]) -> None:
     if fields is None or command is None:
         return
     known = dict(model_of(command).model_fields)
-    if command == "report":
-        known |= model_of(COMPARISON).model_fields
+    if command in _OTHERS_OF:
+        known |= model_of(_OTHERS_OF[command]).model_fields
     if wrong := [name for name in fields.split(",") if name.strip() not in known]:
         raise UsageError(
             f"--fields {wrong[0].strip()}: the document of `{command}` has no such field; "

@@ -18,6 +18,7 @@ from driver.cli.options import (
     PlaceOptions,
     PriceOptions,
     ResultOptions,
+    SubmitOptions,
     run_config,
 )
 from driver.cli.terminal import answer, answers_yes, no_output_of_jobs, print_document, say
@@ -145,7 +146,8 @@ def check_alone(
     | CutOptions
     | ResultOptions
     | FailureOptions
-    | BackgroundOptions,
+    | BackgroundOptions
+    | SubmitOptions,
 ) -> None:
     """Refuse options that `--plan` would not obey, because the plan has its own.
 

@@ -21,7 +21,7 @@ MODULE = "module.schedule"
 
 
 class ScheduledRun(Message):
-    """A schedule: its name, when it is due, and the words of its command."""
+    """A schedule, as `submit --at` makes it: its name, when it is due, and its command."""
 
     name: str
     expression: str

@@ -37,6 +37,8 @@ def wait(*, system: SystemName = None, timeout_s: float = 600) -> int:
 
 def all_answer(timeout_s: float, system: str | None = None) -> str:
     """Wait as `stack wait` does, and return its answer; raises `FleetError`."""
+    from driver.doctor.stack import CLOSED
+
     of, found = _deployed(system)
     deadline = time.monotonic() + timeout_s
     tasks, said = found.tasks(), ""
@@ -46,7 +48,8 @@ def all_answer(timeout_s: float, system: str | None = None) -> str:
             return _stopped(tasks)
         wrong = [finding for finding in findings if not finding.ok]
         if not wrong:
-            does = "answer" if of.is_default else "run"
+            called = of.is_default and not any(finding.step == CLOSED for finding in findings)
+            does = "answer" if called else "run"
             return f"{plural(tasks, 'task')} {does}, image {found.image_tag}"
         if hopeless := next((finding for finding in wrong if finding.final), None):
             raise FleetError(f"{hopeless.step}: {hopeless.seen}; {hopeless.remedy}")

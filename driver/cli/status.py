@@ -176,18 +176,20 @@ def status_lines(document: RunStatus, kept: RunStore) -> list[tuple[str, str]]:
         lines.append(f"  why      {document.why}")
     styled = [(text, "") for text in lines]
     styled += failure_lines(document.failed) if document.failed else []
-    return styled + [(text, "") for text in _next_lines(document, plan.command, kept.option)]
+    return styled + [(text, "") for text in _next_lines(document, plan.command, kept)]
 
 
-def _next_lines(document: RunStatus, command: str, place: str) -> list[str]:
-    name = document.run_id
+def _next_lines(document: RunStatus, command: str, kept: RunStore) -> list[str]:
+    name, place = document.run_id, kept.option
     if document.state == "running":
         return [
             f"watch it: {COMMAND} attach {name}{place}",
             f"end it: {COMMAND} cancel {name}{place}",
         ]
     if document.state == "planned":
-        return [f"carry it out: {COMMAND} run --plan {name}{place}"]
+        from driver.targets.plan_records import command_of_plan
+
+        return [f"carry it out: {command_of_plan(kept, name)}"]
     if document.state in ("lost", "interrupted"):
         return [f"go on: {command}" if command else "go on: give the same command again"]
     if document.state == "paused":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from driver.cli.options import (
     SubmitOptions,
     run_config,
 )
-from driver.cli.plan import command_line, kept_plan, may_begin, planned_of, priced
+from driver.cli.plan import check_alone, command_line, kept_plan, may_begin, planned_of, priced
 from driver.cli.progress import progress
 from driver.cli.terminal import answer, can_answer, no_output_of_jobs, print_document, say
 from driver.program.command_name import COMMAND
@@ -25,12 +24,11 @@ from mapreduce.errors import UsageError
 from mapreduce.wire.messages import Message
 
 if TYPE_CHECKING:
+    from driver.history.run_store import RunStore
     from driver.plan.config import RunConfig
     from driver.targets.plan_records import Planned
     from driver.targets.prepare import Prepared
-
-STARTS_S = 600.0
-"""How long Fargate may take to start a driver: it pulls the image, and may wait for capacity."""
+    from driver.targets.submitting import Submission
 
 
 class SubmittedRun(Message):
@@ -59,19 +57,20 @@ def submit(
         python -m driver submit s3://logs/2026/ --job errors.py
         python -m driver submit book.txt --retries 3 --max-usd 0.10
         python -m driver submit s3://logs/ --at 'rate(1 day)' --name nightly
+        python -m driver submit --plan run-20261126-120000-brisk-owl
     """
     from driver.targets import prepare as targets
+    from driver.targets.submitting import STARTS_S
 
     if price.plan is not None:
-        raise UsageError("--plan: submit makes a plan of its own; give the command of the plan")
+        check_alone(job, replace(place, store=None), cut, result.of_the_run, failures, again)
+        if inputs or price.ask or price.max_usd is not None:
+            raise UsageError("--plan: starts the driver of that plan as it is; give --store alone")
+        return _again(price.plan, place.store, result)
     if result.output is not None:
         raise UsageError(
             "--output: a driver in AWS cannot write here; when the run is done, write it with: "
             f"{COMMAND} result RUN --output {result.output}"
-        )
-    if job.requirements is not None:
-        raise UsageError(
-            "--requirements: is a file of this machine; write `requirements = [...]` in the class"
         )
     job = job.with_inputs("submit", *inputs)
     place = replace(place, target="aws")
@@ -84,7 +83,9 @@ def submit(
     if not may_begin(prepared, price, asks=can_answer()):
         return 2
     if again.at is not None and again.name is not None:
-        planned = planned_of(prepared, config, place, result, stored=True, retries=again.retries)
+        planned = planned_of(
+            prepared, config, place, result, stored=True, retries=again.retries, starts_s=STARTS_S
+        )
         return _schedule(prepared, planned, again.name, again.at, result)
     return _start(prepared, config, place, result, again.retries)
 
@@ -123,31 +124,34 @@ def _start(
     retries: int,
 ) -> int:
     """Write a run's plan and all that it needs to the store, and start its driver."""
-    from driver.cloud.driver_task import start_driver_task
-    from driver.plan.upload import upload_inputs
+    from driver.targets.submitting import STARTS_S, start_driver_in_aws, with_inputs_sent
 
-    stack, aws, runs = prepared.stack, prepared.aws, prepared.runs
-    assert stack is not None
-    assert aws is not None
     with progress("submit", {}) as tell:
-        sent = upload_inputs(
-            prepared.inputs,
-            runs.storage,
-            runs.store,
-            lambda name, done, size: tell(f"MiB sent of {name}", done >> 20),
+        prepared = with_inputs_sent(
+            prepared, lambda name, done, size: tell(f"MiB sent of {name}", done >> 20)
         )
-    prepared = replace(prepared, inputs=sent)
     with no_output_of_jobs():
         run = kept_plan(
             prepared, config, place, result, stored=True, retries=retries, starts_s=STARTS_S
         ).run
-    command = ["keep", run, "--retries", str(retries)]
-    task = start_driver_task(stack, aws, run, command, uuid.uuid4().hex)
-    option = runs.option
+    say(f"{run} is planned; its driver starts")
+    return _answer(start_driver_in_aws(prepared, run, retries), prepared.runs, result)
+
+
+def _again(run: str, store: str | None, result: ResultOptions) -> int:
+    """Start the driver of a plan whose driver has not begun, or is lost."""
+    from driver.targets.submitting import start_again
+
+    runs, submission = start_again(run, store)
+    return _answer(submission, runs, result)
+
+
+def _answer(submission: Submission, runs: RunStore, result: ResultOptions) -> int:
+    run, option = submission.run, runs.option
     say(f"{run} is started in AWS; watch it: {COMMAND} attach {run}{option}")
     say(f"end it: {COMMAND} cancel {run}{option}")
     if result.as_document:
-        print_document(SubmittedRun(run_id=run, task=task), result.fields)
+        print_document(SubmittedRun(run_id=run, task=submission.task), result.fields)
     else:
         answer(run)
     return 0

@@ -1,4 +1,4 @@
-"""Changes one part of a deployed stack: who may call it, or what is scheduled in it."""
+"""Changes one part of a deployed stack: who may call it, or what starts drivers in it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from driver.cloud.deploy.deployment import SETTINGS_FILE, DeploySettings
 from mapreduce.errors import FleetError
@@ -52,17 +53,30 @@ def apply_part(settings: DeploySettings, folder: Path, addresses: Iterable[str])
     before = path.read_bytes()
     _replace(path, (settings.model_dump_json(indent=2) + "\n").encode())
     try:
-        _apply(folder, addresses)
+        _terraform("apply", folder, addresses)
     except BaseException:
         _replace(path, before)
         raise
 
 
-def _apply(folder: Path, addresses: Iterable[str]) -> None:
+def delete_part(folder: Path, addresses: Iterable[str]) -> None:
+    """Let Terraform delete some resources or modules; one that does not exist is no error.
+
+    Args:
+        folder: Terraform's root module.
+        addresses: what to delete, by Terraform's addresses.
+
+    Raises:
+        FleetError: as `admit`.
+    """
+    _terraform("destroy", folder, addresses)
+
+
+def _terraform(verb: Literal["apply", "destroy"], folder: Path, addresses: Iterable[str]) -> None:
     if shutil.which("terraform") is None:
         raise FleetError("terraform is not installed; run ./deploy.sh where it is")
     targets = [f"-target={address}" for address in addresses]
-    command = ["terraform", f"-chdir={folder}", "apply", "-auto-approve", "-input=false"]
+    command = ["terraform", f"-chdir={folder}", verb, "-auto-approve", "-input=false"]
     try:
         done = subprocess.run(
             [*command, "-no-color", *targets],
@@ -73,11 +87,11 @@ def _apply(folder: Path, addresses: Iterable[str]) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise FleetError(f"terraform apply failed in {folder}: {exc}") from exc
+        raise FleetError(f"terraform {verb} failed in {folder}: {exc}") from exc
     if done.returncode:
         lines = [line.strip(" │╷╵") for line in done.stderr.splitlines()]
         why = next((line for line in lines if line.startswith("Error")), "it printed no error")
-        raise FleetError(f"terraform apply failed in {folder}: {why}; then run this again")
+        raise FleetError(f"terraform {verb} failed in {folder}: {why}; then run this again")
 
 
 def _replace(path: Path, data: bytes) -> None:

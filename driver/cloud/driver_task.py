@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from driver.cloud.aws import Aws, explained
 from driver.cloud.ecs import cause_of_stop
@@ -10,10 +12,16 @@ from driver.cloud.stack import Stack
 from driver.cloud.system import script
 from mapreduce.errors import FleetError
 
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import TaskTypeDef
+
 CONTAINER = "driver"
 """The container of the task definition, as Terraform names it."""
 MOST_COMMAND = 8_000
 """Characters of a command: RunTask takes overrides of 8,192."""
+STOPS_S = 240.0
+"""How long a driver may take to stop: two minutes (stopTimeout), and Fargate's own time."""
+POLL_S = 3.0
 
 
 def start_driver_task(stack: Stack, aws: Aws, run: str, command: Sequence[str], token: str) -> str:
@@ -57,7 +65,71 @@ def start_driver_task(stack: Stack, aws: Aws, run: str, command: Sequence[str], 
     reasons = "; ".join(
         str(failure.get("reason") or failure.get("detail")) for failure in answer["failures"]
     )
-    raise FleetError(f"AWS started no driver: {reasons or 'ECS gives no reason'}; submit again")
+    raise FleetError(f"AWS started no driver: {reasons or 'ECS gives no reason'}")
+
+
+def drivers_of(stack: Stack, aws: Aws, run: str) -> tuple[list[str], list[str]]:
+    """Return the ARNs of the tasks that were started for a run: those that live, and the others.
+
+    ECS knows a stopped task for an hour. Drivers that EventBridge has started are not among them.
+    """
+    found: tuple[list[str], list[str]] = [], []
+    for task in driver_tasks(stack, aws):
+        if task.get("startedBy") == run:
+            found[task.get("desiredStatus") == "STOPPED"].append(task["taskArn"])
+    return found
+
+
+def driver_tasks(stack: Stack, aws: Aws) -> list[TaskTypeDef]:
+    """Return the tasks of the stack's drivers that ECS knows, also those that have stopped."""
+    if stack.driver_task_definition is None:
+        return []
+    family = f"{stack.name}-driver"
+    found: list[TaskTypeDef] = []
+    with explained():
+        for status in ("RUNNING", "STOPPED"):
+            pages = aws.ecs.get_paginator("list_tasks").paginate(
+                cluster=stack.cluster, family=family, desiredStatus=status
+            )
+            for page in pages:
+                if page["taskArns"]:
+                    answer = aws.ecs.describe_tasks(cluster=stack.cluster, tasks=page["taskArns"])
+                    found += answer["tasks"]
+    return found
+
+
+def run_of(task: TaskTypeDef) -> str:
+    """Return what the task of a driver carries out: a run's id, or the name of a schedule."""
+    for given in task.get("overrides", {}).get("containerOverrides", []):
+        if len(command := given.get("command", [])) > 1:
+            return command[1]
+    return task.get("startedBy", "") or task["taskArn"]
+
+
+def stop_drivers(
+    stack: Stack,
+    aws: Aws,
+    tasks: Sequence[TaskTypeDef],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+) -> None:
+    """Stop drivers, and wait until they are: each writes how its run ended, and gives up its fleet.
+
+    EventBridge starts no other one after StopTask (terraform/modules/driver_retry).
+
+    Raises:
+        FleetError: AWS refuses, or a task takes too long.
+    """
+    arns = [task["taskArn"] for task in tasks]
+    with explained():
+        for arn in arns:
+            aws.ecs.stop_task(cluster=stack.cluster, task=arn, reason="the stack is deleted")
+    until = now() + STOPS_S
+    while live := [arn for arn in arns if why_stopped(stack, aws, arn) is None]:
+        if now() > until:
+            raise FleetError(f"a driver has not stopped after {STOPS_S:.0f} s: {live[0]}")
+        sleep(POLL_S)
 
 
 def why_stopped(stack: Stack, aws: Aws, task: str) -> str | None:

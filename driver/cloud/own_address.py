@@ -78,5 +78,21 @@ def why_unreached(count: int, role: str, address: str | None, allowed: Sequence[
     )
 
 
+def why_closed(address_kind: str, allowed: Sequence[str]) -> str:
+    """Return why no machine outside the VPC reaches the services, if it is certain; else "".
+
+    Args:
+        address_kind: which address of a task this machine calls, public or private.
+        allowed: the ranges that may call the services.
+    """
+    if address_kind != "public" or allowed:
+        return ""
+    return (
+        "the stack admits no address outside the VPC, so a run has no way to its services from "
+        f"here; start its driver in AWS: {COMMAND} submit INPUT, or admit this address: "
+        f"{COMMAND} stack allow $(curl -s {OWN_ADDRESS_URL})/32"
+    )
+
+
 def _listed(allowed: Sequence[str]) -> str:
     return ", ".join(allowed) or "no address outside the VPC"

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 
 SEE_LOGS = f"see: {COMMAND} logs"
 REMEDIES = Remedies(logs=SEE_LOGS, start=f"{COMMAND} stack start", deploy="./deploy.sh")
+CLOSED = "port"
+"""The step of a stack whose tasks cannot be called from here."""
 REPLACE_IMAGES = f"an earlier version still runs: {COMMAND} stack wait"
 
 
 def examine_stack(stack: Stack) -> Iterator[Finding]:
     """Yield findings of the stack: credentials, bucket, services, endpoints, a signed request.
 
-    A stack whose services are all stopped is well: nothing more can be asked of it.
+    A stack whose services are all stopped is well: nothing more can be asked of it. So is one whose
+    port is closed to all outside the VPC: its tasks are not called.
     """
     finding, aws = signed_in(stack.region)
     yield finding
@@ -43,11 +46,20 @@ def examine_stack(stack: Stack) -> Iterator[Finding]:
     if all(found.seen == STOPPED for found in services):
         seen = "all tasks are stopped; the next run starts those that it wants"
         yield Finding("services", True, seen)
-        yield address(stack)
+        yield _closed(stack) or address(stack)
         return
     yield from services
     yield guard(stack, aws)
-    yield from _guarded_answers(stack, aws)
+    closed = _closed(stack)
+    yield from [closed] if closed else _guarded_answers(stack, aws)
+
+
+def _closed(stack: Stack) -> Finding | None:
+    """Return the finding of a stack that admits no address outside the VPC; None for others."""
+    from driver.cloud.own_address import why_closed
+
+    seen = why_closed(stack.address_kind, stack.allowed_cidrs)
+    return Finding(CLOSED, True, seen) if seen else None
 
 
 def _bucket(stack: Stack, aws: Aws) -> str:

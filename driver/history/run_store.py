@@ -66,6 +66,12 @@ class Ended(Message):
     why: str
 
 
+class _Started(BaseModel):
+    """Of a plan's command (`Planned`), how long a driver that was started may take; 0 without."""
+
+    starts_s: float = 0.0
+
+
 class RunResults(Message):
     """The winning results of a run so far."""
 
@@ -322,6 +328,16 @@ class RunStore:
             self.has(run, name) for name in (keys.BEGUN, "events.jsonl", "lease.json")
         )
 
+    def awaits_driver(self, run: str) -> bool:
+        """Return whether a driver has been started for a plan, and has not begun it yet."""
+        if not self.is_plan(run):
+            return False
+        try:
+            found = self._found(_Started, self._url(run, PLANNED))
+        except MapReduceError:
+            return False
+        return found is not None and found.starts_s > 0
+
     def has(self, run: str, name: str) -> bool:
         """Return whether the run has this record."""
         try:
@@ -401,7 +417,7 @@ class RunStore:
         """Return the run that was planned last: names give the second, plans the exact time.
 
         A folder whose name is not made by `new_run_id` counts only without any other. Unreadable
-        plans are skipped, as are those that no driver has carried out if there is any other.
+        plans are skipped, as are those for which no driver was started if there is any other.
         """
         names = [name for name in names if is_stamped(name)] or names
         only_planned = ""
@@ -410,7 +426,7 @@ class RunStore:
             for _, name in sorted(
                 ((at, name) for at, name in created if at is not None), reverse=True
             ):
-                if not self.is_plan(name):
+                if not self.is_plan(name) or self.awaits_driver(name):
                     return name
                 only_planned = only_planned or name
         if only_planned:

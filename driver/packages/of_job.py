@@ -22,8 +22,10 @@ from driver.packages.user_folder import trim, user_folder, user_place
 from driver.text import bytes_text, plural, shown
 from mapreduce.code import JobSource, Modules, members_of
 from mapreduce.code.modules import distributions_of
-from mapreduce.errors import JobLoadError
-from mapreduce.packages import PackageCache, use_packages
+from mapreduce.errors import JobLoadError, ObjectMissing
+from mapreduce.packages import Lock, PackageCache, use_packages
+from mapreduce.packages.document import platform_here
+from mapreduce.wire import keys
 
 SHOWN = 4
 
@@ -37,12 +39,14 @@ class JobPackages:
         here: those that this process imports.
         folder: where the latter are unpacked.
         anew: they were resolved again on request.
+        stored: they come from the run's store.
     """
 
     tasks: Resolved
     here: Resolved
     folder: Path
     anew: bool = False
+    stored: bool = False
 
 
 class PackagesWanted:
@@ -52,6 +56,8 @@ class PackagesWanted:
         file: a requirements file of the user.
         refresh: resolve anew.
         places: returns the stack, if the tasks run there, and the run's store, if there is a run.
+        kept: the digest of packages that the store has, which a plan was made with; they are used
+            as they are where this process has their platform.
     """
 
     def __init__(
@@ -59,10 +65,12 @@ class PackagesWanted:
         file: Path | None = None,
         refresh: bool = False,
         places: Callable[[], tuple[Stack | None, RunStore | None]] = lambda: (None, None),
+        kept: str = "",
     ) -> None:
         self._file = file
         self._refresh = refresh
         self._places = places
+        self._kept = kept
         self.found: JobPackages | None = None
 
     def provide(self, texts: tuple[str, ...]) -> None:
@@ -71,6 +79,8 @@ class PackagesWanted:
         Raises:
             JobLoadError: there are no wheels for a platform, or they cannot be used here.
         """
+        if self._kept and self._use_kept():
+            return
         required = Requirements(texts, self._file)
         if not required:
             use_packages(None)
@@ -94,6 +104,29 @@ class PackagesWanted:
             trim(user)
         self.found = JobPackages(tasks or local, local, folder, self._refresh)
 
+    def _use_kept(self) -> bool:
+        """Make the packages of a plan importable; return whether this process can import them.
+
+        Neither pip nor a requirements file is needed, which the driver's image does not have.
+        """
+        _, runs = self._places()
+        if runs is None:
+            return False
+        cache = PackageCache(runs.storage, runs.store, user_folder() / "unpacked")
+        try:
+            runs.storage.head(keys.package_set(runs.store, self._kept))
+        except ObjectMissing:  # `packages --clean` has deleted it
+            return False
+        packages = cache.read(self._kept)
+        if packages.platform != platform_here():
+            return False
+        folder = cache.fetch(self._kept)
+        use_packages(folder)
+        lock = Lock(requirements=(), platform=packages.platform, packages=self._kept, resolved=0.0)
+        found = Resolved(packages, self._kept, lock, "", remembered=True)
+        self.found = JobPackages(found, found, folder, stored=True)
+        return True
+
     def notes(self) -> Iterator[str]:
         """Yield what is said about the packages of the run."""
         if self.found is None:
@@ -115,6 +148,8 @@ class PackagesWanted:
 
 def keep_packages(found: JobPackages, runs: RunStore) -> None:
     """Put the packages of a run's tasks into its store."""
+    if found.stored:
+        return
     keep(found.tasks, user_place(), Place(runs.storage, runs.store), anew=found.anew)
 
 

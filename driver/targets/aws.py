@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from driver.cloud.ecs import EcsFleet
 from driver.cloud.fleet.fleet_use import FleetUse, Services, used
 from driver.cloud.fleet.leases import Leases
+from driver.cloud.own_address import why_closed
 from driver.cloud.sign_in import patient
+from driver.history.run_names import epoch_of
 from driver.plan.events import Observer
 from driver.run.backend import Backend
 from driver.run.stages import FleetBackend
@@ -28,11 +30,18 @@ ANSWER_S = 5.0
 
 @asynccontextmanager
 async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backend]:
-    """Connect to the deployed stack's services."""
+    """Connect to the deployed stack's services.
+
+    Raises:
+        FleetError: they cannot be reached from here, or do not start.
+    """
     stack, aws = prepared.stack, prepared.aws
     assert stack is not None
     assert aws is not None
+    if why := why_closed(stack.address_kind, stack.allowed_cidrs):
+        raise FleetError(why)
     policy = policy_of(prepared.config)
+    whole = epoch_of(prepared.planned.run)[0] if prepared.planned else None
     fleet = EcsFleet(stack, aws, most_mappers=prepared.config.mappers)
     key = await asyncio.to_thread(fleet.signing_key)
     async with HttpTransport(key, policy.heartbeat_timeout_s) as transport:
@@ -44,7 +53,7 @@ async def aws_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Backe
         use = FleetUse(
             stack,
             Services(stack, aws),
-            Leases(aws, stack.bucket, uuid.uuid4().hex),
+            Leases(aws, stack.bucket, uuid.uuid4().hex, whole),
             backend.clock,
             emit,
             mappers=prepared.config.mappers,

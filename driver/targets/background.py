@@ -11,14 +11,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from driver.history.failure import Failure
 from driver.history.lease import LEASE_S
+from driver.history.run_events import RECORD
 from driver.history.run_names import epoch_of
 from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.program.command_name import COMMAND
 from driver.program.module_path import own_environment, own_process
 from driver.targets.prepare import Prepared
 from driver.targets.stored_code import delete_leftovers
-from mapreduce.errors import KINDS, LimitReached, MapReduceError, RunStopped, UsageError
+from mapreduce.errors import (
+    KINDS,
+    LimitReached,
+    MapReduceError,
+    ObjectExists,
+    RunStopped,
+    UsageError,
+)
 from mapreduce.wire import keys
 
 LOG = "driver.log"
@@ -33,7 +42,8 @@ def check_detachable(prepared: Prepared) -> None:
     if not prepared.runs.store.startswith("file://"):
         raise UsageError(
             f"--detach: the store {prepared.runs.store} is not a folder of this machine; "
-            "leave --detach out, or name a folder with --store"
+            "leave --detach out, name a folder with --store, or start the driver in AWS: "
+            f"{COMMAND} submit"
         )
 
 
@@ -46,7 +56,7 @@ def start_driver(runs: RunStore, run: str, retries: int) -> Path:
         retries: how often another driver goes on if one is lost.
     """
     log = Path(keys.run_file(runs.store, run, LOG).removeprefix("file://"))
-    arguments = ["keep", run, "--retries", str(retries)] if retries else ["run", "--plan", run]
+    arguments = ["keep", run, "--retries", str(retries)] if retries else ["drive", run]
     with log.open("ab") as output:
         subprocess.Popen(
             driver_command(*arguments, "--store", runs.store),
@@ -126,11 +136,37 @@ def keep_going(
             break
         if epoch > 1:
             say(f"{newest} has lost its driver; the next one goes on")
-        code, driven = drive(["run", "--plan", run, "--store", runs.store]), driven + 1
+        code, driven = drive(["drive", run, "--store", runs.store]), driven + 1
         if code == 0:
+            return code
+        if code > 0 and runs.state(newest) == "planned":  # neither killed nor begun
+            if code != RunStopped.exit_code:  # one that was stopped can be started again
+                record_no_begin(runs, newest, _ended_unsaid(run, code))
             return code
     say(f"{run} has lost its driver {retries + 1} times; go on: {COMMAND} run --plan {run}")
     return code or 1
+
+
+def record_no_begin(runs: RunStore, run: str, failure: Failure) -> bool:
+    """Record why a driver cannot begin a plan, so that none begins it any more.
+
+    Returns:
+        False if a driver has begun it meanwhile; its end is that driver's to record.
+    """
+    try:
+        runs.storage.create(keys.run_file(runs.store, run, keys.BEGUN), b"")
+    except ObjectExists:
+        return False
+    runs.write(run, "failure.json", failure)
+    runs.write(run, RECORD, b"")  # who watches it waits for no more
+    return True
+
+
+def _ended_unsaid(run: str, code: int) -> Failure:
+    """Return the failure of a driver that ended before it began, and has not said why."""
+    same = (name for name, kind in KINDS.items() if kind.exit_code == code)
+    message = f"its driver ended with exit code {code} before it began; its output says why"
+    return Failure(run=run, kind=next(same, MapReduceError.__name__), message=message)
 
 
 def _settled(runs: RunStore, run: str, sleep: Callable[[float], None]) -> tuple[RecordedState, str]:

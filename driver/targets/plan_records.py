@@ -20,7 +20,7 @@ from driver.program.command_name import COMMAND
 from driver.targets.planning import with_plan
 from driver.targets.prepare import FromPython, Prepared, open_runs, prepare
 from driver.targets.stored_code import stored_code
-from driver.targets.written_plan import keep_code, packed_code
+from driver.targets.written_plan import check_not_refused, keep_code, packed_code
 from driver.text import plural, shown
 from mapreduce.errors import InputError
 from mapreduce.formats.table_files import FileFormat
@@ -81,9 +81,11 @@ def prepared_by(
     Raises:
         InputError: there is no such plan, or an input, the job's code, its parameters or the
             program is not what it was.
+        RunStopped: the run was cancelled before a driver had begun it.
     """
     kept = open_runs(store)
     name = kept.resolve(run)
+    check_not_refused(kept, name)
     plan, planned, forecast = _records(kept, name)
     output = Output.parse(
         planned.output,
@@ -100,10 +102,17 @@ def prepared_by(
     given = FromPython()
     if unpacked is not None:
         config = replace(config, job=unpacked.job)
-        given = FromPython(written=plan.job.parameters, origins=plan.origins, inputs=planned.inputs)
-    with _folder_of(planned, name):
+        given = FromPython(
+            written=plan.job.parameters,
+            origins=plan.origins,
+            inputs=planned.inputs,
+            packages=plan.job.packages,
+        )
+    with _folder_of(planned, config, name):
         where = kept.store if store else planned.store
-        prepared = prepare(config, planned.target, where, output, command, given)
+        # a driver in the background has no command that a user gives
+        said = plan.command if planned.stored else command
+        prepared = prepare(config, planned.target, where, output, said, given)
     prepared = replace(prepared, unpacked=unpacked)
     _check_same(prepared, plan, planned)
     carried_out = not kept.is_plan(name)
@@ -119,9 +128,14 @@ def prepared_by(
 
 
 @contextmanager
-def _folder_of(planned: Planned, run: str) -> Iterator[None]:
-    """Within the block, the current folder is the one in which the plan was made."""
-    if not planned.folder or Path(planned.folder) == Path.cwd():
+def _folder_of(planned: Planned, config: RunConfig, run: str) -> Iterator[None]:
+    """Within the block, the current folder is the one in which the plan was made.
+
+    A plan whose code and inputs are in the store, and that writes nothing outside it, needs no
+    folder: another machine has none of that name.
+    """
+    elsewhere = planned.stored and planned.output is None and config.requirements is None
+    if elsewhere or not planned.folder or Path(planned.folder) == Path.cwd():
         yield
         return
     try:
@@ -146,9 +160,25 @@ def begins_until(kept: RunStore, run: str) -> float:
     return kept.plan(run).created + (planned.starts_s if planned else 0.0)
 
 
+def is_for_driver_in_aws(kept: RunStore, run: str) -> bool:
+    """Return whether `submit` has made a plan: its code is in the store of a stack."""
+    planned = _planned(kept, run)
+    return planned is not None and planned.stored and kept.store.startswith("s3://")
+
+
+def command_of_plan(kept: RunStore, run: str) -> str:
+    """Return the command that starts a driver for a plan which none carries out."""
+    verb = "submit" if is_for_driver_in_aws(kept, run) else "run"
+    return f"{COMMAND} {verb} --plan {run}{kept.option}"
+
+
 def _planned(kept: RunStore, run: str) -> Planned | None:
+    """Return the command of a plan; None for a run without one, or of another version."""
     data = kept.record(epoch_of(run)[0], PLANNED)
-    return Planned.model_validate_json(data) if data else None
+    try:
+        return Planned.model_validate_json(data) if data else None
+    except ValueError:  # of another version, which waits for no driver
+        return None
 
 
 def _records(kept: RunStore, name: str) -> tuple[RunPlan, Planned, Forecast]:

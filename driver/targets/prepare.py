@@ -65,13 +65,15 @@ SLOW_UPLINK_S = 300.0
 class FromPython:
     """What a program in Python gives beside the options: parameters by name, as they are; and the
     origins of a job that was gathered from the cells of a notebook. `written` has the parameters of
-    a plan, as JSON, and `inputs` its inputs, which are not looked for again.
+    a plan, as JSON, `inputs` its inputs, which are not looked for again, and `packages` the digest
+    of its packages, which the store has.
     """
 
     parameters: Mapping[str, object] = field(default_factory=dict)
     written: Mapping[str, object] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
     inputs: tuple[InputObject, ...] = ()
+    packages: str = ""
 
     def added_to(self, parsed: dict[str, object], job: JobClass) -> dict[str, object]:
         """Return all parameters as JSON; raises `ParameterError`."""
@@ -194,7 +196,7 @@ def prepare(
     """
     check_target(config, target)
     places = _Places(target, store)
-    wanted = _wanted(config, places)
+    wanted = _wanted(config, places, given.packages)
     source, job = find_job(config.job, READY_MADE, wanted.provide)
     check_name(source.file)
     asked = asked_settings(config)
@@ -206,11 +208,7 @@ def prepare(
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
     _check_store(places)
     check_regions(config, stack, aws)
-    found = FoundInputs(())
-    if not given.inputs:
-        names = declared_names(job)
-        found = find_inputs(config.inputs, runs.storage, names=names, store=runs.store)
-        found = _outside(output, job, found, runs) if output else found
+    found = FoundInputs(()) if given.inputs else _found(config, job, runs, output)
     inputs = given.inputs or _formatted(found.objects, job, config)
     check_options(config, job, stack)
     unsure = check_buckets(inputs, stack, aws) if stack else ()
@@ -285,6 +283,13 @@ def _split_rule(
     return SplitRule(splits=len(value_ranges(content, given.url)))
 
 
+def _found(config: RunConfig, job: JobClass, runs: RunStore, output: Output | None) -> FoundInputs:
+    """Return the inputs of the options, without an earlier result at `--output`."""
+    names = declared_names(job)
+    found = find_inputs(config.inputs, runs.storage, names=names, store=runs.store)
+    return _outside(output, job, found, runs) if output else found
+
+
 def _outside(output: Output, job: JobClass, found: FoundInputs, runs: RunStore) -> FoundInputs:
     """Return the inputs without an earlier result at `--output`; raises as `Output.checked`."""
     if issubclass(job, Job):  # of a chain, only its last step has the columns
@@ -301,9 +306,12 @@ async def mappers_there(prepared: Prepared) -> int | None:
     return len(await EcsFleet(prepared.stack, prepared.aws).endpoints("map"))
 
 
-def _wanted(config: RunConfig, places: _Places) -> PackagesWanted:
+def _wanted(config: RunConfig, places: _Places, kept: str) -> PackagesWanted:
     return PackagesWanted(
-        config.requirements, config.refresh_packages, lambda: (places.stack, places.runs)
+        config.requirements,
+        config.refresh_packages,
+        lambda: (places.stack, places.runs),
+        kept,
     )
 
 

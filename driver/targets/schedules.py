@@ -8,6 +8,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from driver.history.run_store import RunStore
+from driver.packages.of_job import keep_packages
 from driver.plan.origins import Origin
 from driver.plan.tasks import RunPlan
 from driver.program.command_name import COMMAND
@@ -48,6 +49,8 @@ def check_schedule(name: str, inputs: tuple[str, ...]) -> None:
 def keep_schedule(prepared: Prepared, name: str, planned: Planned) -> None:
     """Write what a schedule submits to the store; an earlier one of that name is replaced."""
     code = keep_code(prepared)
+    if prepared.packages is not None:
+        keep_packages(prepared.packages, prepared.runs)
     plan = plan_of(prepared, code, prepared.inputs)
     content = Scheduled(planned=planned, plan=plan, origins=prepared.origins)
     url = keys.schedule(prepared.runs.store, name)
@@ -76,7 +79,9 @@ def submit_scheduled(runs: RunStore, name: str, store: str | None) -> str:
         ) from exc
     unpacked = stored_code(runs, kept.plan)
     config = replace(kept.planned.config, job=unpacked.job)
-    given = FromPython(written=kept.plan.job.parameters, origins=kept.origins)
+    given = FromPython(
+        written=kept.plan.job.parameters, origins=kept.origins, packages=kept.plan.job.packages
+    )
     prepared = prepare(config, kept.planned.target, store, command=kept.plan.command, given=given)
     prepared = replace(prepared, unpacked=unpacked)
     made, forecast = plan_run(prepared)

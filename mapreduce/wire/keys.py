@@ -64,7 +64,7 @@ _OWN = re.compile(
     rf"({INPUT}|{JOBS})/[0-9a-f]{{64}}(/.*)?|{TASKS}/[0-9a-f]{{64}}\.json|"
     rf"{PACKAGES}/(sets|locks)/[0-9a-f]{{64}}\.json|{PACKAGES}/wheels/[0-9a-f]{{64}}\.whl|"
     rf"{FORECASTS}/[0-9a-f]{{32}}\.json|"
-    rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-z]+|{re.escape(SCALING)}|"
+    rf"{PAIRS}/{STATES}/[0-9a-f]{{32}}|{LEASES}/[0-9a-z.-]+|{re.escape(SCALING)}|"
     rf"{SCHEDULES}/[A-Za-z0-9][A-Za-z0-9_.-]{{0,63}}\.json|"
     rf"({_RUN_FOLDERS})/run-[0-9]{{8}}-[0-9]{{6}}-[a-z0-9-]+(/.*)?",
     re.DOTALL,

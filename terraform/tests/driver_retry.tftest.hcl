@@ -28,11 +28,14 @@ run "it_hears_of_killed_drivers_that_carry_out_a_plan" {
       taskDefinitionArn = [{ prefix = "arn:aws:ecs:eu-central-1:123456789012:task-definition/mapreduce-driver:" }]
       overrides         = { containerOverrides = { command = ["keep"] } }
       "$or" = [
-        { containers = { exitCode = [134, 137, 139] } },
+        {
+          containers = { exitCode = [134, 137, 139] }
+          stopCode   = [{ "anything-but" = ["UserInitiated"] }]
+        },
         { stopCode = ["SpotInterruption", "TerminationNotice"] },
       ]
     }
-    error_message = "The rule is for killed drivers of this family, and not for those that ended with their run."
+    error_message = "The rule is for killed drivers of this family, and not for those that ended with their run or by StopTask."
   }
 }
 

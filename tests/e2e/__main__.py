@@ -1,5 +1,6 @@
 """Deploy, run, scale, break and destroy a system's stack in an emulator of AWS, and report each
-step: `make e2e`, or `make e2e ARGS="--system albums"`.
+step: `make e2e`, or `make e2e ARGS="--system albums"`. While steps are written, `--only PART` runs
+the deployment, one part of the steps, and the destruction.
 
 The exit code is 0 if every step succeeded, and 1 if one failed, or if this machine lacks a
 requirement.
@@ -15,6 +16,7 @@ from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from tests.e2e import base_image, machine, names, policies, registrar, stack, terraform_cli
 from tests.e2e.emulator import emulator
@@ -35,13 +37,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--input", type=Path, nargs="+", default=[], help="texts for MapReduce, in UTF-8"
     )
+    parser.add_argument("--only", default="", help="of MapReduce's steps, only this part")
     arguments = parser.parse_args(argv)
+    parts = getattr(_module(arguments.system), "PARTS", {})
+    if arguments.only and arguments.only not in parts:
+        parser.error(
+            f"--only {arguments.only}: {arguments.system} has {', '.join(parts) or 'none'}"
+        )
     for number in SIGNALS:
         signal.signal(number, _interrupted)
     log = Log()
     try:
         with machine.temporary_shell() as shell, ExitStack() as ends:
-            _story(arguments.system, log, shell, ends, arguments.input)
+            _story(arguments.system, log, shell, ends, arguments.input, arguments.only)
     except CannotRun as exc:
         box(str(exc))
         return 1
@@ -53,12 +61,19 @@ def main(argv: list[str] | None = None) -> int:
     return log.summary()
 
 
-def _story(name: str, log: Log, shell: Shell, ends: ExitStack, inputs: list[Path]) -> None:
+def _module(name: str) -> Any:
+    """Return the module of a system."""
+    return import_module(f"tests.e2e.systems.{name}")
+
+
+def _story(
+    name: str, log: Log, shell: Shell, ends: ExitStack, inputs: list[Path], only: str
+) -> None:
     """Run everything from the bare machine to the proof; `ends` ends what was started."""
     temporary, checkout = shell.outputs.parent, shell.folder
     if not EMULATOR.is_file():
         raise CannotRun("the emulator is not installed; run: make .venv/emulator")
-    module = import_module(f"tests.e2e.systems.{name}")
+    module = _module(name)
     system: System = module.SYSTEM
     stack.checkout(ROOT, checkout)
     with log.step("machine: Docker") as note:
@@ -103,7 +118,7 @@ def _story(name: str, log: Log, shell: Shell, ends: ExitStack, inputs: list[Path
         stack.checkout(ROOT, place)
         return prepare(place, engine, terraform, cloud, options, name, variables=variables)
 
-    proof = Proof(made, cloud, bases.python, inputs, temporary, watch, another)
+    proof = Proof(made, cloud, bases.python, inputs, temporary, watch, another, only)
     try:
         module.prove(log, proof)
     except Exception:

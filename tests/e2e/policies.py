@@ -136,19 +136,16 @@ def of_state(show: str, stack: str) -> dict[str, Policy]:
     Raises:
         StepFailed: no role has a policy.
     """
-    roles: dict[str, str] = {}
     documents: dict[str, list[str]] = {}
     for resource in _resources(json.loads(show)["values"]["root_module"]):
-        module, _, _ = resource["address"].partition(f".{resource['type']}.")
-        if resource["type"] == "aws_iam_role":
-            roles[module] = resource["values"]["name"]
-        elif resource["type"] == "aws_iam_role_policy":
-            documents.setdefault(module, []).append(resource["values"]["policy"])
+        if resource["type"] == "aws_iam_role_policy":
+            values = resource["values"]
+            documents.setdefault(values["role"], []).append(values["policy"])
     start = f"{stack}-{REGION}-"
     found = {
-        roles[module].removeprefix(start): Policy.of(*each)
-        for module, each in documents.items()
-        if roles.get(module, "").startswith(start)
+        role.removeprefix(start): Policy.of(*each)
+        for role, each in documents.items()
+        if role.startswith(start)
     }
     if not found:
         raise StepFailed(f"the state has no policy of a role {start}...")

@@ -54,7 +54,8 @@ print(*(address for *_, (address, _) in found))
 @dataclass(frozen=True, slots=True)
 class Proof:
     """The subject of the proof: stack, emulator, base of the images, texts of the command line,
-    temporary folder, the requests of the containers to S3, and how another stack is prepared.
+    temporary folder, the requests of the containers to S3, how another stack is prepared, and the
+    only part of the steps to take, or "".
     """
 
     stack: DeployedStack
@@ -64,6 +65,7 @@ class Proof:
     folder: Path
     watch: policies.Watch
     another: Prepare
+    only: str = ""
 
 
 def deployed(log: Log, proof: Proof) -> None:

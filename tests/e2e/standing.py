@@ -34,12 +34,12 @@ def prove(
     """Run all steps in order; the stack is stopped afterwards."""
     with log.step("make stop: no task runs", vital=False) as note:
         note(made.driver("stack", "stop").out.strip())
-        _wait_until_stopped(made, SETTLE_S)
+        wait_until_stopped(made, SETTLE_S)
     with log.step("one command on a stopped stack: start, count, stop", vital=False) as note:
         answer = runs.count(made, [book], folder / "started.json", "--chunks", "6", "--fresh")
         runs.check_counts(answer, [book])
         note(f"{len(answer.map_rows)} map tasks by {len(answer.mappers)} mappers")
-        _wait_until_stopped(made, SETTLE_S)
+        wait_until_stopped(made, SETTLE_S)
         note("no task runs after it, and no guard")
     with log.step("terraform apply starts a stopped stack", vital=False) as note:
         note(made.apply(*LIMIT))
@@ -48,13 +48,13 @@ def prove(
         note(f"{mappers} mappers and the guard run")
     meanwhile.first()
     with log.step("the guard has stopped it", vital=False) as note:
-        _wait_until_stopped(made, STOPPED_S)
+        wait_until_stopped(made, STOPPED_S)
         note("no task runs")
     with log.step("kill -9 of the driver", vital=False) as note:
         _kill_the_driver(made, book, folder, note)
     meanwhile.second()
     with log.step("the guard has stopped the fleet", vital=False) as note:
-        _wait_until_stopped(made, STOPPED_S)
+        wait_until_stopped(made, STOPPED_S)
         note("no task runs")
     with log.step("the next run goes on, and stops what it starts", vital=False) as note:
         answer = runs.count(made, [book], folder / "again.json", *_slow(book, folder)[:-1])
@@ -63,7 +63,7 @@ def prove(
         if not reused:
             raise StepFailed("no task of the killed run was reused")
         note(f"{reused} tasks reused; the answer is right")
-        _wait_until_stopped(made, SETTLE_S)
+        wait_until_stopped(made, SETTLE_S)
 
 
 def _slow(book: Path, folder: Path) -> list[str | Path]:
@@ -85,7 +85,7 @@ def _kill_the_driver(made: DeployedStack, book: Path, folder: Path, note: Note) 
     note(f"{left} mappers run on without a driver")
 
 
-def _wait_until_stopped(made: DeployedStack, limit_s: float) -> None:
+def wait_until_stopped(made: DeployedStack, limit_s: float) -> None:
     """Wait until no container of any service runs; raise `StepFailed` on a timeout."""
     until = time.monotonic() + limit_s
     while left := [one.name for one in made.boxes()]:

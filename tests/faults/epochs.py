@@ -142,7 +142,7 @@ def _drivers(trial: Trial) -> list[psutil.Process]:
     found = []
     for process in trial.driver.processes():
         try:
-            if "--plan" in process.cmdline():
+            if {"--plan", "drive"} & set(process.cmdline()):
                 found.append(process)
         except psutil.Error:
             continue

@@ -68,6 +68,7 @@ OBJECTS: dict[str, tuple[list[str], Sequence[str], Sequence[str]]] = {
     "wheel": ([keys.wheel(STORE, DIGEST)], ROLES, ()),
     "package_lock": ([keys.package_lock(STORE, DIGEST)], ROLES, ()),
     "task": ([keys.task(STORE, DIGEST)], (), ()),
+    "schedule": ([keys.schedule(STORE, "nightly")], (), ()),
 }
 # functions of `keys` that return no object: a folder, or a part of a key
 OTHERS = {"chunks", "maps", "pairs", "results", "runs", "join", "step", "dead_letter", "lease"}

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from driver.cloud.admission import delete_part
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = """
 variable "allowed_cidrs" {}
@@ -96,6 +98,23 @@ def test_the_rules_alone_are_applied_and_their_output_follows(folder: Path) -> N
         "of_the_variable": ["203.0.113.7/32"],
         "count": 3,
     } == _apply(folder, "198.51.100.9/32", 10, *targets)
+
+
+def test_a_module_is_deleted_and_the_rest_stays(folder: Path) -> None:
+    """As `stack end-drivers` deletes what starts drivers; a module that is not there is no error,
+    nor is one that is deleted already.
+    """
+    before = _apply(folder, "203.0.113.7/32", 3)
+    values = '{"allowed_cidrs": ["203.0.113.7/32"], "mapper_count": 3}'
+    (folder / "deploy.auto.tfvars.json").write_text(values)
+    for _ in range(2):
+        delete_part(folder, ['module.service["mapper"].terraform_data.rule', "module.schedule"])
+        known = _terraform(folder, "state", "list").split()
+        kept = ["mapper", "reducer"]
+        assert {f'module.service["{role}"].terraform_data.service' for role in kept} < set(known)
+        assert not [name for name in known if '["mapper"].terraform_data.rule' in name]
+    (folder / "deploy.auto.tfvars.json").unlink()
+    assert before == _apply(folder, "203.0.113.7/32", 3)
 
 
 def test_the_stacks_output_is_made_of_the_rules() -> None:

@@ -157,6 +157,16 @@ def test_a_first_deployment_that_failed_can_be_destroyed(checkout: Checkout) -> 
     assert "-var-file=deploy.next.tfvars.json" in destroyed[0]
 
 
+def test_drivers_are_stopped_before_their_cluster_is_deleted(checkout: Checkout) -> None:
+    """ECS deletes no cluster in which a task runs."""
+    assert 0 == checkout.run("deploy.sh")
+    assert 0 == checkout.run("destroy.sh", "--yes")
+    steps = [at for at, call in enumerate(checkout.calls) if "stack end-drivers" in call]
+    deleted = [at for at, call in enumerate(checkout.calls) if " destroy " in call]
+    assert (1, 1) == (len(steps), len(deleted))
+    assert steps < deleted
+
+
 def test_refused_settings_change_nothing(checkout: Checkout) -> None:
     """When the settings are refused, neither Terraform nor Docker is called."""
     checkout.replace(".venv/bin/python", "exit 2")

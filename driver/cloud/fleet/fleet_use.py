@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from driver.cloud.aws import Aws, explained
@@ -152,6 +153,7 @@ class FleetUse:
 
     def _take_lease(self) -> None:
         self._leases.renew(self._lease_s)
+        self._leases.end_lost()  # else the fleet would stay after this run
         with suppress(FleetError):  # a fleet that runs can be used without the right to change it
             # it may be off, or another run that ends may be stopping it
             self._services.guard(runs=True)
@@ -219,7 +221,8 @@ class FleetUse:
             await asyncio.sleep(due_s)
             due_s = min(RENEW_S, self._lease_s / 10)
             with suppress(Exception):  # the guard waits for several renewals
-                await asyncio.to_thread(self._leases.renew, self._lease_s)
+                # `end` waits for it: one that came after the lease is deleted would leave it
+                await self._in_thread(partial(self._leases.renew, self._lease_s))
                 now = self._clock.wall()
                 if now - renewed > self._lease_s / 2:
                     await self._again_if_stopped()

@@ -26,16 +26,32 @@ class Leases:
     Args:
         aws: AWS in the stack's region.
         bucket: the stack's bucket.
-        own: the name of this run's lease.
+        own: the name of this driver's lease.
+        run: the first epoch of a run that has a plan, whose drivers may follow one another.
     """
 
-    def __init__(self, aws: Aws, bucket: str, own: str) -> None:
+    def __init__(self, aws: Aws, bucket: str, own: str, run: str | None = None) -> None:
         self._aws, self._bucket = aws, bucket
-        self._own = keys.lease(own)
+        self._of_run = keys.lease(f"{run}.") if run else None
+        self._own = keys.lease(f"{run}.{own}" if run else own)
 
     def renew(self, seconds: float) -> None:
         """Say that the fleet is needed for some seconds from now; raises `FleetError`."""
         self._write(self._own, {"seconds": seconds, "holds": True})
+
+    def end_lost(self) -> None:
+        """Delete the leases of the drivers that this run has lost; raises `FleetError`.
+
+        One that only sleeps ends without its lease too, once it is awake.
+        """
+        if self._of_run is None:
+            return
+        with explained():
+            pages = self._aws.s3.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._of_run):
+                for item in page.get("Contents", ()):
+                    if item["Key"] != self._own:
+                        self._aws.s3.delete_object(Bucket=self._bucket, Key=item["Key"])
 
     def note_end(self, seconds: float) -> None:
         """Say that the last run has ended now, and for how long the guard waits from here.

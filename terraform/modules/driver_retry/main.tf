@@ -32,8 +32,12 @@ resource "aws_cloudwatch_event_rule" "this" {
     detail-type = ["ECS Task State Change"]
     detail = merge(local.stopped, {
       "$or" = [
-        # 128 and the signal: aborted, killed (also for want of memory), a fault in memory.
-        { containers = { exitCode = [134, 137, 139] } },
+        # 128 and the signal: aborted, killed (also for want of memory), a fault in memory. A driver
+        # that StopTask ends gets 137 too if its records take longer than stopTimeout.
+        {
+          containers = { exitCode = [134, 137, 139] }
+          stopCode   = [{ "anything-but" = ["UserInitiated"] }]
+        },
         { stopCode = ["SpotInterruption", "TerminationNotice"] },
       ]
     })

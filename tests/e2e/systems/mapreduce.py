@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from bench.zipf import write_text
-from tests.e2e import accounts, images, price, remains, runs, stack, standing
-from tests.e2e.log import Log, Note, StepFailed
+from tests.e2e import accounts, images, price, remains, runs, standing, submitted, versions
+from tests.e2e.log import Log, StepFailed
 from tests.e2e.proof import Proof, allowed, deployed, destroyed, sealed
+from tests.e2e.stack import DeployedStack
+from tests.e2e.submission import Subject
 from tests.e2e.system import System
 
 BOOKS = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -25,6 +28,7 @@ MEASURING_S = 9.0  # seconds of waiting, which more mappers share even on two pr
 LEAST_SPEED_UP = 1.3
 FAULTS = "kill=0.2,hang=0.05,slow=0.1,error=0.1,duplicate=0.05,corrupt=0.1"
 ROLES = ("splitter", "mapper", "reducer")
+ROLES_OF_POLICIES = (*ROLES, "driver")
 SYSTEM = System(
     name="mapreduce",
     folder="terraform",
@@ -43,20 +47,32 @@ def prove(log: Log, proof: Proof) -> None:
     texts = proof.inputs or _books(proof.folder)
     proof = replace(proof, inputs=texts)
     deployed(log, proof)
-    _look_again(log, proof)
-    _look(log, proof)
-    _count(log, proof)
-    price.prove(log, proof.stack, _book(proof), proof.folder)
-    _measure(log, proof)
-    _grow(log, proof)
-    _lose_a_mapper(log, proof)
+    for name, part in PARTS.items():
+        if proof.only in ("", name):
+            part(log, proof)
+    with submitted.at_work(log, _subject(proof, proof.stack)):
+        destroyed(log, proof, "mapper")
+    allowed(log, proof, () if proof.only else ROLES_OF_POLICIES)
+
+
+def _standing(log: Log, proof: Proof) -> None:
     given = (log, proof.another, proof.cloud, _book(proof), proof.folder)
     meanwhile = standing.Meanwhile(
         lambda: accounts.course(*given), lambda: accounts.company(*given)
     )
     standing.prove(log, proof.stack, _book(proof), proof.folder, MAPPERS, meanwhile)
-    allowed(log, proof, ROLES)
-    destroyed(log, proof, "mapper")
+
+
+def _price(log: Log, proof: Proof) -> None:
+    price.prove(log, proof.stack, _book(proof), proof.folder)
+
+
+def _submitted(log: Log, proof: Proof) -> None:
+    submitted.prove(log, _subject(proof, proof.another("elsewhere", {})))
+
+
+def _subject(proof: Proof, elsewhere: DeployedStack) -> Subject:
+    return Subject(proof.stack, elsewhere, proof.cloud, _book(proof), proof.folder)
 
 
 def _book(proof: Proof) -> Path:
@@ -71,43 +87,6 @@ def _books(folder: Path) -> list[Path]:
         found = [folder / "zipf.txt"]
         write_text(found[0], 5_000_000, seed=7)
     return found
-
-
-def _look_again(log: Log, proof: Proof) -> None:
-    made = proof.stack
-    with log.step("./deploy.sh --name OTHER is refused", vital=False) as note:
-        refused = made.shell.run(made.root / "deploy.sh", "--name", "mapreduce-other", ok=(2,)).err
-        note(next(line for line in refused.splitlines() if line.startswith("error")))
-        if made.image_tag not in (made.folder / stack.SETTINGS_FILE).read_text():
-            raise StepFailed("the settings were changed")
-    with log.step("another architecture has another tag", vital=False) as note:
-        _another_architecture(proof, note)
-    with log.step("a version that Terraform did not make is an error", vital=False) as note:
-        _rolled_back(proof, note)
-
-
-def _another_architecture(proof: Proof, note: Note) -> None:
-    """Check that a switch of the architecture builds all images anew; change nothing."""
-    made, before = proof.stack, proof.stack.image_tag
-    made.driver("stack", "settings", "--architecture", "ARM64")
-    try:
-        found = made.driver("stack", "images").out.splitlines()
-    finally:
-        (made.folder / "deploy.next.tfvars.json").unlink()
-    if any(before in line or not line.endswith(" missing") for line in found):
-        raise StepFailed("\n".join(found))
-    note(f"{before} for X86_64; none of {len(found)} images is there for ARM64")
-
-
-def _rolled_back(proof: Proof, note: Note) -> None:
-    """Let a service run another version, as ECS does when a new one does not start."""
-    made = proof.stack
-    with remains.other_version(proof.cloud, made.name, "mapper"):
-        said = made.driver("stack", "wait", "--timeout-s", "5", ok=(3,)).err.strip()
-        note(said.splitlines()[-1])
-        if f"and not {made.name}-mapper:1" not in said:
-            raise StepFailed(said)
-    made.driver("stack", "wait")
 
 
 def _look(log: Log, proof: Proof) -> None:
@@ -287,3 +266,19 @@ def _lose_a_mapper(log: Log, proof: Proof) -> None:
 
 def _attempts(rows: list[dict[str, Any]]) -> str:
     return ", ".join(f"map-{row['index']} took {row['attempts']} attempts" for row in rows)
+
+
+PARTS: dict[str, Callable[[Log, Proof], None]] = {
+    "again": versions.prove,
+    "look": _look,
+    "count": _count,
+    "price": _price,
+    "measure": _measure,
+    "grow": _grow,
+    "lose": _lose_a_mapper,
+    "standing": _standing,
+    "submitted": _submitted,
+}
+"""The steps between the deployment and the destruction, in order; the last ones change the stack's
+settings.
+"""

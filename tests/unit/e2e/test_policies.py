@@ -138,14 +138,21 @@ def test_a_state_without_a_policy_is_an_error() -> None:
 
 
 def test_roles_are_those_of_the_stack_with_a_policy() -> None:
-    """Each role is named after its IAM role: whatever the module is called, with a hyphen too."""
+    """Each role is named after its IAM role, with a hyphen too, and of one module with two roles
+    each has its own policy.
+    """
     state = json.loads(STATE)
-    first, second, *_ = state["values"]["root_module"]["child_modules"]
-    policy = next(each for each in first["resources"] if "policy" in each["values"])
-    for resource in first["resources"]:
-        resource["address"] = resource["address"].replace('module.service["splitter"]', "module.ps")
-        if resource["type"] == "aws_iam_role":
-            resource["values"]["name"] = f"{STACK}-us-east-1-parameter-server"
-    second["resources"] = [each for each in second["resources"] if each is not policy]
+    first, second, third = state["values"]["root_module"]["child_modules"]
+    (policy,) = (each for each in first["resources"] if "policy" in each["values"])
+    policy["values"]["role"] = f"{STACK}-us-east-1-parameter-server"
+    (other,) = (each for each in second["resources"] if "policy" in each["values"])
+    second["resources"].remove(other)
+    third["resources"].append(other)
+    other["values"]["role"] = "another-us-east-1-mapper"
+    (own,) = (each for each in third["resources"] if "-reducer" in each["values"].get("role", ""))
+    execution = f"{STACK}-us-east-1-reducer-execution"
+    own_values = {**own["values"], "role": execution, "policy": '{"Statement": []}'}
+    third["resources"].append({**own, "values": own_values})
     found = policies.of_state(json.dumps(state), STACK)
-    assert {"parameter-server", "mapper", "reducer"} == found.keys()
+    assert {"parameter-server", "reducer", "reducer-execution"} == found.keys()
+    assert found["reducer"] != found["reducer-execution"]

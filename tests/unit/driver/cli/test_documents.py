@@ -31,7 +31,7 @@ def _with_json() -> set[str]:
         for name in group
         if not name.startswith("-")
         and (command := group[name].default_command) is not None
-        and ("json" in inspect.signature(command).parameters or name in ("run", "plan"))
+        and ("json" in inspect.signature(command).parameters or name in ("run", "plan", "submit"))
     }
 
 
@@ -70,6 +70,8 @@ def test_fields_are_checked_against_the_commands_document() -> None:
     check_fields(["verify", "--fields", "equal, pairs"])
     check_fields(["logs", "--fields", "x"])
     check_fields(["verify", "--fields"])
+    check_fields(["run", "--detach", "--fields", "run_id,log"])
+    check_fields(["submit", "--at", "rate(1 day)", "--fields", "expression"])
     with pytest.raises(UsageError, match="`audit` has no such field; it has: rows"):
         check_fields(["audit", "--fields=equal"])
     with pytest.raises(UsageError, match="`stack selftest` has no such field; it has: well"):

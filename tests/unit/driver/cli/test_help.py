@@ -14,10 +14,10 @@ from driver.cli.stack import stack
 WITHOUT_OPTIONS = {
     *("preflight", "platform", "images", "registry-password", "cost", "wait"),
     *("image-digests", "share-settings"),
-    "keep",
+    *("drive", "keep", "scheduled"),
 }
-"""Commands of `stack` for deploy.sh, which have no option that a user would set, and the hidden one
-that `run --detach` starts.
+"""Commands of `stack` for deploy.sh, which have no option that a user would set, and hidden ones of
+`run --detach`, `submit` and schedules.
 """
 
 

@@ -16,6 +16,7 @@ from driver.cloud.deploy.images import Image
 from driver.cloud.leftovers import Leftover
 from driver.cloud.stack import Stack, StackIdentity
 from driver.doctor import Finding
+from driver.doctor.stack import CLOSED
 from tests.unit.driver.cli.conftest import Command
 from tests.unit.driver.samples import STACK_VALUES
 
@@ -260,6 +261,16 @@ def test_wait_looks_until_all_is_well(
     said = command("stack", "wait")
     assert (0, 1) == (said.code, said.err.count("waiting: mapper: 0 of 3"))
     assert "5 tasks answer" in said.out
+
+
+def test_wait_does_not_say_that_tasks_answer_which_nothing_can_call(
+    command: Command, deployed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a closed port ECS alone tells that they run."""
+    monkeypatch.setattr(
+        "driver.doctor.examine_stack", lambda _: [Finding(step=CLOSED, ok=True, seen="closed")]
+    )
+    assert "5 tasks run, image" in command("stack", "wait").out
 
 
 def test_wait_gives_up_with_the_step_that_is_missing(

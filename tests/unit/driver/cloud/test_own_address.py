@@ -11,6 +11,7 @@ from driver.cloud.own_address import (
     admission_remedy,
     admitting,
     own_address,
+    why_closed,
     why_unreached,
 )
 
@@ -68,6 +69,23 @@ def test_only_a_foreign_address_is_a_certain_cause(
     why = why_unreached(count, "mapper", address, ["198.51.100.7/32"])
     assert why.startswith(expected)
     assert bool(expected) == ("admits 198.51.100.7/32; run: python -m driver doctor --fix" in why)
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed", "closed"),
+    [
+        ("public", (), True),
+        ("public", ("203.0.113.7/32",), False),
+        ("private", (), False),  # the VPC itself is admitted, and this machine may be in it
+    ],
+)
+def test_a_closed_port_is_said_with_the_command_that_needs_none(
+    kind: str, allowed: tuple[str, ...], *, closed: bool
+) -> None:
+    """Only a stack of public addresses without any range is certainly closed."""
+    why = why_closed(kind, allowed)
+    assert closed == bool(why)
+    assert closed == ("python -m driver submit" in why and "stack allow" in why)
 
 
 @pytest.mark.parametrize(

@@ -290,3 +290,13 @@ def test_a_stack_is_examined_from_credentials_to_a_task(monkeypatch: pytest.Monk
     roles.append(("idle guard", True))
     assert [("credentials", True), ("bucket", True), *roles] == _steps(checks.examine_stack(STACK))
     assert [("credentials", False)] == _steps(checks.examine_stack(STACK))
+
+
+def test_the_tasks_of_a_closed_stack_are_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The port is closed on purpose, so the stack is well, and the finding names `submit`."""
+    monkeypatch.setattr("driver.cloud.aws.Aws", lambda _: aws_with(sts=IDENTITY, ecs=_Ecs()))
+    monkeypatch.setattr(checks, "_bucket", lambda *_: "read")
+    closed = STACK.model_copy(update={"allowed_cidrs": (), "address_kind": "public"})
+    *_, last = checks.examine_stack(closed)
+    assert (checks.CLOSED, True) == (last.step, last.ok)
+    assert "python -m driver submit" in last.seen

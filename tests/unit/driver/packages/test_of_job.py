@@ -82,6 +82,50 @@ def test_this_process_and_the_tasks_share_the_packages(tmp_path: Path) -> None:
     assert found.tasks.digest == digest_of_packages(found)
 
 
+def test_a_plan_brings_its_packages_from_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without pip and without the user's file, as in a driver in AWS; nothing is written again."""
+    runs = _runs(tmp_path)
+    file = tmp_path / "requirements.txt"
+    file.write_text("provided-one\n")
+    wanted = PackagesWanted(file, places=lambda: (None, runs))
+    wanted.provide(())
+    assert wanted.found is not None
+    keep_packages(wanted.found, runs)
+    monkeypatch.setattr(resolve, "downloaded", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of-the-container"))
+    before = {info.url for info in runs.storage.list(runs.store)}
+    again = PackagesWanted(tmp_path / "gone", True, lambda: (None, runs), wanted.found.tasks.digest)
+    again.provide(("provided-one",))
+    assert again.found is not None
+    keep_packages(again.found, runs)
+    assert digest_of_packages(wanted.found) == digest_of_packages(again.found)
+    assert again.found.folder.is_relative_to(tmp_path / "of-the-container")
+    assert (again.found.folder / "provided_one.py").is_file()
+    assert before == {info.url for info in runs.storage.list(runs.store)}
+    (note,) = again.notes()
+    assert "provided_one 1.0" in note
+
+
+def test_packages_of_another_platform_are_resolved_here(
+    tmp_path: Path, index: dict[str, str]
+) -> None:
+    """So are those that the store has no more."""
+    runs = _runs(tmp_path)
+    arm = STACK.model_copy(update={"architecture": "ARM64"})
+    wanted = PackagesWanted(places=lambda: (arm, runs))
+    wanted.provide(("provided-one",))
+    assert wanted.found is not None
+    keep_packages(wanted.found, runs)
+    for digest in (wanted.found.tasks.digest, "0" * 64):
+        again = PackagesWanted(places=lambda: (arm, runs), kept=digest)
+        again.provide(("provided-one",))
+        assert again.found is not None
+        assert digest_of_packages(wanted.found) == digest_of_packages(again.found)
+        assert platform_here() == again.found.here.packages.platform
+
+
 def test_the_tasks_in_aws_have_wheels_of_their_own(tmp_path: Path, index: dict[str, str]) -> None:
     """The set of the images goes to the store; another version on this machine is said."""
     runs = _runs(tmp_path)

@@ -114,6 +114,7 @@ def test_the_backend_in_aws_reaches_the_stack_with_its_key(
 
     monkeypatch.setattr(EcsFleet, "signing_key", signing_key)
     prepared = SimpleNamespace(
+        planned=None,
         config=RunConfig(inputs=("a",), mappers=2, remembered=False),
         runs=_prepared(tmp_path, "word_count").runs,
         stack=Stack.model_validate(STACK_VALUES),

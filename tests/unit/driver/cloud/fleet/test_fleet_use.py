@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -159,9 +160,10 @@ class Runs:
         mappers: int | None = None,
         keep_s: float | None = None,
         clock: Clock | None = None,
+        run: str | None = None,
     ) -> FleetUse:
         """Return the use of the fleet by a run."""
-        leases = Leases(self._aws, STACK.bucket, name)
+        leases = Leases(self._aws, STACK.bucket, name, run)
         return FleetUse(
             STACK,
             self.services,
@@ -182,6 +184,10 @@ class Runs:
                 during()
 
         asyncio.run(run())
+
+    def take_lease(self, name: str, run: str) -> None:
+        """Take a lease, as a driver does that is lost afterwards."""
+        Leases(self._aws, STACK.bucket, name, run).renew(1800.0)
 
     async def one_of_each(self) -> bool:
         """Return whether one task of each service runs, and can be reached."""
@@ -446,6 +452,49 @@ def test_a_failed_renewal_does_not_end_a_run(
         await use.end()
 
     asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_a_renewal_that_is_under_way_at_the_end_leaves_no_lease(
+    stopped: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is deleted after S3 has answered it: otherwise the fleet would stay."""
+    monkeypatch.setattr(fleet_use, "SETTLED_S", 0.0)
+    puts, asked, answered = stopped.world.put_object, threading.Event(), threading.Event()
+    renewals = iter([False, True])
+
+    def put_object(**request: Any) -> None:
+        if request["Key"] == keys.lease("a") and next(renewals, False):
+            asked.set()
+            answered.wait(10)
+        puts(**request)
+
+    monkeypatch.setattr(stopped.world, "put_object", put_object)
+
+    async def run() -> None:
+        use = stopped.use("a")
+        await use.begin(stopped)
+        await asyncio.to_thread(asked.wait, 10)
+        ending = asyncio.ensure_future(use.end())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        answered.set()
+        await ending
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+    assert stopped.world.leases == []
+    assert not any(stopped.world.desired.values())
+
+
+def test_a_driver_that_goes_on_with_a_run_ends_the_lease_of_the_lost_one(stopped: Runs) -> None:
+    """The fleet is stopped after it; the leases of other runs stay."""
+    stopped.take_lease("lost", "run-a")
+    stopped.carry_out(stopped.use("next", run="run-a"))
+    assert stopped.world.leases == []
+    assert not any(stopped.world.desired.values())
+    stopped.take_lease("other", "run-b")
+    stopped.carry_out(stopped.use("next", run="run-a"))
+    assert stopped.world.leases == ["run-b.other"]
+    assert stopped.left.why == "in use"
 
 
 def test_each_step_of_a_chain_begins_and_one_renews(stopped: Runs) -> None:
