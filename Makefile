@@ -111,8 +111,9 @@ spark:  ## Tests on Apache Spark, in a separate environment (needs Java 17 or ne
 	@$(MAKE) --no-print-directory $(VENV)/spark
 	$(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS)
 
-simulate: $(VENV)/ready  ## Run the scheduler in virtual time in SEEDS=10000 random worlds
+simulate: $(VENV)/ready  ## Run the scheduler and the drivers in virtual time in SEEDS=10000 random worlds
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) $(ARGS)
+	$(BIN)/python -m tests.simulation --drivers --seeds $(or $(SEEDS),1000) $(ARGS)
 
 bench: $(VENV)/ready $(VENV)/bench  ## Compare with Spark and others; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)

@@ -42,6 +42,7 @@ class SpendingLimit:
         wall: the time, in seconds since the epoch.
         requests: returns the driver's own requests so far.
         task_s: how long a task of each stage takes at most by the forecast; without one, 0.
+        before_usd: what the run's earlier drivers have spent.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class SpendingLimit:
         wall: Callable[[], float],
         requests: Callable[[], Requests] = Requests,
         task_s: Mapping[StageName, float] = MappingProxyType({}),
+        before_usd: float = 0.0,
     ) -> None:
         self._limit_usd = limit_usd
         self._meter = meter
@@ -60,6 +62,7 @@ class SpendingLimit:
         self._wall = wall
         self._requests = requests
         self._task_s = task_s
+        self._before_usd = before_usd
 
     def another(
         self, stage: StageName, running_s: Sequence[float], longest_s: float | None
@@ -81,7 +84,8 @@ class SpendingLimit:
         self._meter.take(self._happened[self._taken :])
         self._taken = len(self._happened)
         requests = self._meter.requests + self._requests()
-        return self._meter.used(self._wall()).usd + requests_price(requests)
+        used = self._meter.used(self._wall()).usd
+        return self._before_usd + used + requests_price(requests)
 
     def reached(self, left: int, stage: str) -> LimitReached:
         """Return the error of a stage that has ended at the limit, with so many tasks left."""

@@ -20,9 +20,13 @@ from driver.transport.endpoint import Role
 from mapreduce.storage import Requests
 from mapreduce.wire.messages import StageName
 
-RECEIPT_UNITS: dict[str, Unit] = UNITS | {"spot_saved": "usd", "done_twice": "s"}
-"""The lines of a receipt: those of a forecast, what Spot has saved, and the seconds of attempts
-that failed or were slower than their backup."""
+RECEIPT_UNITS: dict[str, Unit] = UNITS | {
+    "usd_before": "usd",
+    "spot_saved": "usd",
+    "done_twice": "s",
+}
+"""The lines of a receipt: those of a forecast, what earlier drivers of the run have spent, what
+Spot has saved, and the seconds of attempts that failed or were slower than their backup."""
 _COUNTED: tuple[StageName, ...] = ("map", "reduce")
 _ENDS = (events.RunDone, events.RunFailed, events.RunPaused, events.RunInterrupted)
 
@@ -39,6 +43,7 @@ class Account:
         history: the earlier runs of the job.
         limit_usd: `--max-usd`.
         requests: returns the driver's requests to S3 so far.
+        before_usd: what earlier drivers of the run have spent, by their events.
     """
 
     began: float
@@ -48,6 +53,7 @@ class Account:
     history: JobHistory = field(default_factory=JobHistory)
     limit_usd: float | None = None
     requests: Callable[[], Requests] = Requests
+    before_usd: float = 0.0
 
     def allowance(self, log: EventLog, wall: Callable[[], float]) -> SpendingLimit | None:
         """Return what the run with these events may still spend; None without a limit."""
@@ -61,6 +67,7 @@ class Account:
             wall,
             self.requests,
             {stage: task.high for stage, task in found.items() if task},
+            self.before_usd,
         )
 
     def receipt(self, run: str, happened: Sequence[Event]) -> Receipt:
@@ -77,15 +84,18 @@ class Account:
             actual["requests"] = float(made.get + made.head + made.put + made.copy + made.list)
         if self.fleet is not None:
             used = meter.used(ended)
-            usd = used.usd + requests_price(made)
+            own_usd = used.usd + requests_price(made)
+            usd = self.before_usd + own_usd
             actual |= {
                 "vcpu_s": used.vcpu_s,
                 "gib_s": used.gib_s,
                 "usd_tasks": used.usd,
                 "usd_requests": requests_price(made),
-                "usd": usd,
+                "usd": own_usd,
                 "spot_saved": used.spot_saved_usd,
             }
+            if self.before_usd:
+                actual["usd_before"] = self.before_usd
         held, forecasts = self.history.held
         return Receipt(
             run=run,
@@ -103,6 +113,23 @@ class Account:
         if self.forecast is None or (reused and self.forecast.reuse is None):
             return None
         return self.forecast
+
+
+def spent_usd(fleet: PricedFleet, happened: Sequence[Event], until: float) -> float:
+    """Return what a driver that was lost has spent, by its events.
+
+    Its own requests are known to no event, and do not count.
+
+    Args:
+        fleet: the sizes and prices of the tasks.
+        happened: the driver's events.
+        until: when the next driver began; a driver that sleeps may have later events.
+    """
+    counted = [event for event in happened if event.at <= until]
+    meter = Meter(fleet)
+    meter.take(counted)
+    used = meter.used(max((event.at for event in counted), default=0.0)).usd
+    return used + requests_price(meter.requests)
 
 
 def receipt_lines(actual: dict[str, float], forecast: Forecast | None) -> tuple[ReceiptLine, ...]:

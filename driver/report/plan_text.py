@@ -171,6 +171,9 @@ def receipt_line(receipt: Receipt) -> str:
     money = next((line for line in receipt.lines if line.name == "usd"), None)
     if money is not None and money.expected is not None:
         parts[-1:] = [f"${receipt.usd or 0:.4f} (forecast {usd_range(money.expected)})"]
+    before = next((line.actual for line in receipt.lines if line.name == "usd_before"), None)
+    if before and parts:
+        parts[-1] += f", of which ${before:.4f} by drivers that were lost"
     if time is not None and time.expected is not None and time.actual is not None:
         parts.append(
             f"{duration(time.actual)} (forecast {seconds_range(time.expected)}, "
@@ -196,6 +199,7 @@ NAMES = {
     "usd_tasks": "tasks",
     "usd_requests": "requests, price",
     "usd": "together",
+    "usd_before": "drivers before",
     "spot_saved": "Spot has saved",
     "done_twice": "work done twice",
 }

@@ -12,8 +12,10 @@ from driver.forecast.document import Forecast
 from driver.forecast.fleet_price import PricedFleet, TaskSize
 from driver.forecast.model import Place, Work, forecast_lines, raw_values, requests_of
 from driver.forecast.past import JobHistory, past_run, spreads
-from driver.forecast.receipts import Account
+from driver.forecast.receipts import Account, spent_usd
 from driver.history.forecasts import add_run, history_url, read_history
+from driver.history.run_events import events_of
+from driver.history.run_names import epoch_of
 from driver.plan.events import Event, FleetScaled
 from driver.report.document import Report
 from driver.targets.prepare import Prepared
@@ -21,6 +23,7 @@ from driver.transport.endpoint import Role
 from mapreduce.engine.split import plan_splits
 from mapreduce.errors import MapReduceError
 from mapreduce.job import Job
+from mapreduce.wire import keys
 
 if TYPE_CHECKING:
     from driver.cloud.fleet.capacity import Counts
@@ -111,6 +114,7 @@ def account_of(prepared: Prepared, began: float) -> Account:
     except MapReduceError:
         history, forecast = JobHistory(), prepared.forecast
     return Account(
+        before_usd=spent_before(prepared, place.fleet, began),
         began=began,
         fleet=place.fleet,
         counts=place.counts,
@@ -119,6 +123,28 @@ def account_of(prepared: Prepared, began: float) -> Account:
         limit_usd=prepared.config.max_usd,
         requests=runs.requests_at_end,
     )
+
+
+def spent_before(prepared: Prepared, fleet: PricedFleet | None, now: float) -> float:
+    """Return what the drivers have spent that were lost before this one goes on, in dollars.
+
+    Raises:
+        StorageError: their events cannot be read, and the run has a limit.
+    """
+    if fleet is None or prepared.planned is None or not prepared.goes_on:
+        return 0.0
+    runs, (first, newest) = prepared.runs, epoch_of(prepared.planned.run)
+    spent, until = 0.0, now
+    try:
+        for number in range(newest, 0, -1):
+            name = keys.epoch(first, number)
+            if runs.has(name, "plan.json"):  # else a driver took the epoch, and was lost at once
+                spent += spent_usd(fleet, events_of(runs, name), until)
+                until = runs.plan(name).created
+    except MapReduceError:
+        if prepared.config.max_usd is not None:
+            raise
+    return spent
 
 
 def from_earlier_runs(prepared: Prepared, place: Place, history: JobHistory) -> Forecast | None:

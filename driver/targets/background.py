@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.program.command_name import COMMAND
 from driver.program.module_path import own_environment, own_process
 from driver.targets.prepare import Prepared
+from driver.targets.stored_code import delete_leftovers
 from mapreduce.errors import (
     KINDS,
     LimitReached,
@@ -73,14 +75,20 @@ def driver_command(*arguments: str) -> list[str]:
 
 
 def drive(arguments: Sequence[str]) -> int:
-    """Carry out a command of this program in a process; return its exit code, -N after signal N."""
+    """Carry out a command of this program in a process; return its exit code, -N after signal N.
+
+    What a killed driver has left in the folder of temporary files is deleted: perhaps none follows.
+    """
     with (
         subprocess.Popen(
             driver_command(*arguments), stdin=subprocess.DEVNULL, env=own_environment(os.environ)
         ) as driver,
         _forwarded(driver),
     ):
-        return driver.wait()
+        code = driver.wait()
+    if code < 0:
+        delete_leftovers(Path(tempfile.gettempdir()))
+    return code
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from driver.history.run_index import RunSummary
-from driver.history.run_names import chain_of, is_run_name, is_superseded, newest_epochs
-from driver.history.run_store import RunStore
+from driver.history.run_names import chain_of, epoch_of, is_run_name, is_superseded, newest_epochs
+from driver.history.run_store import FIRST_EPOCH, RunStore
 from driver.plan.tasks import RunPlan
 from driver.program.command_name import COMMAND
 from driver.web.overview import RunRow, before
@@ -69,8 +69,9 @@ class KeptRuns:
 
     def page(self, run: str, form_token: str) -> str:
         """Return the page of a run; raises `InputError`."""
-        earlier = before(self.rows(), self._known(run))
-        return page_of(self.runs, run, form_token, self.clock(), earlier)
+        name = self._known(run)
+        earlier = before(self.rows(), name)
+        return page_of(self.runs, name, form_token, self.clock(), earlier)
 
     def comparison(self, first: str, second: str) -> str:
         """Return the page that compares two runs; raises `InputError`."""
@@ -78,16 +79,20 @@ class KeptRuns:
 
     def cancel(self, run: str) -> None:
         """Ask the driver of a run to end it; raises `InputError`."""
-        state = self.runs.state(self._known(run), self.clock())
+        name = self._known(run)
+        state = self.runs.state(name, self.clock())
         if state not in ("running", "lost"):
-            raise InputError(f"{run} is {state}, so there is nothing to cancel")
-        self.runs.storage.write(keys.cancel(self.url, chain_of(run) or run), b"")
+            raise InputError(f"{name} is {state}, so there is nothing to cancel")
+        self.runs.storage.write(keys.cancel(self.url, chain_of(name) or name), b"")
 
     def _known(self, run: str) -> str:
-        """Return the name of a run that may be looked for: no path leaves the folder of runs."""
+        """Return the newest epoch of a run; no path leaves the folder of runs."""
         if not is_run_name(run):
             raise InputError(f"there is no run {run!r} in {self.url}; see: {COMMAND} runs")
-        return run
+        if run.endswith(FIRST_EPOCH):
+            return run.removesuffix(FIRST_EPOCH)
+        newest = {epoch_of(row.run)[0]: row.run for row in self.rows()}
+        return newest.get(run, run)
 
     def _read_rows(self) -> list[RunRow]:
         entered = self.runs.entered()

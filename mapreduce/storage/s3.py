@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -48,6 +49,10 @@ first.
 REQUESTS_AT_ONCE = 128
 """Small reads under way at a time: with 25 ms for an answer, 5,000 a second. A short block needs
 two, one after the other."""
+CONFLICT_WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Waits after a 409 to a create: another write or delete of the object is under way, which says
+nothing about whether there is one."""
+_CONFLICT = "ConditionalRequestConflict"
 PAGE = 1000
 """The most objects that one request lists."""
 
@@ -212,10 +217,19 @@ class S3Storage:
         return ObjectInfo(url, size, put["e_tag"] or "")
 
     def create(self, url: str, data: bytes, *, durable: bool = False) -> ObjectInfo:
-        self._tally.add(Requests(put=1))
-        with _translated(url):
-            put = obstore.put(self._store, self._key(url), data, mode="create")
-        return ObjectInfo(url, len(data), put["e_tag"] or "")
+        for wait_s in CONFLICT_WAITS_S:
+            self._tally.add(Requests(put=1))
+            try:
+                with _translated(url):
+                    put = obstore.put(self._store, self._key(url), data, mode="create")
+            except ObjectExists as exc:
+                # obstore sends a conditional write again after a 409, but not a create
+                if _CONFLICT not in str(exc.__cause__):
+                    raise
+                time.sleep(wait_s)
+            else:
+                return ObjectInfo(url, len(data), put["e_tag"] or "")
+        raise StorageError(f"others write or delete {url} all the time (409 of S3); run again")
 
     def replace(self, url: str, data: bytes, etag: str) -> ObjectInfo:
         self._tally.add(Requests(put=1))

@@ -43,6 +43,7 @@ class Setting:
         s3: whether the store and the input are in S3.
         text: the name of one of the suite's texts.
         arguments: further arguments of the command.
+        verb: the command: `plan` only plans the run, and the fault starts its drivers.
     """
 
     launcher: Launcher = "driver"
@@ -51,6 +52,7 @@ class Setting:
     s3: bool = False
     text: Literal["plain", "poison"] = "plain"
     arguments: tuple[str, ...] = ()
+    verb: Literal["run", "plan"] = "run"
 
 
 class Fault:

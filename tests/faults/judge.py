@@ -87,7 +87,7 @@ def _success(
         return "wrong answer", ["the audit does not find what was changed after the run"]
     if not ledger.balanced and not command.spoilt:
         return "wrong answer", [f"the audit finds: {ledger.discrepancies}"]
-    seen = json.dumps(document["recoveries"])
+    seen = json.dumps(document.get("recoveries", ()))
     if fault.shows and not re.search(fault.shows, seen):
         return "survived", [f"the report does not show it: {seen[:500]}"]
     return "survived", []

@@ -1,4 +1,4 @@
-"""The driver's command line, which kills itself at a place that the environment names.
+"""The driver's command line, which kills or suspends itself at a place that the environment names.
 
 MAPREDUCE_TEST_DEATH='{"at": "copy", "number": 2, "when": "after"}' python -m
 tests.faults.mortal_driver run ...
@@ -27,13 +27,20 @@ _NAMES: dict[str, At] = {"ledger.json": "ledger", "_SUCCESS": "success", "report
 
 
 class Death(BaseModel):
-    """When the driver dies: before or after it reaches the place for the `number`th time."""
+    """When the driver dies, or falls `asleep`: before or after it reaches the place for the
+    `number`th time.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     at: At
     number: int = 1
     when: Literal["before", "after"] = "before"
+    asleep: bool = False
+
+    def come(self) -> None:
+        """Let this process die, or sleep until it is woken."""
+        os.kill(os.getpid(), signal.SIGSTOP if self.asleep else signal.SIGKILL)
 
 
 class MortalStorage(LocalStorage):
@@ -57,10 +64,10 @@ class MortalStorage(LocalStorage):
             MortalStorage._seen += at == self.death.at
             now = at == self.death.at and self._seen == self.death.number
         if now and self.death.when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.death.come()
         yield
-        if now:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if now and self.death.when == "after":
+            self.death.come()
 
 
 if __name__ == "__main__":

@@ -15,13 +15,26 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Deed = Literal["slow down", "server error", "no answer", "cut short", "byte changed", "answer lost"]
+Deed = Literal[
+    "slow down",
+    "server error",
+    "conflict",
+    "no answer",
+    "cut short",
+    "byte changed",
+    "answer lost",
+]
 Request = Literal["put", "copy", "completion", ""]
 """Kinds of requests that change an object; an upload of a part is none of them."""
 _ERROR = (
     "<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code}: a fault of the "
     "suite</Message></Error>"
 )
+_REFUSALS: dict[Deed, tuple[str, int]] = {
+    "slow down": ("SlowDown", 503),
+    "server error": ("InternalError", 500),
+    "conflict": ("ConditionalRequestConflict", 409),
+}
 _NO_BODY = frozenset({"HEAD"})
 _HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
@@ -97,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Forward any request, unless it gets the fault."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         rule = self.server.rule
-        before = rule.deed in ("slow down", "server error", "no answer")
+        before = rule.deed in ("slow down", "server error", "conflict", "no answer")
         if before and rule.strikes(self.command, self.path, rule.smallest):
             self._refuse(rule)
             return
@@ -164,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         if rule.deed == "no answer":
             time.sleep(rule.seconds)
             return
-        code, status = ("SlowDown", 503) if rule.deed == "slow down" else ("InternalError", 500)
+        code, status = _REFUSALS[rule.deed]
         self._answer(
             status, [("Content-Type", "application/xml")], _ERROR.format(code=code).encode()
         )

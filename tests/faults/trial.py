@@ -17,7 +17,7 @@ import psutil
 from mapreduce.storage import open_storage
 from mapreduce.wire import keys
 from tests.faults.family import Role, services, supervisor, workers
-from tests.faults.fault import Missed, Setting
+from tests.faults.fault import Launcher, Missed, Setting
 from tests.integration.commands import Driver
 
 MAPS = 12
@@ -44,6 +44,11 @@ class Command:
     killed: bool = False
     another: bool = False
     spoilt: bool = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its process has ended."""
+        return self.process.poll() is not None
 
     def wait(self) -> None:
         """Wait for its end; kill a command that hangs, and set its exit code accordingly."""
@@ -110,11 +115,15 @@ class Trial:
 
     def start(self) -> Command:
         """Start the run's command, or start the same command again."""
+        return self.command(*self._run(), launcher=self.setting.launcher)
+
+    def command(self, *arguments: str, launcher: Launcher = "driver") -> Command:
+        """Start any command."""
         number = len(self.commands)
         out, err = (self.folder / f"{name}-{number}" for name in ("out", "err"))
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
-                [sys.executable, "-m", self.setting.launcher, *self._run()],
+                [sys.executable, "-m", launcher, *arguments],
                 cwd=self.folder,
                 env=self.driver.environment
                 | {"TMPDIR": str(self.temporary)}
@@ -134,7 +143,7 @@ class Trial:
         job = f"{self.jobs}:{self.setting.job}"
         sizes = {"--mappers": MAPPERS, "--chunks": MAPS, "--reducers": REDUCES}
         command = [
-            "run",
+            self.setting.verb,
             "--input",
             self.input,
             "--job",

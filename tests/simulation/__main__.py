@@ -1,4 +1,7 @@
-"""Simulate many seeds, or one seed with its events: `python -m tests.simulation`."""
+"""Simulate many seeds, or one seed with its events: `python -m tests.simulation`.
+
+With `--drivers` each seed is a run whose drivers are killed, suspended and doubled.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 import time
 from collections import Counter
 
+from tests.simulation.drivers import simulate_drivers
 from tests.simulation.simulate import Verdict, simulate
 
 
@@ -16,7 +20,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first one")
     parser.add_argument("--seed", type=int, help="only this one, and all of it")
+    parser.add_argument("--drivers", action="store_true", help="the drivers of a run")
     options = parser.parse_args()
+    if options.drivers:
+        one = options.seed is not None
+        first, seeds = (options.seed, 1) if one else (options.first, options.seeds)
+        return _drivers(range(first, first + seeds), whole=one)
     if options.seed is not None:
         verdict = simulate(options.seed)
         _say(verdict, whole=True)
@@ -40,6 +49,20 @@ def main() -> int:
     print("ends:", ", ".join(f"{end} {count}" for end, count in sorted(ends.items())))
     print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(struck.items())))
     print(f"{options.seeds - broken} passed, {broken} failed")
+    return 1 if broken else 0
+
+
+def _drivers(seeds: range, *, whole: bool) -> int:
+    began, broken = time.monotonic(), 0
+    epochs: Counter[int] = Counter()
+    for seed in seeds:
+        outcome = simulate_drivers(seed)
+        epochs[outcome.epochs] += 1
+        broken += bool(outcome.broken)
+        if outcome.broken or whole:
+            print(f"seed {seed}: {outcome.broken[:5]}\n  {outcome.struck}")
+    print(f"{len(seeds)} seeds in {time.monotonic() - began:.0f} s, {broken} failed")
+    print("epochs:", ", ".join(f"{number} in {count}" for number, count in sorted(epochs.items())))
     return 1 if broken else 0
 
 

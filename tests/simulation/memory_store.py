@@ -24,14 +24,19 @@ class MemoryStorage:
     Args:
         strike: chooses the fault of each operation.
         vouching: whether an ETag guarantees the bytes.
+        wall: the store's clock, in seconds since the epoch; by default, it stands at 0.
     """
 
     requests = Requests()
 
-    def __init__(self, strike: Strike, *, vouching: bool) -> None:
+    def __init__(
+        self, strike: Strike, *, vouching: bool, wall: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._strike = strike
         self._vouching = vouching
         self._objects: dict[str, tuple[bytes, str]] = {}
+        self._wall = wall
+        self._modified: dict[str, float] = {}
         self._writes = 0
 
     def with_own_count(self) -> MemoryStorage:
@@ -39,10 +44,10 @@ class MemoryStorage:
         return self
 
     def head(self, url: str) -> ObjectInfo:
-        """Return an object's size and ETag."""
+        """Return an object's size and ETag, and when it was written."""
         self._before("head", url)
         data, etag = self._object(url)
-        return ObjectInfo(url, len(data), etag)
+        return ObjectInfo(url, len(data), etag, modified=self._modified[url])
 
     def read(
         self, url: str, start: int = 0, end: int | None = None, *, etag: str | None = None
@@ -174,6 +179,7 @@ class MemoryStorage:
     def _put(self, url: str, data: bytes, *, lost: bool) -> ObjectInfo:
         self._writes += 1
         self._objects[url] = data, f"etag-{self._writes}"
+        self._modified[url] = self._wall()
         if lost:
             raise StorageError(f"the store did not answer at {url}: drawn")
         return ObjectInfo(url, len(data), self._objects[url][1])

@@ -5,6 +5,7 @@ from tests.faults.kinds import (  # noqa: F401 - each registers its faults
     bombs,
     commits,
     drivers,
+    epochs,
     helpers,
     isolation,
     kept,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
+from mapreduce.storage import open_storage
 from mapreduce.wire import keys
 from tests.faults.fault import Fault, Setting, register
 from tests.faults.object_store import Deed, Rule, troubled
@@ -105,3 +106,47 @@ class CompletionAnswerLost(_AnswerLost):
     setting = Setting(s3=True, launcher="tests.faults.multipart_driver")
     quiet = Setting(s3=True)
     rule: ClassVar = {"share": 0.5, "most": 3, "request": "completion"}
+
+
+class _AtCommit(_StoreFault):
+    """The store fails at the conditional create by which a commit takes the last epoch."""
+
+    rule: ClassVar = {"share": 1.0, "most": 1, "method": "PUT", "part": f"/{keys.EPOCHS}/"}
+
+    def finish(self, trial: Trial) -> None:
+        """Check that there is one answer."""
+        super().finish(trial)
+        found = list(open_storage().list(keys.join(trial.store, keys.REDUCE)))
+        marked = [info.url for info in found if info.url.endswith("/_SUCCESS")]
+        assert len(marked) == 1 or not trial.injections, f"there are {len(marked)} answers"
+
+
+@register
+class CommitAnswerLost(_AtCommit):
+    name = "s3-epoch-answer-lost"
+    says = "S3 stores the epoch of a commit, and cuts the connection instead of an answer"
+    deed = "answer lost"
+    rule: ClassVar = _AtCommit.rule | {"request": "put"}
+
+
+@register
+class CommitConflict(_AtCommit):
+    name = "s3-epoch-conflict"
+    says = "S3 answers 409 ConditionalRequestConflict to the create of a commit's epoch"
+    deed = "conflict"
+
+
+@register
+class CommitServerError(_AtCommit):
+    name = "s3-epoch-server-error"
+    says = "S3 answers 500 InternalError to the create of a commit's epoch, twice"
+    deed = "server error"
+    rule: ClassVar = _AtCommit.rule | {"most": 2}
+
+
+@register
+class CommitTimeout(_AtCommit):
+    name = "s3-epoch-timeout"
+    says = "S3 does not answer the create of a commit's epoch for three seconds"
+    deed = "no answer"
+    rule: ClassVar = _AtCommit.rule | {"seconds": 3.0}

@@ -69,6 +69,21 @@ def test_requests_are_spent_too() -> None:
     assert pytest.approx(0.005) == limit.spent_usd()
 
 
+def test_what_earlier_drivers_have_spent_counts() -> None:
+    """A driver that goes on with a lost run has only the rest of the limit."""
+    happened: list[Event] = [events.FleetScaled(at=0.0, before=NONE, after=ALL)]
+
+    def limit(before_s: float) -> SpendingLimit:
+        before_usd = before_s * RATE
+        return SpendingLimit(
+            300 * RATE, Meter(FLEET), happened, lambda: 200.0, before_usd=before_usd
+        )
+
+    assert limit(80.0).another("map", [], 10.0)
+    assert not limit(100.0).another("map", [], 10.0)
+    assert pytest.approx(300 * RATE) == limit(100.0).reached(1, "map").spent_usd
+
+
 def test_the_error_says_what_was_spent_and_what_goes_on() -> None:
     """The message names the sum, the tasks that are left, and the next step."""
     happened: list[Event] = [events.FleetScaled(at=0.0, before=NONE, after=ALL)]

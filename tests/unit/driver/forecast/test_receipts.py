@@ -9,7 +9,7 @@ from driver.forecast.fleet_price import LEAST_BILLED_S
 from driver.forecast.past import JobHistory
 from driver.forecast.pricing import requests_price
 from driver.forecast.receipt import ForecastLine, Range, Receipt, ReceiptLine
-from driver.forecast.receipts import Account
+from driver.forecast.receipts import Account, spent_usd
 from driver.plan import events
 from driver.plan.events import Event, EventLog
 from driver.plan.outcomes import Volumes
@@ -85,6 +85,31 @@ def test_in_aws_the_fleet_and_the_requests_are_priced() -> None:
     assert 18.0 == found["requests"].actual
     assert pytest.approx(FLEET.hour_usd(COUNTS)) == receipt.standing_usd_hour
     assert (1, 1) == (receipt.held_before, receipt.forecasts_before)
+
+
+def test_a_receipt_is_of_the_whole_run() -> None:
+    """What earlier drivers have spent has a line, and is part of the price."""
+    alone, after = (
+        Account(began=0.0, fleet=FLEET, before_usd=usd).receipt("run-1", HAPPENED)
+        for usd in (0.0, 0.5)
+    )
+    assert "usd_before" not in _by_name(alone)
+    assert 0.5 == _by_name(after)["usd_before"].actual
+    assert alone.usd is not None
+    assert pytest.approx(alone.usd + 0.5) == after.usd
+    assert _by_name(alone)["usd"] == _by_name(after)["usd"]
+
+
+def test_a_lost_driver_has_spent_until_the_next_one_began() -> None:
+    """Its fleet until its last event, and its attempts' requests; a driver that slept may have
+    later events, which are of another driver's time.
+    """
+    late = events.LookFailed(at=5000.0, stage="map", why="")
+    fleet = FLEET.usage({role: count * 60.0 for role, count in COUNTS.items()}, 9.0).usd
+    expected = fleet + requests_price(Requests(get=10, put=1))
+    assert pytest.approx(expected) == spent_usd(FLEET, [*HAPPENED[:-1], late], 12.0)
+    assert spent_usd(FLEET, [*HAPPENED[:-1], late], 6000.0) > 10 * expected
+    assert 0.0 == spent_usd(FLEET, [], 12.0)
 
 
 @pytest.mark.parametrize(

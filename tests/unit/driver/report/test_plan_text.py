@@ -160,6 +160,10 @@ def test_a_receipt_in_one_line() -> None:
     ) == receipt_line(RECEIPT)
     assert "" == receipt_line(Receipt(run="run-1"))
     assert "$0.0312" == receipt_line(Receipt(run="run-1", usd=0.0312))
+    before = (ReceiptLine(name="usd_before", unit="usd", actual=0.01),)
+    assert "$0.0312, of which $0.0100 by drivers that were lost" == receipt_line(
+        Receipt(run="run-1", usd=0.0312, lines=before)
+    )
 
 
 def test_quantities() -> None:

@@ -11,14 +11,19 @@ import pytest
 from driver.cloud.stack import Stack
 from driver.forecast.model import Place
 from driver.plan.config import RunConfig
+from driver.plan.events import EventLog, FleetScaled, LookFailed, encoded
 from driver.targets.accounting import account_of, place_in, place_of, priced
 from driver.targets.planning import plan_run
 from driver.targets.prepare import Prepared, prepare
 from driver.transport.endpoint import Role
 from mapreduce.errors import StorageError
-from tests.unit.driver.samples import STACK_VALUES
+from mapreduce.wire import keys
+from tests.unit.driver.forecast.test_meter import ALL, NONE
+from tests.unit.driver.samples import STACK_VALUES, run_plan
 
 STOPPED: dict[Role, int] = {"splitter": 0, "mapper": 0, "reducer": 0}
+USUAL: dict[Role, int] = {"splitter": 1, "mapper": 3, "reducer": 1}
+RUN = "run-20260101-000000-calm-owl"
 MIB = 1 << 20
 
 
@@ -80,6 +85,57 @@ def test_a_history_that_cannot_be_read_ends_no_run(
     account = account_of(_prepared(tmp_path), began=0.0)
     assert account.forecast is None
     assert account.history.runs == ()
+
+
+def _lost_twice(prepared: Prepared) -> Prepared:
+    """A run whose first and third driver were lost, and the second before it wrote a plan."""
+    runs = prepared.runs
+    for name, created in ((RUN, 0.0), (f"{RUN}-epoch-3", 1000.0)):
+        runs.write(name, "plan.json", run_plan(run=name, created=created))
+        scaled = FleetScaled(at=created + 10, before=NONE, after=ALL)
+        last = LookFailed(at=created + 310, stage="map", why="")
+        runs.storage.write(keys.segment(runs.store, name, 0), encoded([scaled, last]))
+    newest = run_plan(run=f"{RUN}-epoch-3")
+    return replace(prepared, planned=newest, goes_on=True)
+
+
+def _limited(prepared: Prepared) -> Prepared:
+    """The same run with a limit, which a run on this machine cannot have."""
+    return replace(prepared, config=replace(prepared.config, max_usd=5.0))
+
+
+def test_what_lost_drivers_have_spent_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that goes on adds up the events of all epochs before it, for limit and receipt."""
+    fleet = priced(_stack(guard=None))
+    place = place_of(_prepared(tmp_path)).model_copy(update={"fleet": fleet})
+    monkeypatch.setattr("driver.targets.accounting.place_of", lambda _: place)
+    prepared = _limited(_lost_twice(_prepared(tmp_path)))
+    each = fleet.usage({role: count * 300.0 for role, count in USUAL.items()}, 300.0).usd
+    account = account_of(prepared, began=2000.0)
+    assert pytest.approx(2 * each) == account.before_usd
+    limit = account.allowance(EventLog(), lambda: 2000.0)
+    assert limit is not None
+    assert limit.spent_usd() >= account.before_usd
+    again = replace(prepared, goes_on=False)
+    assert 0.0 == account_of(again, began=2000.0).before_usd
+
+
+def test_events_of_lost_drivers_that_cannot_be_read_end_a_run_with_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows then what is left of the limit; without one, the receipt has less."""
+    place = place_of(_prepared(tmp_path)).model_copy(update={"fleet": priced(_stack())})
+    monkeypatch.setattr("driver.targets.accounting.place_of", lambda _: place)
+
+    def fails(*_: object) -> None:
+        raise StorageError("no answer")
+
+    monkeypatch.setattr("driver.targets.accounting.events_of", fails)
+    with pytest.raises(StorageError):
+        account_of(_limited(_lost_twice(_prepared(tmp_path))), began=2000.0)
+    assert 0.0 == account_of(_lost_twice(_prepared(tmp_path)), began=2000.0).before_usd
 
 
 def test_a_plan_for_a_stack_has_a_price(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

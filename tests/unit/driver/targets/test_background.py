@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,33 @@ def _age(runs: RunStore, run: str) -> None:
     """Make the sign of life of a run as old as its plan."""
     path = Path(keys.run_file(runs.store, run, keys.BEGUN).removeprefix("file://"))
     os.utime(path, (1.0, 1.0))
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_a_killed_driver_has_left_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, killed: bool
+) -> None:
+    """Its unpacked code: perhaps no other driver follows, which would delete it."""
+
+    class Process:
+        def __init__(self, *_: object, **__: object) -> None:
+            """Take any command."""
+
+        def __enter__(self) -> Process:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """End nothing."""
+
+        def wait(self) -> int:
+            return KILLED if killed else 0
+
+    left = tmp_path / f"mapreduce-code-{2**22 + 1}-x"  # no process has this number
+    left.mkdir()
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    assert (KILLED if killed else 0) == background.drive(["run", "--plan", "run-1"])
+    assert left.exists() != killed
 
 
 def test_a_lost_driver_is_followed_until_one_ends(runs: RunStore) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
 import obstore
@@ -179,6 +182,55 @@ def test_a_file_is_written_with_progress(storage: S3Storage, tmp_path: Path) -> 
     assert sorted(seen) == seen
     assert Requests(put=4) == storage.requests
     assert size == storage.write(URL, path).size
+
+
+class _Conflicting(BaseHTTPRequestHandler):
+    """Answers 409 to so many PUTs, as S3 does while another write is under way; then 200."""
+
+    conflicts = 0
+
+    def do_PUT(self) -> None:
+        """Answer."""
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        cls = type(self)
+        cls.conflicts, left = cls.conflicts - 1, cls.conflicts
+        body = b"<Error><Code>ConditionalRequestConflict</Code></Error>" if left > 0 else b""
+        self.send_response(409 if body else 200)
+        self.send_header("etag", '"e1"')
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@pytest.mark.parametrize("conflicts", [0, 3, 100])
+def test_a_conflict_says_nothing_about_an_object(
+    conflicts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A create that gets 409 is sent again: the object may not exist. S3 asks for that."""
+    waits: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=waits.append))
+    server = HTTPServer(("127.0.0.1", 0), _Conflicting)
+    _Conflicting.conflicts = conflicts
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOLD")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    try:
+        bucket = open_s3("b")
+        if conflicts == 100:
+            with pytest.raises(StorageError, match="409") as caught:
+                bucket.create(URL, b"1")
+            assert not isinstance(caught.value, ObjectExists)
+        else:
+            assert '"e1"' == bucket.create(URL, b"1").etag
+            assert Requests(put=conflicts + 1) == bucket.requests
+        assert list(module.CONFLICT_WAITS_S[:conflicts]) == waits
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_create_does_not_replace(storage: S3Storage) -> None:
