@@ -149,7 +149,11 @@ class Subject:
         box = self.driver_of(run)
         if box is None:
             raise StepFailed(f"no container carries out {name}")
-        self.made.engine.docker("kill", box.id)
+        self.kill(box)
+
+    def kill(self, box: Box) -> None:
+        """Kill a container; one that has ended meanwhile is no error."""
+        self.made.shell.run("docker", "kill", box.id, ok=(0, 1))
 
     @contextmanager
     def paused_driver(self) -> Iterator[str]:

@@ -37,7 +37,7 @@ def prove(log: Log, subject: Subject) -> None:
                 step(subject, note)
             except StepFailed:  # the next step begins on a stopped stack too
                 for box in made.boxes(DRIVER):
-                    made.engine.docker("kill", box.id)
+                    subject.kill(box)
                 made.driver("stack", "stop")
                 raise
 
