@@ -131,7 +131,7 @@ def _killed_in_each_stage(subject: Subject, note: Note) -> None:
 def _lost_for_good(subject: Subject, note: Note) -> None:
     made = subject.made
     with event_bridge.delivering(subject.cloud, made.name) as bridge:
-        run = subject.submit(subject.book, *subject.waiting(MAP_S))
+        run = subject.submit(subject.book, *subject.waiting(MAP_S, REDUCE_S))
         subject.kill_driver(run, 1, STAGES["in the map stage"])
         said = subject.outside("attach", run, ok=(LOST,)).err
         if f"run --plan {run}" not in said:
