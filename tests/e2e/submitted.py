@@ -134,7 +134,7 @@ def _lost_for_good(subject: Subject, note: Note) -> None:
         run = subject.submit(subject.book, *subject.waiting(MAP_S, REDUCE_S))
         subject.kill_driver(run, 1, STAGES["in the map stage"])
         said = subject.outside("attach", run, ok=(LOST,)).err
-        if f"run --plan {run}" not in said:
+        if f"submit --plan {run}" not in said:  # run --plan goes on with it too, here
             raise StepFailed(said)
         note(said.strip().splitlines()[-1])
         wait(lambda: bool(bridge.started) and not made.boxes(DRIVER), lambda: "no driver ends")
