@@ -103,7 +103,11 @@ class Background:
 
     def drivers(self) -> list[psutil.Process]:
         """Return the processes that carry out a plan, without those that only keep it going."""
-        return [each for each in self.driver.processes() if "--plan" in each.cmdline()]
+        return [
+            each
+            for each in self.driver.processes()
+            if {"--plan", "drive"}.intersection(each.cmdline())
+        ]
 
     def kill_driver(self) -> None:
         """Kill the driver at once."""

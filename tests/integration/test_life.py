@@ -229,6 +229,8 @@ def test_a_signal_is_an_end_with_a_record(held: _Held, number: int) -> None:
     process = held.start()
     held.reached("map")
     _until(lambda: held.runs.record(held.name(), "lease.json"))
+    # what the job prints comes with a heartbeat, so not at once
+    _until(lambda: "a map begins" in held.driver.run("logs", "--prints").out)
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
