@@ -22,7 +22,6 @@ from mapreduce.aggregations.spread import StandardDeviation, Variance
 from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
 from mapreduce.encoding import Descending
-from mapreduce.identity import identity
 from mapreduce.input_formats import (
     Avro,
     Csv,
@@ -36,6 +35,7 @@ from mapreduce.input_formats import (
     WholeFile,
 )
 from mapreduce.job import Job
+from mapreduce.reducers import identity
 from mapreduce.spool import Spool
 from mapreduce.word_counts import WordCounts
 from mapreduce.words import words

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from driver.api.failures import shortened
 from driver.api.result import Result
+from driver.history.cancelling import ask_to_end
 from driver.history.run_store import RecordedState, RunStore, parsed
 from driver.history.watch import watch
 from driver.report.document import Report
 from driver.targets.background import begun, ends_for_good, successor
-from driver.targets.cancelling import ask_to_end
 from driver.targets.plan_records import begins_until, command_of_plan, retries_of
 from mapreduce.errors import (
     KINDS,

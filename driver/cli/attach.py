@@ -173,8 +173,8 @@ def cancel(
         store: Folder or URL of the store (by default the stack's bucket, else .mapreduce in this
             folder).
     """
+    from driver.history.cancelling import ask_to_end
     from driver.history.run_names import chain_of
-    from driver.targets.cancelling import ask_to_end
     from driver.targets.prepare import open_runs
 
     kept = open_runs(store)

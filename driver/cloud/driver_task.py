@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 CONTAINER = "driver"
 """The container of the task definition, as Terraform names it."""
-MOST_COMMAND = 8_000
-"""Characters of a command: RunTask takes overrides of 8,192."""
 STOPS_S = 240.0
 """How long a driver may take to stop: two minutes (stopTimeout), and Fargate's own time."""
 POLL_S = 3.0
@@ -69,13 +67,13 @@ def start_driver_task(stack: Stack, aws: Aws, run: str, command: Sequence[str], 
 
 
 def drivers_of(stack: Stack, aws: Aws, run: str) -> tuple[list[str], list[str]]:
-    """Return the ARNs of the tasks that were started for a run: those that live, and the others.
+    """Return the ARNs of the tasks of a run's drivers: those that live, and the others.
 
-    ECS knows a stopped task for an hour. Drivers that EventBridge has started are not among them.
+    ECS knows a stopped task for an hour.
     """
     found: tuple[list[str], list[str]] = [], []
     for task in driver_tasks(stack, aws):
-        if task.get("startedBy") == run:
+        if run_of(task) == run:
             found[task.get("desiredStatus") == "STOPPED"].append(task["taskArn"])
     return found
 

@@ -51,9 +51,9 @@ class Receipt(Message):
     """What a run has used and what it costs, by list prices, beside its forecast.
 
     `usd` is what the run itself has used, with what its earlier drivers have (the line
-    `usd_before`); None on this machine, which is not priced. What the stack
-    costs by itself while it stands is `standing_usd_hour`. `held_before` counts the forecasts of
-    earlier runs in this store whose end-to-end time lay in their range, of `forecasts_before`.
+    `usd_before`); None on this machine, which is not priced. What the stack costs by itself while
+    it stands is `standing_usd_hour`. `held_before` counts the forecasts of earlier runs in this
+    store whose end-to-end time lay in their range, of `forecasts_before`.
     """
 
     run: str

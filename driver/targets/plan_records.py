@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from driver.forecast.document import Forecast
+from driver.history.cancelling import check_not_refused
 from driver.history.run_names import epoch_of
 from driver.history.run_store import FORECAST, PLANNED, RunStore
 from driver.output.place import Output
@@ -20,7 +21,7 @@ from driver.program.command_name import COMMAND
 from driver.targets.planning import with_plan
 from driver.targets.prepare import FromPython, Prepared, open_runs, prepare
 from driver.targets.stored_code import stored_code
-from driver.targets.written_plan import check_not_refused, keep_code, packed_code
+from driver.targets.written_plan import keep_code, packed_code
 from driver.text import plural, shown
 from mapreduce.errors import InputError
 from mapreduce.formats.table_files import FileFormat

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from driver.cloud.stack import Stack, read_stack
 from driver.cloud.terraform import terraform_folder
+from driver.history.cancelling import check_not_refused
 from driver.history.run_names import epoch_of
 from driver.history.run_store import RunStore
 from driver.plan.upload import Progress, upload_inputs
 from driver.program.command_name import COMMAND
 from driver.targets.plan_records import is_for_driver_in_aws, retries_of
 from driver.targets.prepare import Prepared, open_runs
-from driver.targets.written_plan import check_not_refused
 from mapreduce.errors import FleetError, UsageError
 
 if TYPE_CHECKING:

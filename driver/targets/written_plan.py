@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from driver.history.cancelling import check_not_refused
 from driver.history.run_store import RunStore
 from driver.packages.of_job import digest_of_packages, keep_packages
 from driver.plan.tasks import RunPlan
@@ -13,7 +14,7 @@ from driver.program.command_name import COMMAND
 from driver.targets.prepare import Prepared
 from driver.text import BLOCK_LIMIT, shown, storable
 from mapreduce.code import pack
-from mapreduce.errors import InputError, ObjectExists, ObjectMissing, RunStopped, UsageError
+from mapreduce.errors import InputError, ObjectExists, UsageError
 from mapreduce.formats.table import frozen_columns
 from mapreduce.job import Job
 from mapreduce.storage import Storage
@@ -77,8 +78,6 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
     )
 
 
-REFUSED = b"cancelled"
-"""What takes the place of a driver's `begun`: the run was cancelled, and no driver begins it."""
 Going = Callable[[], None]
 """Raises `RunStopped` once the run has been ended."""
 
@@ -138,22 +137,6 @@ def _begin(plan: RunPlan, runs: RunStore) -> None:
             f"another driver has just begun to carry out the plan {plan.run}; "
             f"watch it: {COMMAND} attach {plan.run}{runs.option}"
         ) from exc
-
-
-def is_refused(runs: RunStore, run: str) -> bool:
-    """Return whether a run was cancelled before a driver had begun it."""
-    try:
-        return runs.storage.read(keys.run_file(runs.store, run, keys.BEGUN)) == REFUSED
-    except ObjectMissing:
-        return False
-
-
-def check_not_refused(runs: RunStore, run: str) -> None:
-    """Check that a plan may be carried out; raises `RunStopped` if it was cancelled before."""
-    if is_refused(runs, run):
-        raise RunStopped(
-            f"{run} was cancelled before its driver began; give the command of the run again"
-        )
 
 
 def uploads_inputs(prepared: Prepared) -> bool:

@@ -93,7 +93,7 @@ class Top:
         form_token: of the form that cancels the run.
         cancelled: the driver is asked to end it already.
         over: the page will not change any more.
-        begun: a driver carries the run out, or has done so.
+        cancellable: a driver carries the run out, or has been started for it.
         before: the earlier run that this one can be compared with; "" for none.
     """
 
@@ -104,7 +104,7 @@ class Top:
     form_token: str = ""
     cancelled: bool = False
     over: bool = True
-    begun: bool = True
+    cancellable: bool = True
     before: str = ""
 
 

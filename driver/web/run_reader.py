@@ -61,7 +61,7 @@ def page_of(runs: RunStore, run: str, form_token: str, now: float, before: str =
         form_token=form_token,
         cancelled=not over and runs.record(run, "cancel") is not None,
         over=over,
-        begun=model.state != "planned",
+        cancellable=model.state != "planned" or runs.awaits_driver(run),
         before=before,
     )
     del sections[TITLE]

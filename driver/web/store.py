@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from driver.history.cancelling import ask_to_end
 from driver.history.run_index import RunSummary
 from driver.history.run_names import chain_of, epoch_of, is_run_name, is_superseded, newest_epochs
 from driver.history.run_store import FIRST_EPOCH, RunStore
@@ -16,8 +17,7 @@ from driver.program.command_name import COMMAND
 from driver.web.overview import RunRow, before
 from driver.web.run_reader import ENDED, RunReader, comparison_of, page_of
 from driver.web.watch import LEAST_PAUSE_S, Read
-from mapreduce.errors import InputError, MapReduceError
-from mapreduce.wire import keys
+from mapreduce.errors import InputError, MapReduceError, UsageError
 
 S3_PAUSE_S = 5.0
 """Between two readings of a store in S3: the requests of an open page cost a cent in ten hours."""
@@ -80,10 +80,10 @@ class KeptRuns:
     def cancel(self, run: str) -> None:
         """Ask the driver of a run to end it; raises `InputError`."""
         name = self._known(run)
-        state = self.runs.state(name, self.clock())
-        if state not in ("running", "lost"):
-            raise InputError(f"{name} is {state}, so there is nothing to cancel")
-        self.runs.storage.write(keys.cancel(self.url, chain_of(name) or name), b"")
+        try:
+            ask_to_end(self.runs, chain_of(name) or name)
+        except UsageError as exc:
+            raise InputError(str(exc)) from exc
 
     def _known(self, run: str) -> str:
         """Return the newest epoch of a run; no path leaves the folder of runs."""

@@ -20,9 +20,9 @@ from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Par
 from mapreduce.engine.merge import SortedRun, merged_frames
 from mapreduce.engine.spills import BlockContent, Merging, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
-from mapreduce.identity import identity
 from mapreduce.job import Job
 from mapreduce.partition import key_hash
+from mapreduce.reducers import identity
 from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import Block
 

@@ -57,7 +57,7 @@ MOST_SKIPPED = 100_000
 class Message(BaseModel):
     """Base of all wire models: frozen, and without unknown fields.
 
-    A model is built when it is first used: a command uses a tenth of them.
+    A model is built when it is first used: a command uses few of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -287,7 +287,7 @@ class _Case:
         if len(self.ended_well) > 1:
             self.broken.append(f"several drivers have committed: {self.ended_well}")
         if self.seen is None:
-            self.broken.append("nobody has read an answer")
+            self.broken.append("no attach has read an answer")
         left = [each.name for each in self.drivers if each.code is None]
         if left:
             self.broken.append(f"these drivers have not ended: {left}")

@@ -19,7 +19,7 @@ def drivers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDrivers:
 
 @pytest.mark.parametrize("target", ["aws", "auto"])
 def test_a_job_is_submitted_to_aws(drivers: FakeDrivers, target: str) -> None:
-    """Its plan and its input are in the bucket, and its driver is asked for, as by the command."""
+    """Its plan and its input are in the bucket, and its driver is started, as by the command."""
     found = submit("word_count", "roses.txt", target=target, retries=2)  # type: ignore[arg-type]
     assert [(found.run, ["keep", found.run, "--retries", "2"], f"{found.run}.0")] == drivers.asked
     assert "planned" == found.state

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from driver.history.cancelling import ask_to_end
 from driver.packages import resolve
 from driver.packages.of_job import digest_of_packages
 from driver.packages.platforms import of_images
-from driver.targets.cancelling import ask_to_end
 from driver.targets.plan_records import Planned, prepared_by
 from driver.targets.submitting import STARTS_S
 from mapreduce.packages import platform_here, use_packages

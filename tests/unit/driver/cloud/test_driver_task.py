@@ -117,11 +117,11 @@ def test_a_stack_without_drivers_is_an_error(aws: Aws, ecs: Stubber, stack: Stac
     assert [] == driver_tasks(stack, aws)
 
 
-def test_the_drivers_of_a_run_are_those_started_for_it(aws: Aws, ecs: Stubber) -> None:
-    """Those that live are told from the others; other runs and other starters do not count."""
+def test_the_drivers_of_a_run_are_those_that_carry_it_out(aws: Aws, ecs: Stubber) -> None:
+    """Those that live are told from the others; one that EventBridge has started counts too."""
     _listed(ecs, "RUNNING", _task(1), _task(2, run="run-2"))
     _listed(ecs, "STOPPED", _task(3, "STOPPED"), _task(4, "STOPPED", startedBy="events-rule/x"))
-    assert ([f"{TASK}1"], [f"{TASK}3"]) == drivers_of(WITH_DRIVER, aws, "run-1")
+    assert ([f"{TASK}1"], [f"{TASK}3", f"{TASK}4"]) == drivers_of(WITH_DRIVER, aws, "run-1")
 
 
 def test_a_task_names_what_it_carries_out() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from driver.history.run_index import RunSummary
-from driver.history.run_store import RunStore
+from driver.history.run_store import PLANNED, RunStore
 from driver.web.store import S3_PAUSE_S, KeptRuns
 from mapreduce.errors import InputError
 from mapreduce.storage import open_storage
@@ -136,6 +136,21 @@ def test_cancel_asks_the_driver(runs: RunStore) -> None:
     with pytest.raises(InputError, match="is done, so there is nothing to cancel"):
         KeptRuns(runs).cancel(NEW)
     assert runs.record(NEW, "cancel") is None
+
+
+def test_a_run_whose_driver_has_not_begun_is_cancelled_at_once(runs: RunStore) -> None:
+    """Its page has the button, and afterwards the run is over; a mere plan has none."""
+    for run, command in ((OLD, b'{"starts_s": 60.0}'), (NEW, b"{}")):
+        _plan(runs, run)
+        runs.write(run, PLANNED, command)
+    kept = KeptRuns(runs)
+    assert "Cancel this run" in kept.page(OLD, "token")
+    kept.cancel(OLD)
+    assert runs.state(OLD) == "interrupted"
+    assert "Cancel this run" not in kept.page(OLD, "token")
+    assert "Cancel this run" not in kept.page(NEW, "token")
+    with pytest.raises(InputError, match="is planned, so there is nothing to cancel"):
+        kept.cancel(NEW)
 
 
 def test_a_store_in_s3_is_read_more_rarely(runs: RunStore) -> None:

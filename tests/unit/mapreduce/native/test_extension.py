@@ -639,7 +639,7 @@ def test_packed_as_python_packs(pairs: list[tuple[Any, Any]]) -> None:
     ],
 )
 def test_what_is_not_plain_is_left_to_python(value: Any) -> None:
-    """A value that only Python carries has its bytes, and one that nobody carries its error."""
+    """A value that only Python carries has its bytes, and one that Python refuses has its error."""
     kept = collector("KEEP")
     try:
         expected = pack_value(value)

@@ -8,10 +8,11 @@ from contextlib import suppress
 from driver.history.run_store import Ended, RecordedState, RunStore
 from driver.plan.events import RunInterrupted, encoded
 from driver.program.command_name import COMMAND
-from driver.targets.written_plan import REFUSED, is_refused
-from mapreduce.errors import ObjectExists, UsageError
+from mapreduce.errors import ObjectExists, ObjectMissing, RunStopped, UsageError
 from mapreduce.wire import keys
 
+REFUSED = b"cancelled"
+"""What takes the place of a driver's `begun`: the run was cancelled, and no driver begins it."""
 WHY = "was cancelled before its driver began"
 
 
@@ -42,3 +43,17 @@ def ask_to_end(runs: RunStore, run: str) -> RecordedState:
         happened = [RunInterrupted(at=now, run=run, why=WHY)]
         runs.write(run, "events.jsonl", encoded(happened))
     return before
+
+
+def is_refused(runs: RunStore, run: str) -> bool:
+    """Return whether a run was cancelled before a driver had begun it."""
+    try:
+        return runs.storage.read(keys.run_file(runs.store, run, keys.BEGUN)) == REFUSED
+    except ObjectMissing:
+        return False
+
+
+def check_not_refused(runs: RunStore, run: str) -> None:
+    """Check that a plan may be carried out; raises `RunStopped` if it was cancelled before."""
+    if is_refused(runs, run):
+        raise RunStopped(f"{run} {WHY}; give the command of the run again")

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from driver.history.cancelling import REFUSED, ask_to_end
 from driver.history.run_store import RunStore
 from driver.history.watch import watch
 from driver.plan.config import RunConfig
 from driver.targets.background import keep_going
-from driver.targets.cancelling import ask_to_end
 from driver.targets.plan_records import Planned, prepared_by
-from driver.targets.written_plan import REFUSED, _begin
+from driver.targets.written_plan import _begin
 from mapreduce.errors import ObjectExists, RunStopped, UsageError
 from mapreduce.storage import open_storage
 from mapreduce.wire import keys

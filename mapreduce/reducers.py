@@ -1,4 +1,4 @@
-"""The identity reducer: every pair as it is, in key order."""
+"""Reducers that a job names in place of a method of its own."""
 
 from __future__ import annotations
 
