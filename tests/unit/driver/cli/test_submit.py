@@ -40,7 +40,7 @@ def drivers(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDrivers:
 
 def test_a_run_is_planned_and_its_driver_started(command: Command, drivers: FakeDrivers) -> None:
     """Standard output has the run's id alone; plan, code and input are in the bucket."""
-    said = command("submit", "a.txt", "--retries", "2")
+    said = command("submit", "a.txt", "--retries", "2", "--keep", "2h")
     ((run, words, token),) = drivers.asked
     assert (0, f"{run}\n") == (said.code, said.out)
     assert ["keep", run, "--retries", "2"] == words
@@ -55,6 +55,7 @@ def test_a_run_is_planned_and_its_driver_started(command: Command, drivers: Fake
     assert b"one two\n" == runs.storage.read(given.url)
     planned = Planned.model_validate_json(runs.record(run, "planned.json") or b"")
     assert ((given,), True, STARTS_S) == (planned.inputs, planned.stored, planned.starts_s)
+    assert 7200.0 == planned.config.keep_s
 
 
 def test_the_document_names_the_task(command: Command, drivers: FakeDrivers) -> None:
