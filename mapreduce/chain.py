@@ -142,8 +142,8 @@ class Chain(Parametrised):
 
 _OF_A_JOB = "it in the class of a step's job: a chain has only `steps`"
 _JOBS_NAMES = (
-    "map map_batch reduce combine partition input_format group_by total_order keep_order columns "
-    "order_matters "
+    "map map_sql map_arrow map_batch reduce combine partition input_format group_by total_order "
+    "keep_order columns order_matters "
     "map_setup map_cleanup reduce_setup reduce_cleanup"
 ).split()
 _FOREIGN = {name: word for name, word in FOREIGN.items() if name != "steps"} | dict.fromkeys(

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits
+from mapreduce.formats.parquet_columns import GroupColumns
 from mapreduce.formats.parquet_file import opened
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.input_formats import Parquet
@@ -46,4 +47,7 @@ class ParquetReader:
             for group in file.row_groups():
                 if byte_range.start <= group.start < byte_range.end:
                     rows = file.rows(group, self._form.columns)
-                    yield RecordBatch(group.start, group.end - group.start, rows)
+                    columns = GroupColumns(
+                        file, self._form.columns, group.first_row, group.first_row + group.rows
+                    )
+                    yield RecordBatch(group.start, group.end - group.start, rows, columns=columns)

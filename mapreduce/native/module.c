@@ -47,6 +47,9 @@ static PyMethodDef methods[] = {
     {"rows", (PyCFunction)(void (*)(void))extension_rows, METH_FASTCALL,
      "rows(frame, before, between, behind): str keys and integers as JSON; None when there are "
      "others."},
+    {"separated", extension_separated, METH_VARARGS,
+     "separated(data, delimiter, quote, width, places): (rows, [(ends, texts), ...]) of the fields "
+     "at `places`; None when a row is not one of `width` fields."},
     {"short_hash", short_key_hash, METH_O, "Return the xxh3_64 of 1 to 16 bytes."},
     {NULL, NULL, 0, NULL}};
 
