@@ -78,7 +78,7 @@ def _pairs(job: Job, name: str, chunk: Chunk) -> Iterator[Record]:
         if sql is not None:
             owner = f"`map_sql` of {type(job).__name__}"
             query = Query(statement_of(sql, owner), owner)
-            with chunk.source(connection, query.reads(chunk.names)) as source:
+            with chunk.source(lambda: connection, query.reads(chunk.names)) as source:
                 for keys, values in query.pairs(source):
                     yield from zip(keys, values, strict=True)
             return

@@ -32,12 +32,12 @@ class Plan:
     Attributes:
         selected: the expressions of a group.
         sound: a condition on a record; where it is false for one, the values are added one by one.
-        state: makes the state of the expressions' values.
+        states: makes the states of some keys from the values of each expression.
     """
 
     selected: tuple[str, ...]
     sound: str
-    state: Callable[[Sequence[Any]], Any]
+    states: Callable[[Sequence[Sequence[Any]]], list[Any]]
 
 
 def has_plan(aggregation: Aggregation[Any] | None) -> bool:
@@ -61,23 +61,26 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
     match aggregation:
         case Count() if type(aggregation) is Count:
             # the value is computed too: an error of its expression must not depend on the reduce
-            return Plan(("count(*)", f"count({value})"), "true", lambda found: found[0])
+            return Plan(("count(*)", f"count({value})"), "true", _first)
         case Sum() if type(aggregation) is Sum and integer:
-            return Plan((f"sum({value})",), f"{value} IS NOT NULL", lambda found: int(found[0]))
+            return Plan((f"sum({value})",), f"{value} IS NOT NULL", _first)
         case Sum() if type(aggregation) is Sum and number:
             selected, sound = _exact_sum(value)
-            return Plan(selected, sound, _float_state)
+            return Plan(selected, sound, _float_states)
         case Mean() if type(aggregation) is Mean and (integer or number):
             total = plan_of(Sum(), value, kind)
             assert total is not None
             return Plan(
                 ("count(*)", *total.selected),
                 total.sound,
-                lambda found: [found[0], total.state(found[1:])],
+                lambda found: [
+                    [count, state]
+                    for count, state in zip(found[0], total.states(found[1:]), strict=True)
+                ],
             )
         case Min() | Max() if type(aggregation) in (Min, Max) and kind.id in _ORDERED:
             name = "min" if type(aggregation) is Min else "max"
-            return Plan((f"{name}({value})",), f"{value} IS NOT NULL", lambda found: found[0])
+            return Plan((f"{name}({value})",), f"{value} IS NOT NULL", _first)
     return None
 
 
@@ -95,12 +98,12 @@ def _several(several: Several, value: str, kind: Kind) -> Plan | None:
             return None
         plans.append(plan)
 
-    def state(found: Sequence[Any]) -> list[Any]:
-        states, at = [], 0
+    def states(found: Sequence[Sequence[Any]]) -> list[Any]:
+        of_each, at = [], 0
         for plan in plans:
-            states.append(plan.state(found[at : at + len(plan.selected)]))
+            of_each.append(plan.states(found[at : at + len(plan.selected)]))
             at += len(plan.selected)
-        return states
+        return [list(of_key) for of_key in zip(*of_each, strict=True)]
 
     conditions = [plan.sound for plan in plans]
     if fields is not None:
@@ -108,7 +111,7 @@ def _several(several: Several, value: str, kind: Kind) -> Plan | None:
     return Plan(
         tuple(each for plan in plans for each in plan.selected),
         " AND ".join(f"({each})" for each in dict.fromkeys(conditions)),
-        state,
+        states,
     )
 
 
@@ -125,9 +128,16 @@ def _exact_sum(value: str) -> tuple[tuple[str, str], str]:
     return (f"coalesce(sum({whole}), 0)", f"coalesce(sum({low}), 0)"), sound
 
 
-def _float_state(found: Sequence[Any]) -> list[Any]:
-    high, low = found
-    rest = Fraction((int(high) << _LOW) + int(low), 1 << (_HIGH + _LOW))
+def _first(found: Sequence[Sequence[Any]]) -> list[Any]:
+    return list(found[0])
+
+
+def _float_states(found: Sequence[Sequence[Any]]) -> list[Any]:
+    return [_float_state(int(high), int(low)) for high, low in zip(*found, strict=True)]
+
+
+def _float_state(high: int, low: int) -> list[Any]:
+    rest = Fraction((high << _LOW) + low, 1 << (_HIGH + _LOW))
     parts: list[float] = []
     # each is the rounded remainder after the ones before it, as in `aggregate.expansion`
     while rest:

@@ -7,7 +7,7 @@ does. Where that cannot be, the reader's rows become the columns.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
@@ -28,6 +28,8 @@ _NAME = "chunk"
 _BOM = b"\xef\xbb\xbf"
 
 Record = tuple[Any, Any]
+Database = Callable[[], DuckDBPyConnection]
+"""Returns the task's database, which is opened at the first call."""
 
 
 class Chunk(Protocol):
@@ -46,9 +48,7 @@ class Chunk(Protocol):
     def table(self, names: Sequence[str]) -> Any:
         """Return some columns as an object with the Arrow PyCapsule interface."""
 
-    def source(
-        self, connection: DuckDBPyConnection, names: Sequence[str]
-    ) -> AbstractContextManager[Source]:
+    def source(self, connection: Database, names: Sequence[str]) -> AbstractContextManager[Source]:
         """Return what a query reads, at least these columns of it."""
 
     def part(self, begin: int, end: int) -> Chunk:
@@ -114,8 +114,8 @@ class Rows:
         return Table(columns, len(self._good))
 
     @contextmanager
-    def source(self, connection: DuckDBPyConnection, names: Sequence[str]) -> Iterator[Source]:
-        with registered(connection, self.table(names), self.names) as source:
+    def source(self, connection: Database, names: Sequence[str]) -> Iterator[Source]:
+        with registered(connection(), self.table(names), self.names) as source:
             yield source if "object" not in self._kinds.values() else _WithJson(source, self._kinds)
 
     def part(self, begin: int, end: int) -> Rows:
@@ -156,12 +156,12 @@ class Lines:
         return Table(chosen, self._length)
 
     @contextmanager
-    def source(self, connection: DuckDBPyConnection, names: Sequence[str]) -> Iterator[Source]:
+    def source(self, connection: Database, names: Sequence[str]) -> Iterator[Source]:
         if "object" in self._kinds.values():
             with self._read().source(connection, names) as source:
                 yield source
             return
-        with registered(connection, self.table(names), self.names) as registration:
+        with registered(connection(), self.table(names), self.names) as registration:
             yield registration
 
     def part(self, begin: int, end: int) -> Rows:
@@ -208,7 +208,7 @@ class Group:
             return self._columns.connection.sql(self._columns.relation(names))
 
     @contextmanager
-    def source(self, _connection: DuckDBPyConnection, _names: Sequence[str]) -> Iterator[Source]:
+    def source(self, _connection: Database, _names: Sequence[str]) -> Iterator[Source]:
         yield self._columns
 
     def part(self, begin: int, end: int) -> Group:
@@ -259,32 +259,49 @@ def kinds_of(form: Format, header: tuple[str, ...] | None) -> dict[str, ColumnKi
     return dict.fromkeys(header or (), "str")
 
 
-def gathered(batches: Iterable[RecordBatch], size: int) -> Iterator[RecordBatch]:
-    """Yield neighbouring batches of text together: a query over many rows costs less."""
+def gathered(batches: Iterable[RecordBatch], size: int, rows: int) -> Iterator[RecordBatch]:
+    """Yield neighbouring batches together: a query over many records costs less.
+
+    Args:
+        batches: of one byte range.
+        size: the bytes of text that are enough.
+        rows: the rows of stored columns that are enough.
+    """
     held: list[RecordBatch] = []
     length = 0
     for batch in batches:
-        if batch.data is None:
-            yield batch
-            continue
+        stored = batch.columns
+        if held and stored is not None and not _follows(held[-1], stored):
+            yield _joined(held)
+            held, length = [], 0
         held.append(batch)
-        length += len(batch.data)
-        if length >= size:
+        length += len(batch.data or b"") if stored is None else stored.end - stored.first
+        # the file of the last rows is closed when the next batch is asked for
+        if length >= (size if stored is None else rows) or (stored and stored.is_last):
             yield _joined(held)
             held, length = [], 0
     if held:
         yield _joined(held)
 
 
+def _follows(before: RecordBatch, columns: GroupColumns) -> bool:
+    return before.columns is not None and before.columns.end == columns.first
+
+
 def _joined(batches: list[RecordBatch]) -> RecordBatch:
+    first, last = batches[0], batches[-1]
     if len(batches) == 1:
-        return batches[0]
+        return first
+    columns = None
+    if first.columns is not None and last.columns is not None:
+        columns = first.columns.rows(first.columns.first, last.columns.end)
     return RecordBatch(
-        batches[0].start,
+        first.start,
         sum(batch.length for batch in batches),
         chain.from_iterable([batch.records for batch in batches]),
-        b"".join(batch.data or b"" for batch in batches),
-        next((batch.offset for batch in batches if batch.data), batches[0].offset),
+        None if columns else b"".join(batch.data or b"" for batch in batches),
+        next((batch.offset for batch in batches if batch.data), first.offset),
+        columns,
     )
 
 

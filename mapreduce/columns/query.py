@@ -98,13 +98,14 @@ class Query:
         if plan is None:
             return None
         selected = ", ".join(("key", f"bool_and({plan.sound})", *plan.selected))
-        keys, states = [], []
+        keys: list[Any] = []
+        states: list[Any] = []
         for rows in self._rows(source, f"SELECT {selected} FROM mapped GROUP BY key"):
-            for key, sound, *found in rows:
-                if not sound:
-                    return None
-                keys.append(key)
-                states.append(plan.state(found))
+            some_keys, sound, *found = zip(*rows, strict=True)
+            if not all(sound):
+                return None
+            keys += some_keys
+            states += plan.states(found)
         return keys, states
 
     def _bind(self, source: Source) -> _Bound:

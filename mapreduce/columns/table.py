@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -60,4 +61,10 @@ class Table:
 def _array(values: Column, schema: Any) -> Any:
     if isinstance(values, TextColumn):
         return nanoarrow.c_array_from_buffers(schema, len(values), [None, values.ends, values.data])
+    if schema is _SCHEMAS["int"] or schema is _SCHEMAS["float"]:
+        try:
+            numbers = array("q" if schema is _SCHEMAS["int"] else "d", values)
+        except TypeError:  # None is among them
+            return nanoarrow.c_array(values, schema)
+        return nanoarrow.c_array_from_buffers(schema, len(numbers), [None, numbers])
     return nanoarrow.c_array(values, schema)

@@ -13,7 +13,7 @@ from typing import Any
 
 from mapreduce.columns.chunks import Chunk, chunk_of, gathered, registered
 from mapreduce.columns.database import DuckDBPyConnection, opened
-from mapreduce.columns.query import Columns, Query, is_of_all, listed
+from mapreduce.columns.query import Columns, Query, Source, is_of_all, listed
 from mapreduce.columns.statement import statement_of
 from mapreduce.engine.bad_records import SetAside, carriable
 from mapreduce.engine.collect import PairTaker
@@ -26,7 +26,9 @@ from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.columns import two_columns
 from mapreduce.wire.messages import ByteRange
 
-CHUNK_BYTES = 8 * MIB
+CHUNK_BYTES = 32 * MIB
+CHUNK_ROWS = 1_000_000
+"""A chunk of a format that stores columns."""
 CHUNK_SHARE = 32
 """A chunk takes at most this part of the task's memory: its columns and pairs need several times
 its bytes.
@@ -67,7 +69,8 @@ class ColumnsMap:
 
     def gathered(self, batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
         """Yield neighbouring batches together, so that a query reads many records."""
-        return gathered(batches, self._chunk_bytes)
+        rows = CHUNK_ROWS if self._aside is None else 1
+        return gathered(batches, self._chunk_bytes, rows)
 
     def take(self, place: Place, batch: RecordBatch, byte_range: ByteRange) -> int:
         """Map a batch, and return how many records it had that were mapped.
@@ -80,8 +83,8 @@ class ColumnsMap:
         if self._aside is not None:
             return self._leniently(self._aside, place, chunk, byte_range.name)
         try:
-            pairs = self._mapped(chunk, byte_range.name)
-            self._collector.add_columns(*pairs)
+            for keys, values in self._mapped(chunk, byte_range.name):
+                self._collector.add_columns(keys, values)
         except Exception as exc:
             self._locate(chunk, byte_range.name, place, exc)
             raise
@@ -91,26 +94,30 @@ class ColumnsMap:
         self._context.meter.records += records
         return records
 
-    def _mapped(self, chunk: Chunk, name: str) -> Columns:
-        """Return the pairs of a chunk, or its states."""
+    def _mapped(self, chunk: Chunk, name: str) -> Iterator[Columns]:
+        """Yield the pairs of a chunk, some at a time, or its states."""
         query = self._query(name)
         if type(self._job).map_sql is None:
-            return self._by_arrow(chunk, query)
-        with chunk.source(self._database(), query.reads(chunk.names)) as source:
-            return self._of(query, source)
+            yield from self._by_arrow(chunk, query)
+            return
+        with chunk.source(self._database, query.reads(chunk.names)) as source:
+            yield from self._of(query, source)
 
-    def _of(self, query: Query, source: Any) -> Columns:
+    def _of(self, query: Query, source: Source) -> Iterator[Columns]:
         states = query.states(source) if self._states else None
         if states is not None:
-            return states
-        return self._as_states(listed(query.pairs(source)))
+            yield states
+            return
+        for pairs in query.pairs(source):
+            yield self._as_states(pairs)
 
-    def _by_arrow(self, chunk: Chunk, query: Query) -> Columns:
+    def _by_arrow(self, chunk: Chunk, query: Query) -> Iterator[Columns]:
         returned: Any = self._job.map_arrow(chunk.table(chunk.names))
         if hasattr(returned, "__arrow_c_stream__"):
             with registered(self._database(), returned, ("key", "value")) as source:
-                return self._of(query, source)
-        return self._as_states(two_columns(returned, "map_arrow"))
+                yield from self._of(query, source)
+            return
+        yield self._as_states(two_columns(returned, "map_arrow"))
 
     def _as_states(self, pairs: Columns) -> Columns:
         aggregation = self._job.aggregation
@@ -164,7 +171,7 @@ class ColumnsMap:
         """Return the pairs of a chunk after every check that a later step would make."""
         states, self._states = self._states, False
         try:
-            keys, values = self._mapped(chunk, name)
+            keys, values = listed(self._mapped(chunk, name))
         finally:
             self._states = states
         check_key = None if self._aside is None else self._aside.check_key
@@ -175,7 +182,7 @@ class ColumnsMap:
         query = self._query(name)
         if type(self._job).map_sql is not None:
             # reads the chunk, and finds what does not have the format
-            with chunk.source(self._database(), query.reads(chunk.names)):
+            with chunk.source(self._database, query.reads(chunk.names)):
                 pass
         else:
             chunk.table(chunk.names)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 
+from mapreduce import native
 from mapreduce.input_formats import ColumnKind
 
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
@@ -84,12 +86,10 @@ class NamedFields:
             data: whole lines of UTF-8, which begin at no byte order mark.
             wanted: the names of the columns.
         """
-        lines = data.count(b"\n") + (not data.endswith(b"\n"))
         # each line begins and ends with a brace, and there are as many objects as lines: no object
         # crosses a line end, behind a brace and before a brace, and no line has two
-        inner = lines - 1
-        whole = data if data.endswith(b"\n") else data + b"\n"
-        if not data.startswith(b"{") or whole.count(b"}\n") != lines or data.count(b"\n{") != inner:
+        lines = _braced_lines(data)
+        if lines < 1:
             return None
         try:
             rows = self._decode_lines(data)
@@ -97,8 +97,19 @@ class NamedFields:
             return None
         if len(rows) != lines:
             return None
-        fields = [f"f{self.names.index(name)}" for name in wanted]
-        return [[getattr(row, field) for row in rows] for field in fields]
+        fields = (attrgetter(f"f{self.names.index(name)}") for name in wanted)
+        return [list(map(field, rows)) for field in fields]
+
+
+def _braced_lines(data: bytes) -> int:
+    """Return the number of lines; -1 if one does not begin and end with a brace."""
+    if native.extension is not None:
+        found: int = native.extension.braced_lines(data)
+        return found
+    whole = data if data.endswith(b"\n") else data + b"\n"
+    lines = whole.count(b"\n")
+    braced = data.startswith(b"{") and whole.count(b"}\n") == lines == whole.count(b"\n{") + 1
+    return lines if braced else -1
 
 
 def _field(name: str, kind: ColumnKind, value: Any) -> Any:

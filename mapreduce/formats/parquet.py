@@ -44,10 +44,18 @@ class ParquetReader:
         Its rows are read as they are taken, so take them before the next batch.
         """
         with opened(byte_range.source, byte_range.size, read, self._limits) as file:
-            for group in file.row_groups():
-                if byte_range.start <= group.start < byte_range.end:
-                    rows = file.rows(group, self._form.columns)
-                    columns = GroupColumns(
-                        file, self._form.columns, group.first_row, group.first_row + group.rows
-                    )
-                    yield RecordBatch(group.start, group.end - group.start, rows, columns=columns)
+            owned = [
+                group
+                for group in file.row_groups()
+                if byte_range.start <= group.start < byte_range.end
+            ]
+            for group in owned:
+                rows = file.rows(group, self._form.columns)
+                columns = GroupColumns(
+                    file,
+                    self._form.columns,
+                    group.first_row,
+                    group.first_row + group.rows,
+                    is_last=group is owned[-1],
+                )
+                yield RecordBatch(group.start, group.end - group.start, rows, columns=columns)

@@ -15,12 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GroupColumns:
-    """The rows [first, end) of an open file; the chosen columns, or None for all."""
+    """The rows [first, end) of an open file.
+
+    Attributes:
+        file: the file, which is open until the batch after this one is taken.
+        chosen: the names of the columns, or None for all.
+        first: the number of the first row.
+        end: the number behind the last row.
+        is_last: no batch comes after this one.
+    """
 
     file: ParquetFile
     chosen: tuple[str, ...] | None
     first: int
     end: int
+    is_last: bool = True
 
     @property
     def connection(self) -> DuckDBPyConnection:
