@@ -27,6 +27,7 @@ _NOUNS: dict[ColumnKind, str] = {
     "object": "a value",
 }
 _SHOWN = 60
+_PIECE_BYTES = 256 << 10
 
 Row = tuple[Any, ...]
 
@@ -91,14 +92,21 @@ class NamedFields:
         lines = _braced_lines(data)
         if lines < 1:
             return None
-        try:
-            rows = self._decode_lines(data)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
-        if len(rows) != lines:
-            return None
-        fields = (attrgetter(f"f{self.names.index(name)}") for name in wanted)
-        return [list(map(field, rows)) for field in fields]
+        fields = [attrgetter(f"f{self.names.index(name)}") for name in wanted]
+        columns: list[list[Any]] = [[] for _ in wanted]
+        found = at = 0
+        while at < len(data):
+            # the objects of a longer piece no longer fit the processor's cache
+            end = data.find(b"\n", at + _PIECE_BYTES) + 1 or len(data)
+            try:
+                rows = self._decode_lines(data[at:end])
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                return None
+            for column, field in zip(columns, fields, strict=True):
+                column.extend(map(field, rows))
+            found += len(rows)
+            at = end
+        return columns if found == lines else None
 
 
 def _braced_lines(data: bytes) -> int:
