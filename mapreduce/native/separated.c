@@ -82,12 +82,14 @@ static int plain_field(Scan *scan, Column *column) {
     return 0;
 }
 
-/* Whether `at` stands at the end of a row; moves behind it. */
+/* Whether `at` stands at the end of a row; moves behind it. A carriage return before a line feed
+ * belongs to the end; one that ends the data is text where there are no quotes, and left to Python.
+ */
 static int row_ended(Scan *scan) {
     if (scan->at == scan->end)
         return 1;
     const uint8_t *at = scan->at + (*scan->at == '\r');
-    if (at == scan->end || *at == '\n') {
+    if (at == scan->end ? scan->quote >= 0 : *at == '\n') {
         scan->at = at + (at < scan->end);
         return 1;
     }
