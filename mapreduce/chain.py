@@ -205,7 +205,8 @@ def _step(given: object, number: int) -> Step:
         )
     step = given if isinstance(given, Step) else Step(job, "previous" if number else "given")
     _check_step(step.job, number)
-    if step.job.passes_on and (number == 0 or "given" in step.sources):
+    reads_given = number == 0 or "given" in step.sources
+    if step.job.passes_on and not step.job.maps_columns and reads_given:
         from mapreduce.user_code.class_check import without_map  # late: it imports Job
 
         raise without_map(type(step.job))

@@ -77,7 +77,7 @@ def _pairs(job: Job, name: str, chunk: Chunk) -> Iterator[Record]:
     with opened() as connection:
         if sql is not None:
             owner = f"`map_sql` of {type(job).__name__}"
-            query = Query(statement_of(sql, owner), owner)
+            query = Query(statement_of(sql, owner, connection), owner)
             with chunk.source(lambda: connection, query.reads(chunk.names)) as source:
                 for keys, values in query.pairs(source):
                     yield from zip(keys, values, strict=True)

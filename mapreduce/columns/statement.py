@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from mapreduce.columns.database import opened
+from mapreduce.columns.database import DuckDBPyConnection
 from mapreduce.errors import JobLoadError
 
 TABLE = "records"
@@ -46,20 +45,19 @@ class Statement:
         return [name for name in columns if name.lower() in self.names] or list(columns[:1])
 
 
-@cache
-def statement_of(text: str, owner: str) -> Statement:
+def statement_of(text: str, owner: str, connection: DuckDBPyConnection) -> Statement:
     """Return the parsed statement of a job.
 
     Args:
         text: the SQL.
         owner: what has it, as an error names it: "`map_sql` of Sales".
+        connection: a database, which parses it.
 
     Raises:
         JobLoadError: it is not SQL, or does more than a map may do.
     """
-    with opened() as connection:
-        ((parsed,),) = connection.execute("SELECT json_serialize_sql($1)", [text]).fetchall()
-        aggregates = _aggregates(connection)
+    ((parsed,),) = connection.execute("SELECT json_serialize_sql($1)", [text]).fetchall()
+    aggregates = _aggregates(connection)
     tree = json.loads(parsed)
     if tree["error"]:
         raise JobLoadError(f"{owner} is not a SELECT: {_failure(tree, text)}; write {_EXAMPLE}")
@@ -82,7 +80,7 @@ def statement_of(text: str, owner: str) -> Statement:
     return Statement(text.strip().rstrip(";"), None if everything else frozenset(names))
 
 
-def _aggregates(connection: Any) -> frozenset[str]:
+def _aggregates(connection: DuckDBPyConnection) -> frozenset[str]:
     found = connection.execute(
         "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
     ).fetchall()

@@ -130,7 +130,7 @@ class ColumnsMap:
         if query is None:
             sql, owner = self._job.sql_of(name), type(self._job).__name__
             own = f"`map_sql` of {owner}" if sql else f"`map_arrow` of {owner}"
-            statement = statement_of(sql, own) if sql else None
+            statement = statement_of(sql, own, self._database()) if sql else None
             query = Query(statement, own, self._job.aggregation if self._states else None)
             self._queries[name] = query
         return query

@@ -45,11 +45,19 @@ def check_columns(cls: type[Job]) -> None:
             raise JobLoadError(
                 f"`map_sql` of {cls.__name__} has no SQL for the input {name!r}; write it, or `map`"
             )
-    from mapreduce.columns.statement import statement_of  # late: DuckDB takes 0.2 s to import
+    if statements:
+        _parse(cls, statements)
 
-    for name, text in (statements or {}).items():
-        owner = f"`map_sql` of {cls.__name__}"
-        statement_of(text, owner if name is None else f"{owner} for the input {name!r}")
+
+def _parse(cls: type[Job], statements: Mapping[str | None, str]) -> None:
+    from mapreduce.columns.database import opened  # late: DuckDB takes 0.2 s to import
+    from mapreduce.columns.statement import statement_of
+
+    with opened() as connection:
+        for name, text in statements.items():
+            owner = f"`map_sql` of {cls.__name__}"
+            named = owner if name is None else f"{owner} for the input {name!r}"
+            statement_of(text, named, connection)
 
 
 def _statements(cls: type[Job]) -> dict[str | None, str] | None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from mapreduce.columns.statement import statement_of
+from mapreduce.columns.database import opened
+from mapreduce.columns.statement import Statement, statement_of
 from mapreduce.errors import JobLoadError
 
 OWNER = "`map_sql` of Sales"
+
+
+def parsed(text: str) -> Statement:
+    """Return the parsed SQL."""
+    with opened() as connection:
+        return statement_of(text, OWNER, connection)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +29,7 @@ OWNER = "`map_sql` of Sales"
 )
 def test_a_select_says_which_columns_it_reads(sql: str, names: set[str]) -> None:
     """The named columns are among those that it may read, in lower case; a star reads all."""
-    found = statement_of(sql, OWNER)
+    found = parsed(sql)
     assert found.names is not None
     assert names <= found.names
     assert found.reads(("z", next(iter(names)).upper())) == [next(iter(names)).upper()]
@@ -30,13 +37,13 @@ def test_a_select_says_which_columns_it_reads(sql: str, names: set[str]) -> None
 
 def test_a_star_reads_all_columns() -> None:
     """`COLUMNS(*)` or `struct_pack(*)` may read any column."""
-    found = statement_of("SELECT 1 AS key, [COLUMNS(*)] AS value FROM records", OWNER)
+    found = parsed("SELECT 1 AS key, [COLUMNS(*)] AS value FROM records")
     assert found.reads(("a", "b")) == ["a", "b"]
 
 
 def test_a_statement_without_a_column_reads_one() -> None:
     """The number of records comes from some column."""
-    found = statement_of("SELECT 'all' AS key, 1 AS value FROM records", OWNER)
+    found = parsed("SELECT 'all' AS key, 1 AS value FROM records")
     assert found.reads(("a", "b")) == ["a"]
 
 
@@ -68,11 +75,11 @@ def test_a_statement_without_a_column_reads_one() -> None:
 def test_what_a_map_cannot_do_is_refused(sql: str, said: str) -> None:
     """The error names the job and the cause, and says what to write."""
     with pytest.raises(JobLoadError, match="`map_sql` of Sales") as failed:
-        statement_of(sql, OWNER)
+        parsed(sql)
     assert said in str(failed.value)
 
 
 def test_a_syntax_error_has_its_place() -> None:
     """The error shows where in the text it is."""
     with pytest.raises(JobLoadError, match=r"at character 15: 'SELECT a FORM x'; write \"SELECT"):
-        statement_of("SELECT a FORM x", OWNER)
+        parsed("SELECT a FORM x")
