@@ -45,6 +45,21 @@ class Statement:
         return [name for name in columns if name.lower() in self.names] or list(columns[:1])
 
 
+def checked_statement(text: str, owner: str, connection: DuckDBPyConnection) -> Statement:
+    """Return the parsed statement of a job, with every check; arguments as `statement_of`.
+
+    Raises:
+        JobLoadError: it is not SQL, or does more than a map may do.
+    """
+    statement = statement_of(text, owner, connection)
+    # the list of all functions takes too long for each task
+    aggregates = _aggregates(connection)
+    for part in _parts(_select(text, owner, connection)):
+        if (name := str(part.get("function_name", "")).lower()) in aggregates:
+            raise _over_several(f"the aggregate {name}", owner)
+    return statement
+
+
 def statement_of(text: str, owner: str, connection: DuckDBPyConnection) -> Statement:
     """Return the parsed statement of a job.
 
@@ -56,28 +71,32 @@ def statement_of(text: str, owner: str, connection: DuckDBPyConnection) -> State
     Raises:
         JobLoadError: it is not SQL, or does more than a map may do.
     """
-    ((parsed,),) = connection.execute("SELECT json_serialize_sql($1)", [text]).fetchall()
-    aggregates = _aggregates(connection)
-    tree = json.loads(parsed)
-    if tree["error"]:
-        raise JobLoadError(f"{owner} is not a SELECT: {_failure(tree, text)}; write {_EXAMPLE}")
-    if len(tree["statements"]) != 1:
-        raise JobLoadError(f"{owner} holds several statements; write one: {_EXAMPLE}")
-    node = tree["statements"][0]["node"]
-    if tree["statements"][0]["named_param_map"]:
-        raise JobLoadError(
-            f"{owner} has a parameter ($1 or ?), and nothing gives it a value; make the text in "
-            "Python"
-        )
+    node = _select(text, owner, connection)
     _check_form(node, owner)
     names: set[str] = set()
     everything = False
     for part in _parts(node):
         everything |= part.get("class") == "STAR"
         names.update(name.lower() for name in part.get("column_names") or ())
-        _check_part(part, aggregates, owner)
+        _check_part(part, owner)
     _check_names(node["select_list"], owner)
     return Statement(text.strip().rstrip(";"), None if everything else frozenset(names))
+
+
+def _select(text: str, owner: str, connection: DuckDBPyConnection) -> dict[str, Any]:
+    ((parsed,),) = connection.execute("SELECT json_serialize_sql($1)", [text]).fetchall()
+    tree = json.loads(parsed)
+    if tree["error"]:
+        raise JobLoadError(f"{owner} is not a SELECT: {_failure(tree, text)}; write {_EXAMPLE}")
+    if len(tree["statements"]) != 1:
+        raise JobLoadError(f"{owner} holds several statements; write one: {_EXAMPLE}")
+    if tree["statements"][0]["named_param_map"]:
+        raise JobLoadError(
+            f"{owner} has a parameter ($1 or ?), and nothing gives it a value; make the text in "
+            "Python"
+        )
+    node: dict[str, Any] = tree["statements"][0]["node"]
+    return node
 
 
 def _aggregates(connection: DuckDBPyConnection) -> frozenset[str]:
@@ -109,17 +128,15 @@ def _check_form(node: dict[str, Any], owner: str) -> None:
             raise _over_several(said, owner)
 
 
-def _check_part(part: dict[str, Any], aggregates: frozenset[str], owner: str) -> None:
-    kind, name = part.get("class"), str(part.get("function_name", "")).lower()
+def _check_part(part: dict[str, Any], owner: str) -> None:
+    kind = part.get("class")
     if kind == "SUBQUERY":
         raise JobLoadError(
             f"{owner} has a SELECT within the SELECT, which a map cannot answer from one record; "
             "leave it out"
         )
     if kind == "WINDOW":
-        raise _over_several(f"the window function {name}", owner)
-    if kind == "FUNCTION" and name in aggregates:
-        raise _over_several(f"the aggregate {name}", owner)
+        raise _over_several(f"the window function {part.get('function_name')}", owner)
 
 
 def _over_several(what: str, owner: str) -> JobLoadError:

@@ -51,13 +51,13 @@ def check_columns(cls: type[Job]) -> None:
 
 def _parse(cls: type[Job], statements: Mapping[str | None, str]) -> None:
     from mapreduce.columns.database import opened  # late: DuckDB takes 0.2 s to import
-    from mapreduce.columns.statement import statement_of
+    from mapreduce.columns.statement import checked_statement
 
     with opened() as connection:
         for name, text in statements.items():
             owner = f"`map_sql` of {cls.__name__}"
             named = owner if name is None else f"{owner} for the input {name!r}"
-            statement_of(text, named, connection)
+            checked_statement(text, named, connection)
 
 
 def _statements(cls: type[Job]) -> dict[str | None, str] | None:

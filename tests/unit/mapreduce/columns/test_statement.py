@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mapreduce.columns.database import opened
-from mapreduce.columns.statement import Statement, statement_of
+from mapreduce.columns.statement import Statement, checked_statement
 from mapreduce.errors import JobLoadError
 
 OWNER = "`map_sql` of Sales"
@@ -14,7 +14,7 @@ OWNER = "`map_sql` of Sales"
 def parsed(text: str) -> Statement:
     """Return the parsed SQL."""
     with opened() as connection:
-        return statement_of(text, OWNER, connection)
+        return checked_statement(text, OWNER, connection)
 
 
 @pytest.mark.parametrize(
