@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from mapreduce.columns.database import DuckDBPyConnection
 from mapreduce.columns.kinds import quoted_name
@@ -203,9 +203,8 @@ class Group:
     def bad(self) -> list[Record]:
         return []
 
-    def table(self, names: Sequence[str]) -> Any:
-        with self._columns.errors():
-            return self._columns.connection.sql(self._columns.relation(names))
+    def table(self, names: Sequence[str]) -> _Stored:
+        return _Stored(self._columns, tuple(names), len(self))
 
     @contextmanager
     def source(self, _connection: Database, _names: Sequence[str]) -> Iterator[Source]:
@@ -217,6 +216,30 @@ class Group:
 
     def record(self) -> Record:
         return self._columns.first, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """Columns of a Parquet file as a `Table`, read when they are asked for."""
+
+    columns: GroupColumns
+    names: tuple[str, ...]
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def column(self, name: str) -> list[Any]:
+        if name not in self.names:
+            raise KeyError(name)
+        with self.columns.errors():
+            sql = self.columns.relation([name])
+            return [value for (value,) in self.columns.connection.execute(sql).fetchall()]
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        with self.columns.errors():
+            relation = self.columns.connection.sql(self.columns.relation(self.names))
+            return cast("object", relation.__arrow_c_stream__())
 
 
 @dataclass(frozen=True, slots=True)

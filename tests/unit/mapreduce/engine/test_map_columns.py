@@ -169,6 +169,45 @@ def test_arrow_may_return_two_columns() -> None:
     assert "map_arrow must return two columns" in str(failure(Wrong(), JSON))
 
 
+def test_arrow_maps_parquet(tmp_path: Any) -> None:
+    """The table has the columns of a row, whether they are taken as lists or in Arrow."""
+    path = tmp_path / "in.parquet"
+    duckdb.sql(f"COPY (SELECT i AS n, 'a' || i % 2 AS name FROM range(5) t(i)) TO '{path}'")
+
+    class Lists(Job):
+        input_format = Parquet()
+        reduce = Sum()
+
+        def map_arrow(self, table: Any) -> Any:
+            assert table.names == ("n", "name")
+            return table.column("name"), table.column("n")
+
+    class Arrow(Lists):
+        def map_arrow(self, table: Any) -> Any:
+            with duckdb.connect() as own:
+                own.register("given", table)
+                keys, values = zip(*own.sql("SELECT name, n FROM given").fetchall(), strict=True)
+            assert len(keys) == len(table)
+            with pytest.raises(KeyError):
+                table.column("m")
+            return list(keys), list(values)
+
+    for job in (Lists, Arrow):
+        found = run(job(), inputs={"in": path.read_bytes()}).pairs
+        assert [("a0", 6), ("a1", 4)] == sorted(found)
+        assert [("a0", 6), ("a1", 4)] == plain_answer(job(), [("in", path.read_bytes())])
+
+
+def test_a_row_of_columns_is_a_composite_key() -> None:
+    """`row(a, b)` is a tuple."""
+
+    class Pairs(Sales):
+        map_sql = "SELECT row(country, id) AS key, 1 AS value FROM records"
+
+    found = run(Pairs(), inputs={"in": SALES}).pairs
+    assert sorted(found) == [(["DE", "1"], 1), (["DE", "3"], 1), (["FR", "2"], 1)]
+
+
 def test_the_first_bad_record_of_arrow_is_named() -> None:
     """The author's method is called again with fewer records."""
 
