@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from mapreduce.columns.chunks import Chunk, chunk_of, gathered, registered
@@ -209,3 +210,46 @@ class ColumnsMap:
             return sum(self._part_leniently(aside, place, part, name) for part in parts)
         self._collector.add_columns(*self._as_states((keys, values)))
         return self._counted(len(chunk))
+
+
+class _Keys:
+    """Keeps the keys of pairs."""
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = []
+
+    def add(self, pairs: Iterable[Any]) -> None:
+        """Keep the keys of pairs."""
+        self.keys += [key for key, _ in pairs]
+
+    def add_columns(self, keys: list[Any], _values: list[Any]) -> None:
+        """Keep a column of keys."""
+        self.keys += keys
+
+
+def first_keys(
+    job: Job,
+    batch: RecordBatch,
+    byte_range: ByteRange,
+    context: TaskContext,
+    place: Place,
+    most: int,
+) -> list[Any]:
+    """Return the keys of the first records of a batch.
+
+    Args:
+        job: the job's instance.
+        batch: its first records are mapped.
+        byte_range: that it belongs to.
+        context: the task's memory.
+        place: is set to the record of an error.
+        most: the number of keys, and of rows of a format that stores columns.
+    """
+    stored = batch.columns
+    if stored is not None:
+        end = min(stored.end, stored.first + most)
+        batch = replace(batch, columns=stored.rows(stored.first, end))
+    kept = _Keys()
+    with ExitStack() as resources:
+        ColumnsMap(job, kept, context, resources).take(place, batch, byte_range)
+    return kept.keys[:most]

@@ -198,6 +198,25 @@ def test_arrow_maps_parquet(tmp_path: Any) -> None:
         assert [("a0", 6), ("a1", 4)] == plain_answer(job(), [("in", path.read_bytes())])
 
 
+def test_ranges_of_keys_follow_the_keys_of_sql(tmp_path: Any) -> None:
+    """With `total_order` the sample is mapped by columns too: each part gets its share."""
+
+    class Ordered(Sales):
+        total_order = True
+        map_sql = "SELECT id AS key, 1 AS value FROM records"
+
+    content = b"id,country,cents\n" + b"".join(b"%05d,DE,1\n" % n for n in range(1000))
+    answer = run(Ordered(), inputs={"in": content}, partitions=4)
+    assert [key for key, _ in answer.pairs] == [f"{number:05}" for number in range(1000)]
+    assert min(len(part) for part in answer.parts) > 100
+
+    path = tmp_path / "in.parquet"
+    duckdb.sql(f"COPY (SELECT i AS id FROM range(1000) t(i)) TO '{path}' (ROW_GROUP_SIZE 250)")
+    stored = type("Stored", (Ordered,), {"input_format": Parquet(), "__module__": __name__})
+    answer = run(stored(), inputs={"in": path.read_bytes()}, partitions=2, splits=4)
+    assert [key for key, _ in answer.pairs] == list(range(1000))
+
+
 def test_a_row_of_columns_is_a_composite_key() -> None:
     """`row(a, b)` is a tuple."""
 
