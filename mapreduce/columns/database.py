@@ -6,12 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
-from duckdb import DuckDBPyConnection, Error
+from duckdb import DuckDBPyConnection, Error, OutOfMemoryException
 from duckdb.sqltypes import DuckDBPyType
 
 from mapreduce.formats.limits import LIMITS, MIB, Limits
 
-__all__ = ["DuckDBPyConnection", "DuckDBPyType", "Error", "first_line", "opened"]
+__all__ = [
+    "DuckDBPyConnection",
+    "DuckDBPyType",
+    "Error",
+    "OutOfMemoryException",
+    "first_line",
+    "opened",
+]
 
 _LEAST_MEMORY_BYTES = 64 * MIB
 

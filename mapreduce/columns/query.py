@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from mapreduce.aggregate import Aggregation
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
-from mapreduce.columns.database import DuckDBPyConnection, Error, first_line
+from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.kinds import converter_of
 from mapreduce.columns.statement import TABLE, Statement
 from mapreduce.errors import UserCodeError
@@ -160,6 +160,11 @@ class _Failures(AbstractContextManager[None]):
         if self._of_source.__exit__(kind, exc, trace):
             return True
         if isinstance(exc, Error):
+            if isinstance(exc, OutOfMemoryException):
+                raise UserCodeError(
+                    f"{self._owner}: the query over a chunk of records does not fit into half of "
+                    "the task's memory (raise it with --task-memory)"
+                ) from exc
             names = ", ".join(self._source.names)
             about = (
                 f". The columns of the records are: {names}"

@@ -53,6 +53,23 @@ def test_a_value_that_sql_cannot_cast_has_its_record() -> None:
     assert "'cents': 'x'" in error.record
 
 
+@pytest.mark.parametrize("reduce", [Count(), {"n": Count()}])
+def test_a_value_that_is_only_counted_is_computed(reduce: Any) -> None:
+    """Its error does not depend on the reduce."""
+    counted: Any = type("Counted", (Sales,), {"reduce": reduce, "__module__": __name__})
+    assert "Could not convert string 'x'" in str(failure(counted(), SALES + b"4,FR,x\n"))
+
+
+def test_a_chunk_beyond_the_memory_says_which_option_helps() -> None:
+    """It is no error of the SQL."""
+
+    class Large(Sales):
+        map_sql = "SELECT repeat(country, 50_000_000) AS key, 1 AS value FROM records"
+
+    content = b"id,country,cents\n1,DE,5\n"
+    assert "raise it with --task-memory" in str(failure(Large(), content, memory_bytes=1 << 20))
+
+
 def test_a_row_of_another_width_is_the_readers_error() -> None:
     """The message and the place are those of `map`."""
 
