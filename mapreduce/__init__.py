@@ -22,6 +22,7 @@ from mapreduce.aggregations.spread import StandardDeviation, Variance
 from mapreduce.batch import Batch
 from mapreduce.chain import Chain, Step, StepResult
 from mapreduce.encoding import Descending
+from mapreduce.identity import identity
 from mapreduce.input_formats import (
     Avro,
     Csv,
@@ -35,6 +36,7 @@ from mapreduce.input_formats import (
     WholeFile,
 )
 from mapreduce.job import Job
+from mapreduce.spool import Spool
 from mapreduce.word_counts import WordCounts
 from mapreduce.words import words
 
@@ -63,6 +65,7 @@ __all__ = [
     "Parquet",
     "Quantile",
     "Quantiles",
+    "Spool",
     "StandardDeviation",
     "Step",
     "StepResult",
@@ -74,5 +77,6 @@ __all__ = [
     "WarcRecord",
     "WholeFile",
     "WordCounts",
+    "identity",
     "words",
 ]

@@ -8,7 +8,7 @@ Input: text. Output: each line (or word) once -> null, in key order within each 
 from collections.abc import Iterator
 from typing import Literal
 
-from mapreduce import Job, words
+from mapreduce import First, Job, words
 
 
 class Distinct(Job):
@@ -16,13 +16,9 @@ class Distinct(Job):
 
     of: Literal["lines", "words"] = "lines"
 
+    reduce = First()
+
     def map(self, key: int, value: str) -> Iterator[tuple[str, None]]:
         """Yield a pair for the line, or for each of its words."""
         for found in words(value) if self.of == "words" else [value]:
             yield found, None
-
-    def combine(self, key: str, values: Iterator[None]) -> Iterator[tuple[str, None]]:
-        """Yield the key once, however often it occurs in the map task."""
-        yield key, None
-
-    reduce = combine

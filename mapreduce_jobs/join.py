@@ -4,31 +4,39 @@
     python -m driver run --job join ... --param how=left
 
 Input: CSV files with headers, named `left` and `right`; each name may be given several times.
-Output: the column's text -> [left row, right row] for each two rows with the same text; with
-`how=left` also [left row, null] for a left row without a match. A file without the column is an
-error. Texts are compared as they are: "1" is not "01".
+Output: the column's text -> [left row, right row] for each two rows with the same text. `how` says
+what becomes of the other rows, as in SQL:
+
+    inner   they are left out
+    left    a left row without a match -> [left row, null]
+    right   a right row without a match -> [null, right row]
+    outer   both
+    semi    the column's text -> each left row that has a match, once
+    anti    the column's text -> each left row that has none
+
+A file without the column is an error. Texts are compared as they are: "1" is not "01".
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
-from mapreduce import Csv, Job
+from mapreduce import Csv, Job, Spool
 
 Row = dict[str, str]
 
 
 class Join(Job):
-    """A reduce-side join. It holds the right rows of one key in memory: use the smaller table as
-    right.
+    """A reduce-side join. The right rows of one key are read again for each left row, from memory
+    or from a temporary file: use the smaller table as right.
     """
 
     on: str = "id"
-    how: Literal["inner", "left"] = "inner"
+    how: Literal["inner", "left", "right", "outer", "semi", "anti"] = "inner"
 
     input_format = {"left": Csv(), "right": Csv()}  # noqa: RUF012
     group_by = 1
 
-    def map(self, key: int, value: Row) -> Iterator[tuple[tuple[str, bool], tuple[bool, Row]]]:
+    def map(self, key: int, value: Row) -> Iterator[tuple[tuple[str, bool], Row]]:
         """Yield the row under the column's text; right rows sort before left ones, as False before
         True.
         """
@@ -36,17 +44,36 @@ class Join(Job):
             raise ValueError(
                 f"the input {self.input!r} has no column {self.on!r}; it has {', '.join(value)}"
             )
-        is_left = self.input == "left"
-        yield (value[self.on], is_left), (is_left, value)
+        yield (value[self.on], self.input == "left"), value
 
-    def reduce(
-        self, key: str, values: Iterator[tuple[bool, Row]]
-    ) -> Iterator[tuple[str, tuple[Row, Row | None]]]:
+    def reduce(self, key: str, values: Iterator[Row]) -> Iterator[tuple[str, Any]]:
         """Yield each left row, as it arrives, with all right rows."""
-        partners: list[Row | None] = []
-        for is_left, row in values:
-            if not is_left:
-                partners.append(row)
-                continue
-            for partner in partners or ([None] if self.how == "left" else []):
-                yield key, (row, partner)
+        if self.how in ("semi", "anti"):
+            return self._filtered(key, values)
+        return self._joined(key, values)
+
+    def _joined(
+        self, key: str, values: Iterator[Row]
+    ) -> Iterator[tuple[str, tuple[Row | None, Row | None]]]:
+        is_matched = False
+        with Spool() as partners:
+            for row in values:
+                if not self.key[1]:
+                    partners.append(row)
+                    continue
+                is_matched = True
+                for partner in partners:
+                    yield key, (row, partner)
+                if not partners and self.how in ("left", "outer"):
+                    yield key, (row, None)
+            if not is_matched and self.how in ("right", "outer"):
+                for partner in partners:
+                    yield key, (None, partner)
+
+    def _filtered(self, key: str, values: Iterator[Row]) -> Iterator[tuple[str, Row]]:
+        has_partner = False
+        for row in values:
+            if not self.key[1]:
+                has_partner = True
+            elif has_partner == (self.how == "semi"):
+                yield key, row

@@ -43,7 +43,7 @@ _LOOKS_AROUND = frozenset(
 class CodeIdentity(BaseModel):
     """Digests of the code of a job's map tasks and reduce tasks, 32 hexadecimal digits each."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     map: str = ""
     reduce: str = ""

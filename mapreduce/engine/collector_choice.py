@@ -71,10 +71,27 @@ def _keeping(
     if native.extension is None:
         spills = Spills(partitions, scratch, merging_pairs(combine))
         return PairCollector(partition or by_hash(partitions), buffer_bytes, spills, combine)
+    in_frames = native_collector.combining_pairs(combine) if combine else None
+    return _keeping_frames(partitions, buffer_bytes, scratch, partition, in_frames, check=check)
+
+
+def _keeping_frames(
+    partitions: int,
+    buffer_bytes: int,
+    scratch: Path,
+    partition: Partitioner | None,
+    combine: native_collector.FrameCombine | None,
+    *,
+    check: bool,
+) -> Collector:
     spills = Spills(partitions, scratch, native_collector.merging_kept(combine))
-    keep = native_collector.operation("KEEP")
     return native_collector.NativeCollector(
-        keep, buffer_bytes, spills, partition, check=partition if check else None, combine=combine
+        native_collector.operation("KEEP"),
+        buffer_bytes,
+        spills,
+        partition,
+        check=partition if check else None,
+        combine=combine,
     )
 
 
@@ -88,6 +105,9 @@ def _combining(
     check: bool,
     states: bool,
 ) -> Collector:
+    if native_collector.keeps_first(aggregation):
+        first = native_collector.first_pairs
+        return _keeping_frames(partitions, buffer_bytes, scratch, partition, first, check=check)
     in_python = merging_pairs(merging_states(aggregation))
     spills = Spills(partitions, scratch, in_python)
 

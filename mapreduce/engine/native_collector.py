@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mapreduce import native
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
+from mapreduce.aggregations.ranks import First
 from mapreduce.encoding import encode_key, encode_value, unpack_value
 from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Partitioner
 from mapreduce.engine.merge import SortedRun, merged_frames
 from mapreduce.engine.spills import BlockContent, Merging, Spills
 from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
+from mapreduce.identity import identity
+from mapreduce.job import Job
 from mapreduce.partition import key_hash
 from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import Block
@@ -56,6 +59,42 @@ def state_operation(aggregation: Aggregation[Any]) -> int:
     return operation(_COMBINING[type(aggregation)][1])
 
 
+def pair_operation(job: Job) -> int | None:
+    """Return the extension's operation on pairs that is the job's `reduce`; None if none is.
+
+    `First` keeps a pair of each key, and `identity` every pair; neither looks into a value.
+    """
+    if native.extension is None:
+        return None
+    if keeps_first(job.aggregation):
+        return operation("FIRST")
+    cls: Any = type(job)
+    hooks = cls.reduce_setup is Job.reduce_setup and cls.reduce_cleanup is Job.reduce_cleanup
+    if cls.reduce is identity and hooks and not job.group_by and not job.keep_order:
+        return operation("KEEP")
+    return None
+
+
+def keeps_first(aggregation: Aggregation[Any] | None) -> bool:
+    """Return whether an aggregation keeps the first pair of each key (`First`, no subclass)."""
+    return native.extension is not None and type(aggregation) is First
+
+
+FrameCombine = Callable[[Iterable[RawFrame], BlockWriter], None]
+"""Writes fewer pairs for the same keys; takes and writes them in key order."""
+
+
+def combining_pairs(combine: Combine) -> FrameCombine:
+    """Return a combine in Python as one of frames."""
+    return lambda frames, writer: writer.write(combine(pairs_of(frames)))
+
+
+def first_pairs(frames: Iterable[RawFrame], writer: BlockWriter) -> None:
+    """Write the first pair of each key."""
+    assert native.extension is not None, "merging frames needs the native extension"
+    writer.write_frames(native.extension.Merge([iter(frames)], operation("FIRST")))
+
+
 class NativeCollector:
     """A collector that keeps its pairs in the native extension's memory.
 
@@ -76,7 +115,7 @@ class NativeCollector:
         spills: Spills,
         partition: Partitioner | None = None,
         check: Partitioner | None = None,
-        combine: Combine | None = None,
+        combine: FrameCombine | None = None,
         otherwise: Callable[[], AggregateCollector] | None = None,
     ) -> None:
         assert native.extension is not None, "this collector needs the native extension"
@@ -169,7 +208,7 @@ class NativeCollector:
             yield frame
 
 
-def merging_kept(combine: Combine | None) -> Merging:
+def merging_kept(combine: FrameCombine | None) -> Merging:
     """Return the merge of runs of kept pairs."""
 
     def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
@@ -181,9 +220,9 @@ def merging_kept(combine: Combine | None) -> Merging:
     return merging
 
 
-def _write(frames: Iterable[RawFrame], writer: BlockWriter, combine: Combine | None) -> None:
+def _write(frames: Iterable[RawFrame], writer: BlockWriter, combine: FrameCombine | None) -> None:
     if combine:
-        writer.write(combine(pairs_of(frames)))
+        combine(frames, writer)
     else:
         writer.write_frames(frames)
 

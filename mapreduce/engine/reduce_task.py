@@ -144,11 +144,17 @@ def _states(job: Job, task: ReduceTask, context: TaskContext) -> States | None:
 def _merging(job: Job) -> Merge:
     """Return the merge of a group of blocks into one run."""
     aggregation = job.aggregation
-    keep = native_collector.operation("KEEP") if native.extension is not None else None
+    kept = native_collector.pair_operation(job)
+    if kept is None and native.extension is not None:
+        kept = native_collector.operation("KEEP")
     combines = aggregation is not None and native_collector.combines(aggregation)
-    associative = (
-        merging_states(aggregation) if aggregation and is_associative(aggregation) else None
-    )
+    associative = None
+    if (
+        aggregation
+        and is_associative(aggregation)
+        and not native_collector.keeps_first(aggregation)
+    ):
+        associative = merging_states(aggregation)
 
     def merge(writer: BlockWriter, runs: list[SortedRun]) -> None:
         if aggregation is not None and combines and _hold_integers(runs):
@@ -161,8 +167,8 @@ def _merging(job: Job) -> Merge:
                 writer.start_over()
         if associative is not None:
             writer.write(associative(merge_once(runs)))
-        elif keep is not None:
-            writer.write_frames(merge_frames_once(runs, keep))
+        elif kept is not None:
+            writer.write_frames(merge_frames_once(runs, kept))
         else:
             writer.write(merge_once(runs))
 
@@ -176,25 +182,42 @@ def _hold_integers(runs: list[SortedRun]) -> bool:
 def _part(job: Job, task: ReduceTask, blocks: Gathered, context: TaskContext, folder: Path) -> Part:
     """Reduce and write the part: directly, if it needs no sort and is not needed a second time."""
     aggregation, whole = job.aggregation, task.partitions == 1
-    # results of `reduce` need a sort, and pairs for a next step a second read, so both go to disk
-    # first
-    if aggregation is None or task.keep_pairs:
+    write = _written_through(job, blocks, folder)
+    # results of `reduce` need a sort; pairs for a next step, and the keys of a whole result, which
+    # may come twice, a second read: so these go to disk first
+    if write is None or task.keep_pairs or (whole and aggregation is None):
         reduced = _reduced(job, blocks, context, folder)
         return write_part(reduced, task, context, whole=whole, columns=job.columns)
+    distinct = aggregation is not None
+    return write_rows(
+        write, task, context, folder, whole=whole, distinct=distinct, columns=job.columns
+    )
+
+
+def _written_through(job: Job, blocks: Gathered, folder: Path) -> Write | None:
+    """Return a function that writes the results in key order; None if the job's own `reduce` makes
+    them.
+    """
+    operation = native_collector.pair_operation(job)
+    if operation is None and job.aggregation is None:
+        return None
 
     def write(sink: FrameSink) -> None:
         with user_code(Place("reduce")):
-            _aggregated(aggregation, blocks, folder)(sink)
+            if operation is not None:
+                sink.write_frames(merged_frames(blocks.runs, folder, operation, blocks.at_once))
+            elif job.aggregation is not None:
+                _aggregated(job.aggregation, blocks, folder)(sink)
 
-    return write_rows(write, task, context, folder, whole=whole, distinct=True, columns=job.columns)
+    return write
 
 
 def _reduced(job: Job, blocks: Gathered, context: TaskContext, folder: Path) -> StoredPairs:
     """Return the results of the job's `reduce` over the merged blocks."""
     place = Place("reduce")
     with user_code(place):
-        if job.aggregation is not None:
-            return store_written(_aggregated(job.aggregation, blocks, folder), folder)
+        if (write := _written_through(job, blocks, folder)) is not None:
+            return store_written(write, folder)
         groups = _groups(job, blocks, folder)
         if job.keep_order:
             with arrivals(folder) as arrived:

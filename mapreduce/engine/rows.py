@@ -15,7 +15,6 @@ from mapreduce.formats.frames import (
     RawFrame,
     columns,
     first_key,
-    integers_of,
 )
 from mapreduce.formats.json_values import json_key, jsonable
 from mapreduce.formats.output import JsonLayout, JsonPair, layout_of
@@ -91,21 +90,20 @@ class RowsWriter(FrameSink):
     def _rendered(self, frames: Iterable[RawFrame]) -> Iterator[bytes]:
         for raw in frames:
             layout = self._layout or self._begun(first_key(raw)[0])
-            frame: Frame | None = None
-            # the extension renders most frames without a Python object; a frame is decoded only if
-            # it cannot, or if it may hold a top pair
-            rows = layout.rows_of_frame(raw)
-            # the extension renders only str keys and integers, which fill two columns
-            if rows is not None and not fill_two(self._columns):
-                rows = None
-            if rows is None or self._may_be_heavy(raw):
+            found = layout.rows_of_frame(raw) if self._are_rows(raw) else None
+            # a frame is decoded only if the extension cannot render it, or it may hold a top pair
+            if found is None or found[1] is None or found[1] > self._top.threshold:
                 frame = columns(raw)
                 self._offer(frame)
-            if rows is None:
-                assert frame is not None
-                rows = layout.rows(self._checked(_pairs(frame)))
+                rows = found[0] if found else layout.rows(self._checked(_pairs(frame)))
+            else:
+                rows = found[0]
             yield layout.separator + rows if self.records else rows
             self.records += raw[1]
+
+    def _are_rows(self, raw: RawFrame) -> bool:
+        """Return whether each pair fills the columns without a look at it."""
+        return not self._columns or (raw[0] == INTEGERS and fill_two(self._columns))
 
     def _checked(self, pairs: Iterable[tuple[bytes, Any]]) -> Iterator[JsonPair]:
         """Yield pairs as JSON values; refuse one that does not fill the columns."""
@@ -114,10 +112,6 @@ class RowsWriter(FrameSink):
             if self._columns:
                 check_row((jsonable(key), shown), self._columns)
             yield json_key(key), shown
-
-    def _may_be_heavy(self, raw: RawFrame) -> bool:
-        # the greatest integer rules out most frames without decoding them
-        return raw[0] != INTEGERS or max(integers_of(raw)) > self._top.threshold
 
     def _offer(self, frame: Frame) -> None:
         top = self._top

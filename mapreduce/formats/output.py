@@ -71,16 +71,17 @@ class JsonLayout:
         """Return several pairs as text, with separators between them."""
         return self.separator.join(self.row(key, value) for key, value in pairs)
 
-    def rows_of_frame(self, frame: RawFrame) -> bytes | None:
-        """Return the rows of a frame of str keys and 64-bit integers by the native extension; else
-        None.
+    def rows_of_frame(self, frame: RawFrame) -> tuple[bytes, float | None] | None:
+        """Return the rows of a frame by the native extension, and the rank of its heaviest value.
+
+        None: the extension is missing, or leaves a key or value of the frame to Python.
         """
         if native.extension is None:
             return None
-        rows: bytes | None = native.extension.rows(
+        found: tuple[bytes, float | None] | None = native.extension.rows(
             frame, self.separator + self.before, self.between, self.behind
         )
-        return rows if rows is None else rows[len(self.separator) :]
+        return found if found is None else (found[0][len(self.separator) :], found[1])
 
 
 _JSONL = JsonLayout(b"", b'{"key":', b',"value":', b"}\n", b"", b"")

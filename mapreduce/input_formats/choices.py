@@ -41,7 +41,7 @@ def _mark(mark: str | None) -> str | None:
 
 
 class _Format(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def __new__(cls, *values: object, **options: object) -> Self:
         """Check the options, and report a wrong one in terms of the author's call."""

@@ -9,45 +9,42 @@
  * the caller.
  */
 #include "entries.h"
+#include "pack.h"
+
+/* Append what Python's encoder makes of a key; -1 with an exception. */
+static int add_by_python(Collector *self, PyObject *key) {
+    PyObject *encoded = PyObject_CallOneArg(self->encode_key, key);
+    if (!encoded)
+        return -1;
+    int failed = -1;
+    if (!PyBytes_Check(encoded) || !PyBytes_GET_SIZE(encoded))
+        PyErr_SetString(PyExc_TypeError, "a key is encoded as bytes");
+    else if (PyBytes_GET_SIZE(encoded) >= UINT32_MAX)
+        PyErr_SetString(PyExc_OverflowError, "a key of 4 GiB or more cannot be carried");
+    else
+        failed = buffer_add(&self->arena, PyBytes_AS_STRING(encoded),
+                            (size_t)PyBytes_GET_SIZE(encoded));
+    Py_DECREF(encoded);
+    return failed;
+}
 
 /* Write the key's bytes behind those in use of the arena, and return them, borrowed until the arena
  * grows; set_key or combine_value keeps them. NULL with an exception. */
 static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length) {
-    const char *text = NULL;
-    Py_ssize_t size = 0;
-    PyObject *encoded = NULL;
-    if (PyUnicode_CheckExact(key)) {
-        text = PyUnicode_AsUTF8AndSize(key, &size);
-        if (!text)
-            PyErr_Clear(); /* a lone surrogate: Python's own encoder says so in our words */
-    }
-    if (!text) {
-        encoded = PyObject_CallOneArg(self->encode_key, key);
-        if (!encoded)
-            return NULL;
-        if (!PyBytes_Check(encoded) || !PyBytes_GET_SIZE(encoded)) {
-            PyErr_SetString(PyExc_TypeError, "a key is encoded as bytes");
-            Py_DECREF(encoded);
-            return NULL;
-        }
-    }
-    size_t tag = encoded ? 0 : 1;
-    if (encoded) {
+    size_t begin = self->arena.used;
+    int packed = pack_key(&self->arena, key);
+    if (packed == 0)
+        packed = add_by_python(self, key);
+    *length = self->arena.used - begin;
+    self->arena.used = begin;
+    /* short keys are padded with zeros */
+    if (packed < 0 || buffer_reserve(&self->arena, *length + INLINE_BYTES) < 0)
+        return NULL;
+    uint8_t *at = self->arena.data + begin;
+    if (*length < INLINE_BYTES)
+        memset(at + *length, 0, INLINE_BYTES - *length);
+    if (*at != STR_TAG)
         self->all_str = 0;
-        text = PyBytes_AS_STRING(encoded);
-        size = PyBytes_GET_SIZE(encoded);
-    }
-    *length = (size_t)size + tag;
-    uint8_t *at = NULL;
-    if (*length >= UINT32_MAX)
-        PyErr_SetString(PyExc_OverflowError, "a key of 4 GiB or more cannot be carried");
-    else if (buffer_reserve(&self->arena, *length + INLINE_BYTES) == 0) {
-        at = self->arena.data + self->arena.used;
-        memset(at, 0, INLINE_BYTES); /* short keys are padded with zeros */
-        at[0] = STR_TAG;
-        memcpy(at + tag, text, (size_t)size);
-    }
-    Py_XDECREF(encoded);
     return at;
 }
 
@@ -159,6 +156,15 @@ static int combine_pair(Collector *self, PyObject *key, int64_t value) {
 }
 
 static int keep_value(Collector *self, Entry *entry, PyObject *value) {
+    size_t begin = self->arena.used;
+    int packed = pack_value(&self->arena, value);
+    if (packed < 0)
+        return -1;
+    if (packed) {
+        entry->value = (int64_t)begin;
+        entry->value_length = (uint32_t)(self->arena.used - begin);
+        return 0;
+    }
     PyObject *encoded = PyObject_CallOneArg(self->encode_value, value);
     if (!encoded)
         return -1;

@@ -38,7 +38,8 @@ enum {
     SUM = 1,
     COUNT = 2,
     LEAST = 3,
-    GREATEST = 4
+    GREATEST = 4,
+    FIRST = 5 /* of a merge alone: the pair of the earliest run */
 }; /* what becomes of values of one key */
 
 #define FRAME_PAIRS 4096

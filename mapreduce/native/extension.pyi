@@ -9,6 +9,7 @@ SUM: int
 COUNT: int
 LEAST: int
 GREATEST: int
+FIRST: int
 ENDED: int
 FULL: int
 REFUSED: int
@@ -48,7 +49,9 @@ class Merge:
 
 def groups(frame: Frame, decode_value: Callable[[bytes], Any]) -> list[tuple[bytes, list[Any]]]: ...
 def last_key(frame: Frame, previous: bytes | None) -> bytes | None: ...
-def rows(frame: Frame, before: bytes, between: bytes, behind: bytes) -> bytes | None: ...
+def rows(
+    frame: Frame, before: bytes, between: bytes, behind: bytes
+) -> tuple[bytes, int | float | None] | None: ...
 def separated(
     data: bytes, delimiter: int, quote: int, width: int, places: tuple[int, ...]
 ) -> tuple[int, list[tuple[bytes, bytes]]] | None: ...

@@ -156,6 +156,22 @@ static int add_combined(Merge *self) {
     return builder_add(&self->builder, &first);
 }
 
+/* Append the next pair, and pass over the other pairs of its key; -1 with an exception. */
+static int add_first(Merge *self) {
+    Pair first = self->runs[self->heap[0]].pair;
+    self->key.used = 0;
+    if (buffer_add(&self->key, first.key, first.key_length) < 0
+        || builder_add(&self->builder, &first) < 0)
+        return -1;
+    do {
+        if (pop(self) < 0)
+            return -1;
+        first = self->alive ? self->runs[self->heap[0]].pair : first;
+    } while (self->alive
+             && !compare_bytes(first.key, first.key_length, self->key.data, self->key.used));
+    return 0;
+}
+
 static PyObject *next_merged(Merge *self) {
     if (!self->is_open && open_runs(self) < 0)
         return NULL;
@@ -165,7 +181,7 @@ static PyObject *next_merged(Merge *self) {
         if (self->operation == KEEP) {
             if (builder_add(&self->builder, &self->runs[self->heap[0]].pair) < 0 || pop(self) < 0)
                 return NULL;
-        } else if (add_combined(self) < 0) {
+        } else if ((self->operation == FIRST ? add_first(self) : add_combined(self)) < 0) {
             return NULL;
         }
     }
@@ -213,7 +229,7 @@ static PyObject *Merge_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     int operation;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!i", names, &PyList_Type, &given, &operation))
         return NULL;
-    if (operation < KEEP || operation > GREATEST)
+    if (operation < KEEP || operation > FIRST)
         return PyErr_Format(PyExc_ValueError, "no such operation");
     PyObject *runs = PyList_AsTuple(given); /* an __iter__ may change the list */
     Merge *self = runs ? (Merge *)type->tp_alloc(type, 0) : NULL;

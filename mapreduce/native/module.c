@@ -64,8 +64,8 @@ static PyMethodDef methods[] = {
      "last_key(frame, previous): the last key; None when the lengths do not add up or the keys do "
      "not ascend."},
     {"rows", (PyCFunction)(void (*)(void))extension_rows, METH_FASTCALL,
-     "rows(frame, before, between, behind): str keys and integers as JSON; None when there are "
-     "others."},
+     "rows(frame, before, between, behind): pairs as JSON, and the heaviest value's rank; None when "
+     "Python must write one."},
     {"separated", extension_separated, METH_VARARGS,
      "separated(data, delimiter, quote, width, places): (rows, [(ends, texts), ...]) of the fields "
      "at `places`; None when a row is not one of `width` fields."},
@@ -106,8 +106,8 @@ static int add_numbers(PyObject *module) {
         const char *name;
         int number;
     } numbers[] = {{"KEEP", KEEP},   {"SUM", SUM},           {"COUNT", COUNT},
-                   {"LEAST", LEAST}, {"GREATEST", GREATEST}, {"ENDED", ENDED},
-                   {"FULL", FULL},   {"REFUSED", REFUSED}};
+                   {"LEAST", LEAST}, {"GREATEST", GREATEST}, {"FIRST", FIRST},
+                   {"ENDED", ENDED}, {"FULL", FULL},         {"REFUSED", REFUSED}};
     for (size_t at = 0; at < sizeof numbers / sizeof *numbers; at++)
         if (PyModule_AddIntConstant(module, numbers[at].name, numbers[at].number) < 0)
             return -1;

@@ -3,12 +3,16 @@
  * A cursor borrows from the frame, which the caller's argument keeps alive, also while `groups`
  * calls back into Python: a tuple and its bytes never change. Nothing else outlives a call.
  */
-#include "extension.h"
+#include "json.h"
+#include "pack.h"
 
 /* A new reference to a pair's value. */
 static PyObject *value_of(const Pair *pair, PyObject *decode) {
     if (pair->value_length == IS_INT)
         return PyLong_FromLongLong(pair->number);
+    PyObject *plain = unpack_value(pair->encoded, pair->value_length);
+    if (plain || PyErr_Occurred())
+        return plain;
     PyObject *encoded = PyBytes_FromStringAndSize((const char *)pair->encoded, pair->value_length);
     PyObject *value = encoded ? PyObject_CallOneArg(decode, encoded) : NULL;
     Py_XDECREF(encoded);
@@ -56,50 +60,73 @@ PyObject *extension_groups(PyObject *module, PyObject *const *arguments, Py_ssiz
     return groups;
 }
 
-/* Write a string as JSON does (RFC 8259, section 7): a byte becomes 1, 2 (\n) or 6 (\u001f), for
- * which the caller has made space, with 2 for the quotes. Returns how many. */
-static size_t add_text(uint8_t *out, const uint8_t *text, size_t length) {
-    static const char escapes[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\",
-                      digits[] = "0123456789abcdef";
-    uint8_t *begin = out;
-    *out++ = '"';
-    for (size_t at = 0; at < length; at++) {
-        uint8_t byte = text[at];
-        const char *found = byte ? strchr(escapes, byte) : NULL;
-        if (byte >= 0x20 && byte != '"' && byte != '\\') {
-            *out++ = byte;
-        } else if (found) {
-            *out++ = '\\';
-            *out++ = (uint8_t)letters[found - escapes];
-        } else {
-            memcpy(out, "\\u00", 4);
-            out[4] = (uint8_t)digits[byte >> 4];
-            out[5] = (uint8_t)digits[byte & 15];
-            out += 6;
-        }
+/* The heaviest value so far: an integer, a real number, or both. */
+typedef struct {
+    int has_integer, has_real;
+    int64_t integer;
+    double real;
+} Heaviest;
+
+static void weigh(Heaviest *heaviest, const Weight *weight) {
+    if (weight->is_real) {
+        if (!heaviest->has_real || weight->real > heaviest->real)
+            heaviest->real = weight->real;
+        heaviest->has_real = 1;
+    } else {
+        if (!heaviest->has_integer || weight->integer > heaviest->integer)
+            heaviest->integer = weight->integer;
+        heaviest->has_integer = 1;
     }
-    *out++ = '"';
-    return (size_t)(out - begin);
 }
 
-/* Write an integer in up to 20 bytes; returns how many. */
-static size_t add_integer(uint8_t *out, int64_t number) {
-    char digits[20];
-    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    size_t count = 0, used = 0;
-    do {
-        digits[count++] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
-    if (number < 0)
-        out[used++] = '-';
-    while (count)
-        out[used++] = (uint8_t)digits[--count];
-    return used;
+/* A new reference to the heaviest value as a number of Python, which compares an int with a float
+ * exactly; None where there is none. */
+static PyObject *heaviest_number(const Heaviest *heaviest) {
+    PyObject *integer = heaviest->has_integer ? PyLong_FromLongLong(heaviest->integer) : NULL;
+    PyObject *real = heaviest->has_real ? PyFloat_FromDouble(heaviest->real) : NULL;
+    if ((heaviest->has_integer && !integer) || (heaviest->has_real && !real)) {
+        Py_XDECREF(integer);
+        Py_XDECREF(real);
+        return NULL;
+    }
+    if (!integer && !real)
+        Py_RETURN_NONE;
+    if (!integer || !real)
+        return integer ? integer : real;
+    int is_less = PyObject_RichCompareBool(integer, real, Py_LT);
+    PyObject *found = is_less < 0 ? NULL : Py_NewRef(is_less ? real : integer);
+    Py_DECREF(integer);
+    Py_DECREF(real);
+    return found;
 }
 
-/* rows(frame, before, between, behind): each pair as these around a key that is a str and a value
- * that is an integer; None when a key or value is something else. */
+/* Append a `bytes`; -1 with MemoryError. */
+static int add_object(Buffer *rows, PyObject *bytes) {
+    return buffer_add(rows, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+}
+
+/* Append one pair as JSON; PLAIN, NOT_PLAIN or -1. */
+static int add_row(Buffer *rows, const Pair *pair, PyObject *const *around, Heaviest *heaviest) {
+    Weight weight = {.integer = pair->number};
+    if (add_object(rows, around[0]) < 0)
+        return -1;
+    int found = json_key(rows, pair->key, pair->key_length);
+    if (found != PLAIN)
+        return found;
+    if (add_object(rows, around[1]) < 0)
+        return -1;
+    if (pair->value_length == IS_INT)
+        found = json_integer(rows, pair->number) < 0 ? -1 : PLAIN;
+    else
+        found = json_value(rows, pair->encoded, pair->value_length, &weight);
+    if (found != PLAIN)
+        return found;
+    weigh(heaviest, &weight);
+    return add_object(rows, around[2]) < 0 ? -1 : PLAIN;
+}
+
+/* rows(frame, before, between, behind): each pair as these around its key and value, and the
+ * heaviest value's rank; None when Python must write a key or value. */
 PyObject *extension_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     (void)module;
     FrameCursor cursor;
@@ -108,30 +135,20 @@ PyObject *extension_rows(PyObject *module, PyObject *const *arguments, Py_ssize_
         return PyErr_Format(PyExc_TypeError, "rows(frame, before, between, behind)");
     if (cursor_open(&cursor, arguments[0]) < 0)
         return NULL;
-    if (cursor.kind != INTEGERS)
-        Py_RETURN_NONE;
     Buffer rows = {0};
-    PyObject *text = NULL;
-    size_t around = 0;
-    for (int part = 1; part < 4; part++)
-        around += (size_t)PyBytes_GET_SIZE(arguments[part]);
-    for (; cursor.at < cursor.pairs; cursor_next(&cursor)) {
+    Heaviest heaviest = {0};
+    int found = PLAIN;
+    for (; found == PLAIN && cursor.at < cursor.pairs; cursor_next(&cursor)) {
         Pair pair = cursor_pair(&cursor);
-        if (!pair.key_length || pair.key[0] != STR_TAG) {
-            text = Py_NewRef(Py_None);
-            goto done;
-        }
-        if (buffer_reserve(&rows, around + 6 * (size_t)pair.key_length + 32) < 0)
-            goto done;
-        /* none of these can fail: the space is reserved */
-        buffer_add(&rows, PyBytes_AS_STRING(arguments[1]), (size_t)PyBytes_GET_SIZE(arguments[1]));
-        rows.used += add_text(rows.data + rows.used, pair.key + 1, pair.key_length - 1);
-        buffer_add(&rows, PyBytes_AS_STRING(arguments[2]), (size_t)PyBytes_GET_SIZE(arguments[2]));
-        rows.used += add_integer(rows.data + rows.used, pair.number);
-        buffer_add(&rows, PyBytes_AS_STRING(arguments[3]), (size_t)PyBytes_GET_SIZE(arguments[3]));
+        found = add_row(&rows, &pair, arguments + 1, &heaviest);
     }
-    text = PyBytes_FromStringAndSize((const char *)rows.data, (Py_ssize_t)rows.used);
-done:
+    PyObject *result = found == NOT_PLAIN ? Py_NewRef(Py_None) : NULL;
+    if (found == PLAIN) {
+        PyObject *rank = heaviest_number(&heaviest);
+        result = rank ? Py_BuildValue("(y#N)", rows.data ? (char *)rows.data : "",
+                                      (Py_ssize_t)rows.used, rank)
+                      : NULL;
+    }
     buffer_free(&rows);
-    return text;
+    return result;
 }

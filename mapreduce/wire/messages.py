@@ -55,9 +55,12 @@ MOST_SKIPPED = 100_000
 
 
 class Message(BaseModel):
-    """Base of all wire models: frozen, and without unknown fields."""
+    """Base of all wire models: frozen, and without unknown fields.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A model is built when it is first used: a command uses a tenth of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class InputObject(Message):

@@ -30,6 +30,7 @@ from mapreduce.formats.frames import (
     RawFrame,
     columns,
 )
+from mapreduce.formats.json_values import json_key, jsonable
 from mapreduce.formats.row_parser import RowBlock, RowParser
 from mapreduce.formats.separated_columns import TextColumn
 from mapreduce.input_formats import Csv
@@ -88,11 +89,14 @@ def frame_target(data: Reader) -> None:
         ordered = [] if previous is None else [previous]
         expected = (keys or ordered or [b""])[-1] if _ascend([*ordered, *keys]) else None
         assert expected == extension.last_key(frame, previous)
-    expected_groups = [
-        (key, [value for _, value in group]) for key, group in groupby(pairs, lambda pair: pair[0])
-    ]
-    assert expected_groups == extension.groups(frame, bytes)
+    _check_groups(frame, pairs)
     _check_rows(frame, pairs)
+    firsts = [(key, _packed(next(group)[1])) for key, group in groupby(pairs, lambda pair: pair[0])]
+    assert firsts == [
+        (key, _packed(value))
+        for each in extension.Merge([iter([frame])], extension.FIRST)
+        for key, value in _pairs(each)
+    ]
     merged = list(extension.Merge([iter([frame])], extension.KEEP))
     assert [(key, _packed(value)) for key, value in pairs] == [
         (key, _packed(value)) for each in merged for key, value in _pairs(each)
@@ -148,7 +152,7 @@ def words_target(data: Reader) -> None:
 
 def merge_target(data: Reader) -> None:
     """A merge of any runs raises only documented errors, and combines pairs of sorted integers."""
-    operation = data.number() % 7 - 1
+    operation = data.number() % 8 - 1
     runs: list[list[RawFrame]] = [[] for _ in range(data.number() % 6)]
     while data and runs:
         run, shape = runs[data.number() % len(runs)], data.number()
@@ -158,7 +162,7 @@ def merge_target(data: Reader) -> None:
         if shape & 64:
             pairs.sort()
         run.append(_frame_of(pairs, INTEGERS if shape & 128 else ENCODED))
-    if operation not in range(extension.KEEP, extension.GREATEST + 1):
+    if operation not in range(extension.KEEP, extension.FIRST + 1):
         _raises(ValueError, lambda: extension.Merge([], operation))
         return
     merging = extension.Merge([iter(run) for run in runs], operation)
@@ -169,7 +173,7 @@ def merge_target(data: Reader) -> None:
             assert 0 < frame[1] <= FRAME_PAIRS
             found += _pairs(frame)
     except TypeError:
-        assert operation != extension.KEEP
+        assert operation not in (extension.KEEP, extension.FIRST)
         assert any(frame[0] == ENCODED for run in runs for frame in run)
         assert [] == list(merging)
         return
@@ -355,6 +359,8 @@ def _pair(data: Reader) -> tuple[Any, Any]:
 def _folded(operation: int, values: list[int]) -> int:
     if operation == extension.LEAST:
         return min(values)
+    if operation == extension.FIRST:
+        return values[0]
     return max(values) if operation == extension.GREATEST else sum(values)
 
 
@@ -398,17 +404,34 @@ def _frame_of(pairs: list[tuple[bytes, int]], kind: int) -> RawFrame:
     return ENCODED, len(pairs), lengths + value_lengths + b"".join(keys) + b"".join(encoded)
 
 
+@dataclass(frozen=True)
+class _LeftToPython:
+    encoded: bytes
+
+
+def _check_groups(frame: RawFrame, pairs: list[tuple[bytes, Any]]) -> None:
+    found = extension.groups(frame, _LeftToPython)
+    assert [key for key, _ in groupby(key for key, _ in pairs)] == [key for key, _ in found]
+    values = [(key, value) for key, group in found for value in group]
+    for (key, expected), (group, value) in zip(pairs, values, strict=True):
+        assert key == group
+        if isinstance(value, _LeftToPython):
+            assert expected == value.encoded
+        else:  # True is not 1, nor -0.0 0.0
+            assert repr(unpack_value(expected)) == repr(value)
+
+
 def _check_rows(frame: RawFrame, pairs: list[tuple[bytes, Any]]) -> None:
-    rows = extension.rows(frame, b"[", b", ", b"]\n")
-    if frame[0] != INTEGERS or not all(key[:1] == bytes([STR_TAG]) for key, _ in pairs):
-        assert rows is None
+    found = extension.rows(frame, b"[", b", ", b"]\n")
+    if found is None:
+        assert frame[0] != INTEGERS or not all(key[:1] == bytes([STR_TAG]) for key, _ in pairs)
         return
-    assert rows.count(b"\n") == len(pairs)
-    for row, (key, value) in zip(
-        rows.splitlines() if b"\r" not in rows else [], pairs, strict=False
-    ):
-        if _is_utf8(key[1:]):
-            assert json.loads(row) == [decode_key(key), value]
+    for row, (key, packed) in zip(found[0].split(b"\n"), [*pairs, (b"", 0)], strict=True):
+        try:
+            expected = [json_key(decode_key(key)), jsonable(unpack_value(packed))]
+        except Exception:  # noqa: BLE001 - no key or value: Python refuses it later
+            continue
+        assert json.loads(row) == expected
 
 
 def _is_utf8(text: bytes) -> bool:

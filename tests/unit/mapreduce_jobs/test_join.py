@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mapreduce import spool
 from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.testing import Answer, PlainInput, run
 from mapreduce_jobs.join import Join
 
-How = Literal["inner", "left"]
+How = Literal["inner", "left", "right", "outer", "semi", "anti"]
+HOWS: tuple[How, ...] = get_args(How)
 Rows = list[dict[str, str]]
 
 text = st.text('ab",\n', max_size=3)
@@ -38,27 +40,36 @@ def table(rows: Rows, columns: list[str], end: str) -> bytes:
     return file.getvalue().encode()
 
 
-def nested_loop(left: Rows, right: Rows, how: How) -> list[tuple[str, list[Any]]]:
+def nested_loop(left: Rows, right: Rows, how: How) -> list[tuple[str, Any]]:
     """Join by comparing every row with every other."""
-    found: list[tuple[str, list[Any]]] = []
-    for row in left:
-        partners: list[Any] = [other for other in right if other["id"] == row["id"]]
-        found += [
-            (row["id"], [row, other]) for other in partners or ([None] if how == "left" else [])
-        ]
-    return found
+    both = [
+        (row["id"], [row, other]) for row in left for other in right if row["id"] == other["id"]
+    ]
+    alone = [row for row in left if all(row["id"] != other["id"] for other in right)]
+    others = [row for row in right if all(row["id"] != other["id"] for other in left)]
+    left_alone = [(row["id"], [row, None]) for row in alone]
+    right_alone = [(row["id"], [None, row]) for row in others]
+    by_how: dict[How, list[tuple[str, Any]]] = {
+        "inner": both,
+        "left": both + left_alone,
+        "right": both + right_alone,
+        "outer": both + left_alone + right_alone,
+        "semi": [(row["id"], row) for row in left if row not in alone],
+        "anti": [(row["id"], row) for row in alone],
+    }
+    return by_how[how]
 
 
-def in_one_order(pairs: list[tuple[str, list[Any]]]) -> list[str]:
+def in_one_order(pairs: list[tuple[str, Any]]) -> list[str]:
     """Sort pairs, to compare them as multisets."""
     return sorted(json.dumps(pair, sort_keys=True) for pair in pairs)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     left=rows("amount"),
     right=rows("name"),
-    how=st.sampled_from(["inner", "left"]),
+    how=st.sampled_from(HOWS),
     end=st.sampled_from(["\n", "\r\n"]),
     splits=st.integers(1, 5),
 )
@@ -97,6 +108,20 @@ def test_several_files_of_one_name() -> None:
         [*(("x", pair) for pair in x), ("b", [{"k": "b", "n": "2"}, {"k": "b", "n": "5"}])],
         key=repr,
     ) == (sorted(answer.pairs, key=repr))
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_key_longer_than_memory(how: How, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The right rows of a key that do not fit memory are read again for each left row."""
+    monkeypatch.setattr(spool.Spool.__init__, "__defaults__", ((), 1000))
+    left = [{"id": "1", "amount": str(number)} for number in range(3)]
+    right = [{"id": "1", "name": "n" * (number % 90)} for number in range(300)]
+    inputs = {
+        "left": table(left, ["id", "amount"], "\n"),
+        "right": table(right, ["id", "name"], "\n"),
+    }
+    answer = run(Join(how=how), inputs=inputs, splits=3)
+    assert in_one_order(nested_loop(left, right, how)) == in_one_order(answer.pairs)
 
 
 def test_a_file_without_the_column_is_an_error() -> None:
