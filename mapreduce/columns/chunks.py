@@ -51,6 +51,9 @@ class Chunk(Protocol):
     def source(self, connection: Database, names: Sequence[str]) -> AbstractContextManager[Source]:
         """Return what a query reads, at least these columns of it."""
 
+    def database(self, default: Database) -> DuckDBPyConnection:
+        """Return the database that reads the records: the given one, or its own."""
+
     def part(self, begin: int, end: int) -> Chunk:
         """Return the records [begin, end) of this chunk."""
 
@@ -118,6 +121,9 @@ class Rows:
         with registered(connection(), self.table(names), self.names) as source:
             yield source if "object" not in self._kinds.values() else _WithJson(source, self._kinds)
 
+    def database(self, default: Database) -> DuckDBPyConnection:
+        return default()
+
     def part(self, begin: int, end: int) -> Rows:
         return Rows(self._good[begin:end], self._kinds)
 
@@ -164,6 +170,9 @@ class Lines:
         with registered(connection(), self.table(names), self.names) as registration:
             yield registration
 
+    def database(self, default: Database) -> DuckDBPyConnection:
+        return default()
+
     def part(self, begin: int, end: int) -> Rows:
         return self._read().part(begin, end)
 
@@ -209,6 +218,9 @@ class Group:
     @contextmanager
     def source(self, _connection: Database, _names: Sequence[str]) -> Iterator[Source]:
         yield self._columns
+
+    def database(self, _default: Database) -> DuckDBPyConnection:
+        return self._columns.connection
 
     def part(self, begin: int, end: int) -> Group:
         first = self._columns.first

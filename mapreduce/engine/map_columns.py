@@ -97,7 +97,7 @@ class ColumnsMap:
 
     def _mapped(self, chunk: Chunk, name: str) -> Iterator[Columns]:
         """Yield the pairs of a chunk, some at a time, or its states."""
-        query = self._query(name)
+        query = self._query(name, chunk)
         if type(self._job).map_sql is None:
             yield from self._by_arrow(chunk, query)
             return
@@ -126,12 +126,12 @@ class ColumnsMap:
             return pairs
         return pairs[0], [aggregation.create(value) for value in pairs[1]]
 
-    def _query(self, name: str) -> Query:
+    def _query(self, name: str, chunk: Chunk) -> Query:
         query = self._queries.get(name)
         if query is None:
             sql, owner = self._job.sql_of(name), type(self._job).__name__
             own = f"`map_sql` of {owner}" if sql else f"`map_arrow` of {owner}"
-            statement = statement_of(sql, own, self._database()) if sql else None
+            statement = statement_of(sql, own, chunk.database(self._database)) if sql else None
             query = Query(statement, own, self._job.aggregation if self._states else None)
             self._queries[name] = query
         return query
@@ -180,7 +180,7 @@ class ColumnsMap:
         return keys, [carriable(self._job, key, value, check_key) for key, value in pairs]
 
     def _leniently(self, aside: SetAside, place: Place, chunk: Chunk, name: str) -> int:
-        query = self._query(name)
+        query = self._query(name, chunk)
         if type(self._job).map_sql is not None:
             # reads the chunk, and finds what does not have the format
             with chunk.source(self._database, query.reads(chunk.names)):
