@@ -8,8 +8,6 @@ from collections import ChainMap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pydantic import BaseModel
-
 import mapreduce
 from docs import documents, packages, tour
 from driver import api as api_of_driver
@@ -84,8 +82,8 @@ def api() -> str:
 def _signature(name: str, thing: object) -> str:
     if not callable(thing) or name in ("Job", "Chain"):
         return ""
-    if inspect.isclass(thing) and issubclass(thing, BaseModel):
-        thing.model_rebuild()  # a model that is built late shows no fields before its first use
+    if rebuild := getattr(thing, "model_rebuild", None):
+        rebuild()  # a model that is built late shows no fields before its first use
     try:
         shown = str(inspect.signature(thing))
     except ValueError:
