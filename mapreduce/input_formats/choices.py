@@ -162,7 +162,7 @@ class JsonLines(_Format):
             "cents": int}`. A value is then a dict of these alone, in which a missing field is None,
             and an object with a value of another type is a bad record. The types are str, int (64
             bits), float, bool, and object for any JSON value. Other fields are only checked to be
-            JSON, which is several times faster.
+            JSON.
     """
 
     kind: Literal["jsonl"] = "jsonl"
