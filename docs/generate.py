@@ -19,7 +19,10 @@ HEAD = "<!-- Written by `make docs`; change {what}, not this page. -->\n\n"
 USAGE = r"^(python -m driver|driver) ((stack )?[a-z-]+)( -m driver (stack )?[a-z-]+)?"
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Yields):$")
 OF_THE_ENGINE = {
-    "Job": {"aggregation", "combines", "maps_batches", "map_only", "passes_on", "check", "formats"},
+    "Job": {
+        *("aggregation", "combines", "maps_batches", "maps_columns", "sql_of", "map_only"),
+        *("passes_on", "check", "formats"),
+    },
     "Chain": {"check"},
 }
 """Names without an underscore that an author neither writes nor calls."""
@@ -79,6 +82,8 @@ def api() -> str:
 def _signature(name: str, thing: object) -> str:
     if not callable(thing) or name in ("Job", "Chain"):
         return ""
+    if rebuild := getattr(thing, "model_rebuild", None):
+        rebuild()  # a model that is built late shows no fields before its first use
     try:
         shown = str(inspect.signature(thing))
     except ValueError:

@@ -142,8 +142,8 @@ class Chain(Parametrised):
 
 _OF_A_JOB = "it in the class of a step's job: a chain has only `steps`"
 _JOBS_NAMES = (
-    "map map_batch reduce combine partition input_format group_by total_order keep_order columns "
-    "order_matters "
+    "map map_sql map_arrow map_batch reduce combine partition input_format group_by total_order "
+    "keep_order columns order_matters "
     "map_setup map_cleanup reduce_setup reduce_cleanup"
 ).split()
 _FOREIGN = {name: word for name, word in FOREIGN.items() if name != "steps"} | dict.fromkeys(
@@ -205,7 +205,8 @@ def _step(given: object, number: int) -> Step:
         )
     step = given if isinstance(given, Step) else Step(job, "previous" if number else "given")
     _check_step(step.job, number)
-    if step.job.passes_on and (number == 0 or "given" in step.sources):
+    reads_given = number == 0 or "given" in step.sources
+    if step.job.passes_on and not step.job.maps_columns and reads_given:
         from mapreduce.user_code.class_check import without_map  # late: it imports Job
 
         raise without_map(type(step.job))

@@ -20,6 +20,9 @@ from mapreduce.partition import hash_partition
 from mapreduce.user_code.class_names import FOREIGN
 from mapreduce.user_code.parameters import Parametrised
 
+if TYPE_CHECKING:
+    from mapreduce.columns.table import Table
+
 Pair = tuple[Any, Any]
 AnyFormat = Format | InputFormat
 StageOfJob = Literal["map", "reduce"]
@@ -62,6 +65,8 @@ class Job(Parametrised):
     Attributes:
         reduce: a method, an aggregation, or a dict of names and aggregations; without one the job
             is map-only: its result is what `map` yields.
+        map_sql: the map as SQL, in place of `map` or beside it: a SELECT of `key` and `value` from
+            `records`, which maps many records at a time; or a dict of input name to SQL.
         input_format: the format of all inputs, or a dict of input name to format; one that comes
             with the product, or an `InputFormat` of the author's.
         group_by: with composite keys, how many of their first fields make a group; the rest sorts
@@ -85,6 +90,7 @@ class Job(Parametrised):
     if not TYPE_CHECKING:
         # undeclared for a type checker, because a method may override no attribute there
         reduce: ClassVar[Any] = None
+    map_sql: ClassVar[str | Mapping[str, str] | None] = None
     input_format: ClassVar[AnyFormat | Mapping[str, AnyFormat]] = Text()
     group_by: ClassVar[int] = 0
     total_order: ClassVar[bool] = False
@@ -138,6 +144,20 @@ class Job(Parametrised):
 
         A column is a list, or has `tolist()` (numpy) or `to_pylist()` (Arrow). `map` remains the
         definition: `verify` and `check` compare this method with it.
+        """
+        raise NotImplementedError
+
+    def map_arrow(self, table: Table, /) -> Any:
+        """Return the pairs of many records at once: a table with the columns `key` and `value`, or
+        two columns of equal length.
+
+        Args:
+            table: the records. Arrow libraries read it without a copy (`pyarrow.table(table)`,
+                `polars.DataFrame(table)`), and `table.column(name)` is a list.
+
+        A table is any object with the Arrow PyCapsule interface; a column is a list, or has
+        `tolist()` or `to_pylist()`. If `map` is written too, it remains the definition, as for
+        `map_batch`.
         """
         raise NotImplementedError
 
@@ -253,12 +273,28 @@ class Job(Parametrised):
     @property
     def maps_batches(self) -> bool:
         """True if the author wrote a `map_batch`, and no subclass redefines `map`."""
+        return self._map_method == "map_batch"
+
+    @property
+    def maps_columns(self) -> bool:
+        """True if the author wrote `map_sql` or `map_arrow`, and no subclass redefines `map`."""
+        return self._map_method in ("map_sql", "map_arrow")
+
+    def sql_of(self, name: str) -> str | None:
+        """Return the SQL that maps the input of that name; None if there is none."""
+        if self._map_method != "map_sql":
+            return None
+        given = type(self).map_sql
+        return given.get(name) if isinstance(given, Mapping) else given
+
+    @property
+    def _map_method(self) -> str:
+        """The method that maps: that of the youngest class which has one, the fastest of it."""
         for cls in type(self).__mro__:
-            if "map_batch" in vars(cls):
-                return cls is not Job
-            if "map" in vars(cls):
-                return False
-        return False
+            for name in ("map_sql", "map_arrow", "map_batch", "map"):
+                if vars(cls).get(name) is not None:
+                    return name if cls is not Job else "map"
+        return "map"
 
     @property
     def passes_on(self) -> bool:

@@ -11,6 +11,7 @@ from mapreduce.code import JobClass
 from mapreduce.errors import UsageError
 from mapreduce.job import Job, reduce_of
 from mapreduce.user_code.class_check import without_map
+from mapreduce.user_code.column_check import has_columns
 from mapreduce.wire import keys
 from mapreduce.wire.messages import InputObject
 
@@ -47,7 +48,7 @@ def check_options(config: RunConfig, job: JobClass, stack: Stack | None) -> None
         UsageError: an option's value is wrong.
         JobLoadError: the job has no `map`.
     """
-    if issubclass(job, Job) and job.map is Job.map:
+    if issubclass(job, Job) and job.map is Job.map and not has_columns(job):
         raise without_map(job)
     _check_sort(config, job)
     _check_keep(config, stack)

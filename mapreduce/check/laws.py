@@ -221,8 +221,8 @@ def _order(make: Callable[[], Job]) -> Law:
 def _plain(make: Callable[[], Job]) -> Law:
     return Law(
         "the answer is that of a plain loop",
-        "`map_batch` does not do what `map` does, or your aggregation's `merge` disagrees with "
-        "its `plain`",
+        "`map_sql`, `map_arrow` or `map_batch` does not do what `map` does, or your aggregation's "
+        "`merge` disagrees with its `plain`",
         (
             ("a plain loop", lambda inputs: _in_one_order(plain_run(make(), inputs).pairs)),
             ("a run", _way(make, BASE)),

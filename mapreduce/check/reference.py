@@ -135,6 +135,13 @@ def plain_run(
             state.source, state.input, place.url = given.url, given.name, given.url
             form = given.format or job.format_of(given.name)
             own = job.own_format(given.name) if form.kind == "own" else None
+            if (
+                job.maps_columns
+                and job.passes_on
+                and (found := _by_columns(job, given, form, left_out))
+            ):
+                gather(found, none_is_empty=False)
+                continue
             for key, value in plain_records(given, form, left_out.records, own):
                 if (given.url, key) not in left_out.records:
                     mapped(key, value)
@@ -152,6 +159,22 @@ def plain_run(
     counters = Counter(job.counters)
     counters.update(reducing.counters)
     return PlainAnswer(result, counters)
+
+
+def _by_columns(
+    job: Job, given: PlainInput, form: Format, left_out: LeftOut
+) -> Iterator[Record] | None:
+    """Return the pairs that `map_sql` or `map_arrow` alone defines; None if `map` does."""
+    from mapreduce.check import reference_columns  # DuckDB takes 0.2 s to import
+
+    if not reference_columns.maps_alone(job, form, given.name):
+        return None
+    if isinstance(form, Parquet):
+        keys = {key for url, key in left_out.records if url == given.url}
+        return reference_columns.pairs_of_file(job, given.name, form, given.content, keys)
+    records = plain_records(given, form, left_out.records)
+    kept = (each for each in records if (given.url, each[0]) not in left_out.records)
+    return reference_columns.pairs_of_rows(job, given.name, form, kept)
 
 
 def pair_text(key: Any, value: Any) -> str:

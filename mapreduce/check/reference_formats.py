@@ -44,7 +44,7 @@ def plain_records(content: bytes, form: Format, skip: Collection[object]) -> Ite
     if isinstance(form, JsonLines):
         lines = plain_lines(_in_utf8(content, form) if form.transcoded else content, form)
         yield from (
-            (offset, json.loads(line))
+            (offset, _named(json.loads(line), form))
             for offset, line in lines
             if line.strip() and offset not in skip
         )
@@ -61,6 +61,17 @@ def plain_records(content: bytes, form: Format, skip: Collection[object]) -> Ite
         yield from _texts(content, form, skip)
     else:
         yield from plain_lines(content)
+
+
+def _named(value: Any, form: JsonLines) -> Any:
+    """Return the fields of an object that the format names, or the whole value."""
+    if form.columns is None:
+        return value
+    fields = {name: value.get(name) for name in form.columns}
+    return {
+        name: float(field) if form.columns[name] == "float" and type(field) is int else field
+        for name, field in fields.items()
+    }
 
 
 def plain_lines(content: bytes, form: JsonLines | None = None) -> list[tuple[int, str]]:

@@ -51,7 +51,7 @@ class SetAside:
         self.records: list[SkippedRecord] = []
         self._job = job
         self._limit = limit
-        self._check_key = check_key
+        self.check_key = check_key
         self._left_bytes = TASK_BYTES
 
     def mapped(self, place: Place, record: Any) -> list[Any] | None:
@@ -64,7 +64,7 @@ class SetAside:
         """
         if type(record) is BadRecord:
             place.record = None
-            self._put(place, record.data.decode("utf-8", "replace"), record.error)
+            self.put(place, record.data.decode("utf-8", "replace"), record.error)
             return None
         state = task_state(self._job)
         failure: UserCodeError | None = None
@@ -75,33 +75,23 @@ class SetAside:
                     yielded = pairs_of(
                         self._job.map(place.offset, record), none_is_empty=self._job.gathers
                     )
-                    return [self._carriable(pair) for pair in yielded]
+                    return [self._carriable(*pair_of(pair)) for pair in yielded]
             except UserCodeError as exc:
                 state.counters = counted
                 failure = exc
         assert failure is not None
-        self._put(place, record, failure)
+        self.put(place, record, failure)
         return None
 
-    def _carriable(self, yielded: Any) -> tuple[Any, Any]:
-        """Return a copy of a pair after every check that a later step would make; raise what they
-        raise.
-        """
-        key, value = pair_of(yielded)
-        encoded = encode_key(key)
-        aggregation = self._job.aggregation
-        # the author's code may still change the object that it yielded
-        own: Any = numpys.plain_or_same(_copied(value))
-        if aggregation is None or aggregation.keeps_values:
-            pack_value(own)
-        if aggregation is not None:
-            # `create` may keep and change its argument, so it gets a second copy
-            aggregation.create(_copied(own))
-        if self._check_key is not None:
-            self._check_key(encoded)
-        return key, own
+    def _carriable(self, key: Any, value: Any) -> tuple[Any, Any]:
+        return key, carriable(self._job, key, value, self.check_key)
 
-    def _put(self, place: Place, record: Any, failure: UserCodeError | RecordError) -> None:
+    def put(self, place: Place, record: Any, failure: UserCodeError | RecordError) -> None:
+        """Set a record aside.
+
+        Raises:
+            TooManyBadRecords: more records are set aside than allowed.
+        """
         trace = failure.traceback if isinstance(failure, UserCodeError) else ""
         kind = "RecordError: " if isinstance(failure, RecordError) else ""
         message = f"{kind}{failure.message}"
@@ -131,6 +121,24 @@ class SetAside:
                 update={"record": kept_as_length(record), "message": short, "traceback": ""}
             )
         self.records.append(skipped)
+
+
+def carriable(job: Job, key: Any, value: Any, check_key: Check | None = None) -> Any:
+    """Return a copy of a pair's value after every check of the pair that a later step would make;
+    raise what they raise.
+    """
+    encoded = encode_key(key)
+    aggregation = job.aggregation
+    # the author's code may still change the object that it yielded
+    own: Any = numpys.plain_or_same(_copied(value))
+    if aggregation is None or aggregation.keeps_values:
+        pack_value(own)
+    if aggregation is not None:
+        # `create` may keep and change its argument, so it gets a second copy
+        aggregation.create(_copied(own))
+    if check_key is not None:
+        check_key(encoded)
+    return own
 
 
 def _copied(value: Any) -> Any:

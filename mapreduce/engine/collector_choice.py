@@ -21,6 +21,7 @@ from mapreduce.engine.collect import (
     merging_states,
     partitioner,
 )
+from mapreduce.engine.of_states import OfStates
 from mapreduce.engine.spills import Spills
 from mapreduce.job import Job
 
@@ -31,6 +32,8 @@ def collector_for(
     buffer_bytes: int,
     scratch: Path,
     boundaries: Sequence[bytes] | None = None,
+    *,
+    states: bool = False,
 ) -> Collector:
     """Return the collector of a map task.
 
@@ -40,12 +43,15 @@ def collector_for(
         buffer_bytes: memory for pairs; beyond it they are spilled to `scratch`.
         scratch: a folder that only this task uses.
         boundaries: encoded keys that separate the partitions, if these are key ranges.
+        states: the values that it gets are states of the job's aggregation.
     """
     partition = partitioner(job, partitions, boundaries)
     check = job.partitions_itself or job.group_by > 0
     if job.aggregation is None:
         return _keeping(partitions, buffer_bytes, scratch, partition, combining(job), check=check)
-    return _combining(job.aggregation, partitions, buffer_bytes, scratch, partition, check=check)
+    return _combining(
+        job.aggregation, partitions, buffer_bytes, scratch, partition, check=check, states=states
+    )
 
 
 def sorter(buffer_bytes: int, scratch: Path) -> Collector:
@@ -97,6 +103,7 @@ def _combining(
     partition: Partitioner | None,
     *,
     check: bool,
+    states: bool,
 ) -> Collector:
     if native_collector.keeps_first(aggregation):
         first = native_collector.first_pairs
@@ -107,13 +114,15 @@ def _combining(
     def python() -> AggregateCollector:
         spills.merging = in_python
         by = partition or by_hash(partitions)
-        return AggregateCollector(aggregation, by, buffer_bytes, spills, check_partitions=check)
+        folding = OfStates(aggregation) if states else aggregation
+        return AggregateCollector(folding, by, buffer_bytes, spills, check_partitions=check)
 
     if not native_collector.combines(aggregation):
         return python()
     spills.merging = native_collector.merging_combined(aggregation, in_python)
+    operation = native_collector.state_operation if states else native_collector.value_operation
     return native_collector.NativeCollector(
-        native_collector.value_operation(aggregation),
+        operation(aggregation),
         buffer_bytes,
         spills,
         partition,

@@ -6,13 +6,14 @@ instead, in key order, or in that in which they were yielded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from types import GeneratorType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mapreduce.batch import Batch
 from mapreduce.engine.arrivals import arrivals
@@ -20,10 +21,11 @@ from mapreduce.engine.bad_records import SetAside
 from mapreduce.engine.block_index import index_of, sum_of
 from mapreduce.engine.collect import PairTaker, own_partition
 from mapreduce.engine.collector_choice import collector_for, sorter
+from mapreduce.engine.column_choice import makes_states, maps_columns
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.part import keep, store_pairs, write_part
 from mapreduce.engine.sample import read_boundaries
-from mapreduce.errors import OutputLost, UserCodeError
+from mapreduce.errors import OutputLost
 from mapreduce.formats import base
 from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_records
@@ -34,6 +36,7 @@ from mapreduce.storage.base import AHEAD
 from mapreduce.storage.digest import Digest
 from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.class_check import check_instance, without_map
+from mapreduce.user_code.columns import two_columns
 from mapreduce.user_code.yielded import pairs_of
 from mapreduce.wire import keys
 from mapreduce.wire.messages import (
@@ -44,6 +47,9 @@ from mapreduce.wire.messages import (
     RangeRead,
     SkippedRecord,
 )
+
+if TYPE_CHECKING:
+    from mapreduce.engine.map_columns import ColumnsMap
 
 BUFFER_SHARE = 4
 """One quarter of the task's memory holds pairs; sorting and writing them needs as much again."""
@@ -72,11 +78,13 @@ def _to_partitions(
 ) -> MapResult:
     boundaries = read_boundaries(task.boundaries, context.storage) if task.boundaries else None
     buffer_bytes = context.memory_bytes // BUFFER_SHARE
-    collector = collector_for(job, task.partitions, buffer_bytes, folder, boundaries)
+    pieces, lenient = task.split.pieces, task.skip_limit is not None
+    states = makes_states(job, pieces, lenient=lenient)
+    collector = collector_for(job, task.partitions, buffer_bytes, folder, boundaries, states=states)
     check_key = partial(own_partition, job, task.partitions) if job.partitions_itself else None
     aside = None if task.skip_limit is None else SetAside(job, task.skip_limit, check_key)
-    mapping = MapStage(job, collector, context, aside)
-    pieces = mapping.split(task.split.pieces)
+    mapping = MapStage(job, collector, context, aside, states=states)
+    read = mapping.split(pieces)
     written = folder / "output"
     with written.open("wb") as file, user_code(Place("combine or partition")):
         blocks = collector.finish(file)
@@ -90,7 +98,7 @@ def _to_partitions(
         etag=info.etag,
         size=info.size,
         digest=info.digest,
-        pieces=pieces,
+        pieces=read,
         records_in=mapping.records,
         records_out=sum(block.records for block in blocks),
         blocks=sum_of(blocks, index),
@@ -142,10 +150,17 @@ class MapStage:
         collector: takes the yielded pairs.
         context: where the records are read.
         aside: sets bad records aside; None if the first bad record fails the task.
+        states: the collector takes the states of an aggregation.
     """
 
     def __init__(
-        self, job: Job, collector: PairTaker, context: TaskContext, aside: SetAside | None = None
+        self,
+        job: Job,
+        collector: PairTaker,
+        context: TaskContext,
+        aside: SetAside | None = None,
+        *,
+        states: bool = False,
     ) -> None:
         self._job = job
         self._collector = collector
@@ -153,7 +168,22 @@ class MapStage:
         self._aside = aside
         self._invalid: list[tuple[str, Undecoded]] = []
         self._in_batches = Undecoded()
+        self._resources = ExitStack()
+        self._states = states
         self.records = 0
+
+    @cached_property
+    def _columns(self) -> ColumnsMap:
+        from mapreduce.engine.map_columns import ColumnsMap  # late: DuckDB takes 0.2 s to import
+
+        return ColumnsMap(
+            self._job,
+            self._collector,
+            self._context,
+            self._resources,
+            aside=self._aside,
+            states=self._states,
+        )
 
     @property
     def skipped(self) -> tuple[SkippedRecord, ...]:
@@ -165,7 +195,8 @@ class MapStage:
         with user_code(Place("map_setup")):
             self._job.map_setup()
             check_instance(self._job, "map_setup")
-        read = tuple(self._piece(byte_range) for byte_range in pieces)
+        with self._resources:
+            read = tuple(self._piece(byte_range) for byte_range in pieces)
         with user_code(Place("map_cleanup")):
             check_instance(self._job, "map")
             self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
@@ -192,7 +223,8 @@ class MapStage:
         )
 
     def _piece(self, byte_range: ByteRange) -> RangeRead:
-        if self._job.passes_on and byte_range.format.kind != "pairs":
+        columns = maps_columns(self._job, byte_range, lenient=self._aside is not None)
+        if self._job.passes_on and byte_range.format.kind != "pairs" and not columns:
             raise without_map(type(self._job))
         own = own_format(self._job, byte_range)
         reader = reader_of(
@@ -203,7 +235,9 @@ class MapStage:
         place = Place("map")
         place.url = byte_range.source
         take = (
-            self._one_by_one
+            self._as_columns
+            if columns
+            else self._one_by_one
             if self._aside
             else self._batch
             if self._job.maps_batches and byte_range.format.kind != "values"
@@ -211,7 +245,10 @@ class MapStage:
         )
         begin, owned = byte_range.start, 0
         self._in_batches = Undecoded()
-        for batch in reader.batches(byte_range, self._range_of(byte_range)):
+        batches = reader.batches(byte_range, self._range_of(byte_range))
+        if columns:
+            batches = self._columns.gathered(batches)
+        for batch in batches:
             if own is not None:
                 name = f"{type(own).__name__}.read"
                 batch = replace(batch, records=_read_by_author(place, name, batch.records))
@@ -264,6 +301,10 @@ class MapStage:
         self.records += mapped
         self._context.meter.records += mapped
 
+    def _as_columns(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
+        place.name_of_key = _key_name(byte_range.format)
+        self.records += self._columns.take(place, batch, byte_range)
+
     def _one_by_one(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         assert self._aside is not None, "records are mapped one by one only to set some aside"
         place.name_of_key = _key_name(byte_range.format)
@@ -283,17 +324,7 @@ class MapStage:
         mapped: Any = self._job.map_batch(Batch(byte_range.source, batch.offset, data))
         if mapped is None and self._job.gathers:
             mapped = (), ()
-        if not isinstance(mapped, tuple | list) or len(mapped) != 2:
-            raise UserCodeError(
-                "map_batch must return two columns: `return keys, values`", place=str(place)
-            )
-        keys_column, values = (_column(column) for column in mapped)
-        if len(keys_column) != len(values):
-            raise UserCodeError(
-                f"map_batch returned {len(keys_column)} keys and {len(values)} values",
-                place=str(place),
-            )
-        self._collector.add_columns(keys_column, values)
+        self._collector.add_columns(*two_columns(mapped, "map_batch", str(place)))
         if batch.data is not None:
             self._in_batches.whole_lines(data, batch.offset)
         records = count_records(data)
@@ -350,21 +381,3 @@ def _key_name(form: Format) -> str:
     if isinstance(form, Text) and form.number:
         return "line"
     return _KEY_NAMES.get(form.kind, "byte")
-
-
-def _column(column: Any) -> list[Any]:
-    """Return a column as a list: from numpy, Arrow or any iterable."""
-    if type(column) is list:
-        return column
-    if isinstance(column, str | bytes | Mapping | Set) and not isinstance(column, KeysView):
-        raise UserCodeError(
-            f"map_batch returned a {type(column).__name__} for a column; return a list, or an array"
-        )
-    for method in ("tolist", "to_pylist"):
-        if hasattr(column, method):
-            return list(getattr(column, method)())
-    if not isinstance(column, Iterable):
-        raise UserCodeError(
-            f"map_batch returned {column!r} for a column; return a list, or an array"
-        )
-    return list(column)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from mapreduce.encoding import encode_key, key_prefix
+from mapreduce.engine.column_choice import maps_columns
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.stored import read_stored, write_stored
 from mapreduce.formats.readers import reader_of
@@ -81,6 +82,14 @@ def _keys(job: Job, byte_range: ByteRange, context: TaskContext, place: Place) -
             byte_range.url, start, end, etag=byte_range.etag, block_bytes=64 << 10
         ),
     )
+    if maps_columns(job, byte_range):
+        from mapreduce.engine.map_columns import first_keys  # late: DuckDB takes 0.2 s to import
+
+        batch = next((batch for batch in batches if batch.data != b""), None)
+        if batch is not None:
+            for key in first_keys(job, batch, byte_range, context, place, RECORDS):
+                yield _boundary(job, key)
+        return
     for offset, record in islice(
         (record for batch in batches for record in batch.records), RECORDS
     ):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mapreduce.errors import RecordError
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.wire.messages import ByteRange
+
+if TYPE_CHECKING:
+    from mapreduce.formats.parquet_columns import GroupColumns
 
 ReadRange = Callable[[int, int], Iterator[bytes]]
 """Reads the bytes [start, end) of one object, in blocks of any length."""
@@ -25,6 +28,7 @@ class RecordBatch:
         records: (key, value) of each record, the arguments of `map`.
         data: the bytes of the records, whole, if the format consists of lines; else None.
         offset: the byte offset of `data` in the input, or in its unpacked bytes.
+        columns: the same records as columns, if the format stores them so; else None.
     """
 
     start: int
@@ -32,6 +36,7 @@ class RecordBatch:
     records: Iterator[tuple[Any, Any]]
     data: bytes | None = None
     offset: int = 0
+    columns: GroupColumns | None = None
 
 
 @dataclass(frozen=True, slots=True)

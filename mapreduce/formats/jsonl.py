@@ -18,6 +18,7 @@ import msgspec
 from mapreduce.errors import RecordError, TextPlace
 from mapreduce.formats.base import BadRecord, ReadRange, RecordBatch
 from mapreduce.formats.decoding import Decoder, transcoded
+from mapreduce.formats.json_columns import NamedFields, WrongColumn
 from mapreduce.formats.limits import LIMITS, Limits
 from mapreduce.formats.text import BOM, line_blocks
 from mapreduce.formats.undecoded import Undecoded
@@ -50,6 +51,7 @@ class JsonLinesReader:
         self._form = form or JsonLines()
         self._limits = limits
         self._lenient = lenient
+        self._fields = NamedFields(self._form.columns) if self._form.columns else None
 
     def batches(self, byte_range: ByteRange, read: ReadRange) -> Iterator[RecordBatch]:
         """Yield batches of parsed lines."""
@@ -65,44 +67,61 @@ class JsonLinesReader:
         name = "utf-8" if whole else code.name
         for block in line_blocks(byte_range, read, self._limits, unpacked):
             offset = block.position + byte_range.source_offset
-            values = _values(block.data, offset, source, name, lenient=self._lenient)
+            values = self._values(block.data, offset, source, name)
             yield RecordBatch(block.start, block.length, values, block.data, offset)
+
+    def _values(
+        self, block: bytes, at: int, source: str, encoding: str
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield the (offset, value) of each line that is not blank; the block begins at `at`."""
+        decoder = None
+        if encoding != "utf-8":
+            lenient = self._lenient
+            decoder = Decoder(encoding, "strict", source, Undecoded(), lenient=lenient)
+        decode = _decode if self._fields is None else self._fields.row
+        # the fields that are not named are not decoded, so that their bytes are looked at here
+        unsure = self._fields is not None and decoder is None and not block.isascii()
+        for raw in block.split(b"\n"):
+            line = raw.removeprefix(BOM) if at == 0 else raw
+            text = decoder.text(line, at) if decoder and line else None
+            line = text.encode("utf-8") if isinstance(text, str) else line
+            if isinstance(text, BadRecord):
+                yield at, text
+            elif line.strip(_BLANK):
+                try:
+                    if unsure:
+                        line.decode("utf-8")
+                    value = decode(line)
+                except (msgspec.MsgspecError, ValueError, RecursionError):
+                    value = self._exact_or_bad(line, TextPlace(source, at))
+                yield at, value
+            at += len(raw) + 1
+
+    def _exact_or_bad(self, line: bytes, place: TextPlace) -> Any:
+        try:
+            # lines that msgspec refuses may still be JSON: large integers, for example
+            value = _exact(line, place)
+            return value if self._fields is None else _named(self._fields, value, line, place)
+        except RecordError as exc:
+            if not self._lenient:
+                raise
+            return BadRecord(line, exc)
+
+
+def _named(fields: NamedFields, value: Any, line: bytes, place: TextPlace) -> dict[str, Any]:
+    try:
+        return fields.checked(value)
+    except WrongColumn as exc:
+        raise RecordError(
+            f"a line does not have the columns of the job: {exc}. Correct the line, or the types "
+            "in JsonLines(columns={...})",
+            place=place,
+            record=repr(line[:_RECORD_SHOWN])[:_RECORD_SHOWN],
+        ) from exc
 
 
 def _in_utf8(encoding: Encoding, source: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
     return transcoded(blocks, encoding, "strict", source, Undecoded())
-
-
-def _values(
-    block: bytes, at: int, source: str, encoding: str, *, lenient: bool
-) -> Iterator[tuple[int, Any]]:
-    """Yield the (offset, value) of each line that is not blank, of a block that begins at `at`."""
-    decoder = None
-    if encoding != "utf-8":
-        decoder = Decoder(encoding, "strict", source, Undecoded(), lenient=lenient)
-    for raw in block.split(b"\n"):
-        line = raw.removeprefix(BOM) if at == 0 else raw
-        text = decoder.text(line, at) if decoder and line else None
-        line = text.encode("utf-8") if isinstance(text, str) else line
-        if isinstance(text, BadRecord):
-            yield at, text
-        elif line.strip(_BLANK):
-            try:
-                value = _decode(line)
-            except (msgspec.MsgspecError, ValueError, RecursionError):
-                value = _exact_or_bad(line, TextPlace(source, at), lenient=lenient)
-            yield at, value
-        at += len(raw) + 1
-
-
-def _exact_or_bad(line: bytes, place: TextPlace, *, lenient: bool) -> Any:
-    try:
-        # lines that msgspec refuses may still be JSON: large integers, for example
-        return _exact(line, place)
-    except RecordError as exc:
-        if not lenient:
-            raise
-        return BadRecord(line, exc)
 
 
 def _exact(line: bytes, place: TextPlace) -> Any:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from mapreduce.formats.base import ReadRange, RecordBatch
 from mapreduce.formats.limits import LIMITS, Limits
+from mapreduce.formats.parquet_columns import GroupColumns
 from mapreduce.formats.parquet_file import opened
 from mapreduce.formats.undecoded import Undecoded
 from mapreduce.input_formats import Parquet
@@ -43,7 +44,18 @@ class ParquetReader:
         Its rows are read as they are taken, so take them before the next batch.
         """
         with opened(byte_range.source, byte_range.size, read, self._limits) as file:
-            for group in file.row_groups():
-                if byte_range.start <= group.start < byte_range.end:
-                    rows = file.rows(group, self._form.columns)
-                    yield RecordBatch(group.start, group.end - group.start, rows)
+            owned = [
+                group
+                for group in file.row_groups()
+                if byte_range.start <= group.start < byte_range.end
+            ]
+            for group in owned:
+                rows = file.rows(group, self._form.columns)
+                columns = GroupColumns(
+                    file,
+                    self._form.columns,
+                    group.first_row,
+                    group.first_row + group.rows,
+                    is_last=group is owned[-1],
+                )
+                yield RecordBatch(group.start, group.end - group.start, rows, columns=columns)

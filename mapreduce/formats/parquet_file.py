@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -112,6 +112,7 @@ class ParquetFile:
         self._connection = connection
         self._files = files
         self._source = source
+        self._known: dict[str, _Column] = {}
 
     def row_groups(self) -> list[RowGroup]:
         """Return the row groups in the order of their bytes; one without rows if the file has none.
@@ -153,6 +154,55 @@ class ParquetFile:
         if read != group.rows:
             raise self._error(f"a row group yields {read} rows, but its footer says {group.rows}")
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The database that reads the file; it has one open result at a time."""
+        return self._connection
+
+    def column_names(self, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Return the names of all columns, or of the wanted ones.
+
+        Raises:
+            RecordError: as `rows`.
+        """
+        return tuple(column.name for column in self._columns(wanted))
+
+    def selected(self, names: Sequence[str], first: int, end: int) -> str:
+        """Return the SELECT of some columns, as a record holds their values, of the rows
+        [first, end).
+
+        An entry of a map is a struct there, with `key` and `value`.
+        """
+        columns = self._all_columns()
+        chosen = ", ".join(f"{columns[name].sql} AS {quoted_name(name)}" for name in names)
+        return (
+            f"SELECT {chosen or _ROW_NUMBER} FROM {_SCAN} "
+            f"WHERE {_ROW_NUMBER} BETWEEN {first} AND {end - 1}"
+        )
+
+    @contextmanager
+    def failures(self, reading: str) -> Iterator[None]:
+        """Raise an error of the file in a query over it as this module's; pass those of the query.
+
+        Args:
+            reading: a query that reads the same and does no more: it fails too where the file is
+                the cause.
+
+        Raises:
+            RecordError: as `opened`.
+        """
+        try:
+            yield
+        except duckdb.OutOfMemoryException:
+            with self._errors():
+                raise
+        except duckdb.Error:
+            if self._files.failed:
+                raise self._files.failed.pop() from None
+            with self._errors():
+                self._connection.execute(f"SELECT count(COLUMNS(*)) FROM ({reading})").fetchall()
+            raise
+
     def _with_bytes(self, found: list[tuple[int, int]]) -> list[RowGroup]:
         size = self._files.size_bytes
         first_row, placed = 0, []
@@ -178,6 +228,11 @@ class ParquetFile:
         return [columns[name] for name in (columns if wanted is None else wanted)]
 
     def _all_columns(self) -> dict[str, _Column]:
+        if not self._known:
+            self._known = self._found_columns()
+        return self._known
+
+    def _found_columns(self) -> dict[str, _Column]:
         names = self._column_names()
         if len(set(names)) < len(names):
             raise self._error("two of its columns have the same name")

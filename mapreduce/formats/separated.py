@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from mapreduce.formats.base import BadRecord, ReadRange, RecordBatch
@@ -104,7 +105,11 @@ class CsvReader:
             if streams:  # its first batch accounts for all of its bytes
                 start, length, accounted = accounted, byte_range.size - accounted, byte_range.size
             offset = position + byte_range.source_offset
-            yield RecordBatch(start, length, self._rows(byte_range, offset, data), data, offset)
+            # parsed when the first row is taken, which a map over columns never does
+            rows = chain.from_iterable(
+                self._rows(*block) for block in ((byte_range, offset, data),)
+            )
+            yield RecordBatch(start, length, rows, data, offset)
         if streams and not accounted:  # it unpacks to nothing
             yield RecordBatch(0, byte_range.size, iter(()), b"")
 

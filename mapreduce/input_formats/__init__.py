@@ -2,6 +2,7 @@
 
 from mapreduce.input_formats.choices import (
     Avro,
+    ColumnKind,
     Compression,
     Csv,
     FixedLength,
@@ -21,6 +22,7 @@ from mapreduce.input_formats.warc_record import WarcRecord
 
 __all__ = [
     "Avro",
+    "ColumnKind",
     "Compression",
     "Csv",
     "FixedLength",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,15 @@ from mapreduce.input_formats.own import InputFormat, can_be_cut, check_own, opti
 
 Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 Errors = Literal["replace", "strict"]
+ColumnKind = Literal["str", "int", "float", "bool", "object"]
+_KINDS: dict[Any, ColumnKind] = {
+    str: "str",
+    int: "int",
+    float: "float",
+    bool: "bool",
+    object: "object",
+    Any: "object",
+}
 
 
 def _known(name: str) -> str:
@@ -147,13 +156,32 @@ class Text(_Format):
 class JsonLines(_Format):
     """One JSON value a line: `map(offset, value)`. Empty lines are skipped.
 
-    JSON is UTF-8; `encoding` reads a file that is not.
+    Attributes:
+        encoding: JSON is UTF-8; this reads a file that is not.
+        columns: the fields of each object that are read, with their types: `{"country": str,
+            "cents": int}`. A value is then a dict of these alone, in which a missing field is None,
+            and an object with a value of another type is a bad record. The types are str, int (64
+            bits), float, bool, and object for any JSON value. Other fields are only checked to be
+            JSON.
     """
 
     kind: Literal["jsonl"] = "jsonl"
     encoding: str = "utf-8"
+    columns: dict[str, ColumnKind] | None = None
 
     _known = field_validator("encoding")(_known)
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _kinds(cls, columns: Any) -> Any:
+        if not isinstance(columns, dict):
+            return columns
+        if not columns:
+            raise ValueError("name at least one field")
+        return {name: _KINDS.get(kind, kind) for name, kind in columns.items()}
+
+    def __hash__(self) -> int:
+        return hash((self.encoding, tuple((self.columns or {}).items())))
 
     @property
     def transcoded(self) -> Encoding | None:

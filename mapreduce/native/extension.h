@@ -180,5 +180,6 @@ extern PyType_Spec word_counts_spec, collector_spec, merge_spec;
 PyObject *extension_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *extension_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *extension_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *extension_separated(PyObject *module, PyObject *arguments);
 
 #endif

@@ -37,7 +37,26 @@ static PyObject *line_feeds(PyObject *module, PyObject *argument) {
     return PyLong_FromSize_t(total);
 }
 
+/* -1 where a line is not one that begins and ends with a brace: an object of JSON for each line. */
+static PyObject *braced_lines(PyObject *module, PyObject *argument) {
+    (void)module;
+    if (!PyBytes_Check(argument))
+        return PyErr_Format(PyExc_TypeError, "braced_lines(bytes)");
+    const char *at = PyBytes_AS_STRING(argument), *end = at + PyBytes_GET_SIZE(argument);
+    Py_ssize_t lines = 0;
+    for (; at < end; lines++) {
+        const char *feed = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = feed ? feed : end;
+        if (*at != '{' || stop[-1] != '}') /* an empty line begins with its line feed */
+            return PyLong_FromLong(-1);
+        at = stop + 1;
+    }
+    return PyLong_FromSsize_t(lines);
+}
+
 static PyMethodDef methods[] = {
+    {"braced_lines", braced_lines, METH_O,
+     "Return how many lines there are in bytes; -1 if one does not begin and end with a brace."},
     {"line_feeds", line_feeds, METH_O, "Return how many line feeds there are in bytes."},
     {"groups", (PyCFunction)(void (*)(void))extension_groups, METH_FASTCALL,
      "groups(frame, decode_value): [(key, [value, ...]), ...] for each run of equal keys."},
@@ -47,6 +66,9 @@ static PyMethodDef methods[] = {
     {"rows", (PyCFunction)(void (*)(void))extension_rows, METH_FASTCALL,
      "rows(frame, before, between, behind): pairs as JSON, and the heaviest value's rank; None when "
      "Python must write one."},
+    {"separated", extension_separated, METH_VARARGS,
+     "separated(data, delimiter, quote, width, places): (rows, [(ends, texts), ...]) of the fields "
+     "at `places`; None when a row is not one of `width` fields."},
     {"short_hash", short_key_hash, METH_O, "Return the xxh3_64 of 1 to 16 bytes."},
     {NULL, NULL, 0, NULL}};
 

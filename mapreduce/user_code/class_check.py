@@ -15,6 +15,7 @@ from mapreduce.formats.table import wrong_columns
 from mapreduce.input_formats import InputFormat, JsonLines, Text, WholeFile, check_own
 from mapreduce.job import Job, reduce_of
 from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
+from mapreduce.user_code.column_check import check_columns, has_columns
 from mapreduce.user_code.parameters import Parametrised, check_parameters
 from mapreduce.user_code.settings import SETTINGS as RUN_SETTINGS
 from mapreduce.user_code.settings import check_settings
@@ -22,6 +23,7 @@ from mapreduce.user_code.settings import check_settings
 HOOKS: Mapping[str, int] = {
     "map_setup": 0,
     "map": 2,
+    "map_arrow": 1,
     "map_batch": 1,
     "map_cleanup": 0,
     "combine": 2,
@@ -34,6 +36,7 @@ HOOKS: Mapping[str, int] = {
 
 SETTINGS = (
     *RUN_SETTINGS,
+    "map_sql",
     "input_format",
     "group_by",
     "total_order",
@@ -49,6 +52,7 @@ ENGINES = {*vars(Job), *vars(Parametrised), "status_text"} - {*HOOKS, *SETTINGS}
 _METHODS = frozenset({*ENGINES, *HOOKS, *SETTINGS} - {"__module__", "__doc__", "__dict__"})
 _ARGUMENTS = {
     "map": "key, value",
+    "map_arrow": "table",
     "map_batch": "batch",
     "combine": "key, values",
     "partition": "key, partitions",
@@ -77,7 +81,8 @@ def check_job(cls: type[Job]) -> None:
         JobLoadError: the message says what to write.
     """
     check_names(cls, Job, (*HOOKS, *SETTINGS), ENGINES, FOREIGN)
-    if cls.map is Job.map and (reduce_of(cls) is None or cls.map_batch is not Job.map_batch):
+    without = reduce_of(cls) is None or cls.map_batch is not Job.map_batch
+    if cls.map is Job.map and without and not has_columns(cls):
         raise without_map(cls)
     _check_reduce(cls)
     for name, arguments in HOOKS.items():
@@ -87,6 +92,7 @@ def check_job(cls: type[Job]) -> None:
             _check_method(cls, name, arguments)
     _check_that_all_is_called(cls)
     _check_attributes(cls)
+    check_columns(cls)
     check_settings(cls)
     check_parameters(cls)
 

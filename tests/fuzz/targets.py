@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby, pairwise
-from typing import Any
+from typing import Any, Literal
 
 import xxhash
 
 from mapreduce import native
 from mapreduce.encoding import STR_TAG, decode_key, encode_key, encode_value, unpack_value
-from mapreduce.errors import CorruptBlock
+from mapreduce.errors import CorruptBlock, RecordError
 from mapreduce.formats.frames import (
     ENCODED,
     FRAME_PAIRS,
@@ -31,6 +31,9 @@ from mapreduce.formats.frames import (
     columns,
 )
 from mapreduce.formats.json_values import json_key, jsonable
+from mapreduce.formats.row_parser import RowBlock, RowParser
+from mapreduce.formats.separated_columns import TextColumn
+from mapreduce.input_formats import Csv
 from mapreduce.partition import hash_partition, key_hash
 
 extension: Any = native.extension
@@ -239,11 +242,33 @@ def short_target(data: Reader) -> None:
     """The count of line feeds and the hash of short keys equal plain Python's."""
     text = data.rest()
     assert text.count(b"\n") == extension.line_feeds(text)
+    lines = text.removesuffix(b"\n").split(b"\n") if text else []
+    braced = all(line.startswith(b"{") and line.endswith(b"}") for line in lines)
+    assert (len(lines) if braced else -1) == extension.braced_lines(text)
     for key in (text[:16], text[-5:], text[:1]):
         if key:
             assert xxhash.xxh3_64_intdigest(key) == extension.short_hash(key)
     if not 1 <= len(text) <= 16:
         _raises(ValueError, lambda: extension.short_hash(text))
+
+
+def separated_target(data: Reader) -> None:
+    """Columns are those of the row parser, or are left to it."""
+    delimiter, quote, width = b",;"[data.number() & 1], (34, 39, -1)[data.number() % 3], 3
+    quoting: Literal["minimal", "none"] = "none" if quote < 0 else "minimal"
+    form = Csv(delimiter=chr(delimiter), quote=chr(max(quote, 34)), quoting=quoting)
+    text = data.rest()
+    found = extension.separated(text, delimiter, quote, width, (2, 0))
+    try:
+        block = RowBlock(text, 1, "file:///fuzzed", RowParser(form).marks)
+        rows = [row for _, row in RowParser(form).rows(block) if row]
+    except RecordError:
+        rows = [[]]
+    if found is None or not _is_utf8(text):
+        return
+    assert all(len(row) == width for row in rows), rows
+    columns = [TextColumn(ends, texts).texts() for ends, texts in found[1]]
+    assert (len(rows), [[row[at] for row in rows] for at in (2, 0)]) == (found[0], columns)
 
 
 TARGETS: list[Callable[[Reader], None]] = [
@@ -253,6 +278,7 @@ TARGETS: list[Callable[[Reader], None]] = [
     merge_target,
     collector_target,
     short_target,
+    separated_target,
 ]
 
 
@@ -408,6 +434,14 @@ def _check_rows(frame: RawFrame, pairs: list[tuple[bytes, Any]]) -> None:
         assert json.loads(row) == expected
 
 
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _ascend(keys: list[bytes]) -> bool:
     return all(one <= other for one, other in pairwise(keys))
 
@@ -450,6 +484,8 @@ def seeds() -> Iterator[bytes]:
             len(each).to_bytes(2, "little") + each + b"\1" for each in (text, texts[0], text)
         )
         yield b"\5" + text
+    for rows in (b"a,b,c\n", b'"a\n""",,"c"\r\n', b"1;2;3", b"a,b\n", b"\n\r\n'a;',b,c\r"):
+        yield from (bytes([6, marks & 1, marks >> 1]) + rows for marks in range(6))
     for operation in range(7):
         run = b"".join(
             bytes([len(key)]) + key + (value % 256).to_bytes(8, "little")

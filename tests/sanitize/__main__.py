@@ -19,6 +19,8 @@ TESTS = (
     "tests/unit/mapreduce/native",
     "tests/unit/mapreduce/test_word_counts.py",
     "tests/unit/mapreduce/formats/test_frames.py",
+    "tests/unit/mapreduce/formats/test_json_columns.py",
+    "tests/unit/mapreduce/formats/test_separated_columns.py",
     "tests/unit/mapreduce/engine/test_collect.py",
 )
 # the last of two -O counts; without frame pointers a report has no stack

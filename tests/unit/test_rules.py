@@ -15,9 +15,12 @@ PACKAGES = ("mapreduce", "services", "driver", "mapreduce_jobs", "examples")
 PS, SERVING = "examples/parameter_server/", "examples/serving/"
 ENTRY_POINTS = {
     "obstore": ("mapreduce/storage/", "driver/cloud/aws.py", f"{PS}deployed.py"),
-    "duckdb": ("mapreduce/check/reference_parquet.py", "mapreduce/formats/parquet"),
+    "duckdb": (
+        *("mapreduce/check/reference_parquet.py", "mapreduce/formats/parquet"),
+        "mapreduce/columns/database.py",
+    ),
     "fsspec": ("mapreduce/formats/parquet",),
-    "nanoarrow": ("mapreduce/formats/arrow", "mapreduce/batch.py"),
+    "nanoarrow": ("mapreduce/formats/arrow", "mapreduce/batch.py", "mapreduce/columns/table.py"),
     "xxhash": (
         *(
             "mapreduce/partition.py",

@@ -174,7 +174,7 @@ class _Sample:
 
     def _heavy_keys(self, job: Job) -> Iterator[HeavyKey]:
         """Yield the keys with the most pairs, counted for a short time."""
-        if job.maps_batches and type(job).map is Job.map:
+        if (job.maps_batches or job.maps_columns) and type(job).map is Job.map:
             return
         counts: Counter[bytes] = Counter()
         number = count()

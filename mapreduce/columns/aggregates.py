@@ -1,0 +1,146 @@
+"""Aggregations in SQL: from the values of a key to the state that the engine merges.
+
+Each state is equal to the one that `create` and `add` make of the same values. Where SQL may differ
+(NULL, NaN, a float that the exact sum cannot hold), the group says so, and the values are added one
+by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from mapreduce.aggregate import Aggregation, Count, Max, Mean, Min, Sum
+from mapreduce.aggregations.several import Several
+from mapreduce.columns.kinds import INTEGERS, Kind, field_sql, fields_of
+
+_FLOATS = frozenset(("float", "double"))
+_ORDERED = INTEGERS | {"varchar", "blob", "date", "hugeint", "uhugeint"}
+KEYS = _ORDERED | {"boolean"}
+"""Types whose values are one key where SQL says that they are equal."""
+_HIGH, _LOW = 20, 60
+"""A float is held as two integers: its multiple of 2**-20, and the rest's of 2**-80."""
+_LARGEST = 1 << 42
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a state is made in SQL.
+
+    Attributes:
+        selected: the expressions of a group.
+        sound: a condition on a record; where it is false for one, the values are added one by one.
+        states: makes the states of some keys from the values of each expression.
+    """
+
+    selected: tuple[str, ...]
+    sound: str
+    states: Callable[[Sequence[Sequence[Any]]], list[Any]]
+
+
+def has_plan(aggregation: Aggregation[Any] | None) -> bool:
+    """Return whether SQL can make the states of an aggregation, for some types of values."""
+    if type(aggregation) is Several:
+        return all(map(has_plan, aggregation.by_name.values()))
+    return type(aggregation) in (Sum, Count, Min, Max, Mean)
+
+
+def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | None:
+    """Return how the states are made; None where SQL cannot make them.
+
+    Args:
+        aggregation: the reduce.
+        value: the SQL of a value.
+        kind: its type.
+    """
+    if type(aggregation) is Several:
+        return _several(aggregation, value, kind)
+    integer, number = kind.id in INTEGERS, kind.id in _FLOATS
+    match aggregation:
+        case Count() if type(aggregation) is Count:
+            # the value is computed too: an error of its expression must not depend on the reduce
+            return Plan(("count(*)", f"count({value})"), "true", _first)
+        case Sum() if type(aggregation) is Sum and integer:
+            return Plan((f"sum({value})",), f"{value} IS NOT NULL", _first)
+        case Sum() if type(aggregation) is Sum and number:
+            selected, sound = _exact_sum(value)
+            return Plan(selected, sound, _float_states)
+        case Mean() if type(aggregation) is Mean and (integer or number):
+            total = plan_of(Sum(), value, kind)
+            assert total is not None
+            return Plan(
+                ("count(*)", *total.selected),
+                total.sound,
+                lambda found: [
+                    [count, state]
+                    for count, state in zip(found[0], total.states(found[1:]), strict=True)
+                ],
+            )
+        case Min() | Max() if type(aggregation) in (Min, Max) and kind.id in _ORDERED:
+            name = "min" if type(aggregation) is Min else "max"
+            return Plan((f"{name}({value})",), f"{value} IS NOT NULL", _first)
+    return None
+
+
+def _several(several: Several, value: str, kind: Kind) -> Plan | None:
+    fields = fields_of(kind)
+    plans = []
+    for name, aggregation in several.by_name.items():
+        if fields is None:
+            plan = plan_of(aggregation, value, kind)
+        elif name in fields:
+            plan = plan_of(aggregation, field_sql(value, name), fields[name])
+        else:
+            return None
+        if plan is None:
+            return None
+        plans.append(plan)
+
+    def states(found: Sequence[Sequence[Any]]) -> list[Any]:
+        of_each, at = [], 0
+        for plan in plans:
+            of_each.append(plan.states(found[at : at + len(plan.selected)]))
+            at += len(plan.selected)
+        return [list(of_key) for of_key in zip(*of_each, strict=True)]
+
+    conditions = [plan.sound for plan in plans]
+    if fields is not None:
+        conditions.append(f"{value} IS NOT NULL")
+    return Plan(
+        tuple(each for plan in plans for each in plan.selected),
+        " AND ".join(f"({each})" for each in dict.fromkeys(conditions)),
+        states,
+    )
+
+
+def _exact_sum(value: str) -> tuple[tuple[str, str], str]:
+    """Return the SQL of an exact sum of floats as integers, and where it holds a value.
+
+    Multiplication with a power of two, `trunc` and the difference to it round nothing.
+    """
+    scaled = f"(CAST({value} AS DOUBLE) * {float(1 << _HIGH)!r}::DOUBLE)"
+    rest = f"(({scaled} - trunc({scaled})) * {float(1 << _LOW)!r}::DOUBLE)"
+    sound = f"coalesce(abs({value}) < {_LARGEST} AND trunc({rest}) = {rest}, false)"
+    # a record that is not held makes the whole group void: any number stands for it
+    whole, low = (f"TRY_CAST(trunc({each}) AS BIGINT)" for each in (scaled, rest))
+    return (f"coalesce(sum({whole}), 0)", f"coalesce(sum({low}), 0)"), sound
+
+
+def _first(found: Sequence[Sequence[Any]]) -> list[Any]:
+    return list(found[0])
+
+
+def _float_states(found: Sequence[Sequence[Any]]) -> list[Any]:
+    return [_float_state(int(high), int(low)) for high, low in zip(*found, strict=True)]
+
+
+def _float_state(high: int, low: int) -> list[Any]:
+    rest = Fraction((high << _LOW) + low, 1 << (_HIGH + _LOW))
+    parts: list[float] = []
+    # each is the rounded remainder after the ones before it, as in `aggregate.expansion`
+    while rest:
+        parts.append(float(rest))
+        rest -= Fraction(parts[-1])
+    return [0, *parts]

@@ -1,0 +1,48 @@
+"""The database of the map over columns: a DuckDB in memory that reads no file and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+from duckdb import DuckDBPyConnection, Error, OutOfMemoryException
+from duckdb.sqltypes import DuckDBPyType
+
+from mapreduce.formats.limits import LIMITS, MIB, Limits
+
+__all__ = [
+    "DuckDBPyConnection",
+    "DuckDBPyType",
+    "Error",
+    "OutOfMemoryException",
+    "first_line",
+    "opened",
+]
+
+_LEAST_MEMORY_BYTES = 64 * MIB
+
+
+@contextmanager
+def opened(limits: Limits = LIMITS) -> Iterator[DuckDBPyConnection]:
+    """Open a database for the time of the context; it may take half of the task's memory."""
+    memory = max(limits.memory_bytes // 2, _LEAST_MEMORY_BYTES)
+    with duckdb.connect(
+        config={
+            # tasks run in parallel already
+            "threads": 1,
+            "memory_limit": f"{memory // MIB}MiB",
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "enable_external_access": False,
+            "temp_directory": "",
+        }
+    ) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET python_enable_replacements = false")
+        yield connection
+
+
+def first_line(exc: Error) -> str:
+    """Return what a database error says, without its excerpt of the query."""
+    return str(exc).strip().partition("\n")[0]

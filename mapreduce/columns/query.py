@@ -1,0 +1,200 @@
+"""The query over one chunk of records: pairs, or a state for each key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mapreduce.aggregate import Aggregation
+from mapreduce.columns.aggregates import KEYS, Plan, plan_of
+from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
+from mapreduce.columns.kinds import converter_of
+from mapreduce.columns.statement import TABLE, Statement
+from mapreduce.errors import UserCodeError
+
+_FETCH = 10_000
+
+Columns = tuple[list[Any], list[Any]]
+"""The keys and the values of some pairs, or the keys and their states."""
+
+
+class Source(Protocol):
+    """Records that SQL can read."""
+
+    @property
+    def connection(self) -> DuckDBPyConnection:
+        """The database that reads them."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all their columns."""
+
+    def relation(self, names: Sequence[str]) -> str:
+        """Return the SELECT of some columns."""
+
+    def errors(self) -> AbstractContextManager[None]:
+        """Raise an error of reading the records as ours; pass those of the job's SQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What the types of a statement's columns decide."""
+
+    convert_key: Any
+    convert_value: Any
+    plan: Plan | None
+
+
+@dataclass(slots=True)
+class Query:
+    """A statement over the records of one source after another.
+
+    Attributes:
+        statement: of the job; None: the source has the columns key and value already.
+        owner: what has the statement, as an error names it.
+        aggregation: the job's, if its states are made in SQL.
+    """
+
+    statement: Statement | None
+    owner: str
+    aggregation: Aggregation[Any] | None = None
+    _bound: dict[tuple[str, ...], _Bound] = field(default_factory=dict)
+
+    def reads(self, names: tuple[str, ...]) -> list[str]:
+        """Return which of these columns are read.
+
+        Raises:
+            UserCodeError: two of them differ only by upper and lower case.
+        """
+        wanted = list(names) if self.statement is None else self.statement.reads(names)
+        lower = [name.lower() for name in wanted]
+        if twice := [name for name in wanted if lower.count(name.lower()) > 1]:
+            raise UserCodeError(
+                f"{self.owner} reads {' and '.join(map(repr, twice))}, which SQL cannot tell apart;"
+                " rename one of the columns, or write `map`"
+            )
+        return wanted
+
+    def pairs(self, source: Source) -> Iterator[Columns]:
+        """Yield the pairs of all records, some at a time.
+
+        Raises:
+            UserCodeError: the SQL failed.
+        """
+        bound = self._bind(source)
+        for rows in self._rows(source, "SELECT key, value FROM mapped"):
+            keys, values = (list(column) for column in zip(*rows, strict=True))
+            yield _converted(keys, bound.convert_key), _converted(values, bound.convert_value)
+
+    def states(self, source: Source) -> Columns | None:
+        """Return the state of each key; None where the values must be added one by one.
+
+        Raises:
+            UserCodeError: the SQL failed.
+        """
+        plan = self._bind(source).plan
+        if plan is None:
+            return None
+        selected = ", ".join(("key", f"bool_and({plan.sound})", *plan.selected))
+        keys: list[Any] = []
+        states: list[Any] = []
+        for rows in self._rows(source, f"SELECT {selected} FROM mapped GROUP BY key"):
+            some_keys, sound, *found = zip(*rows, strict=True)
+            if not all(sound):
+                return None
+            keys += some_keys
+            states += plan.states(found)
+        return keys, states
+
+    def _bind(self, source: Source) -> _Bound:
+        known = self._bound.get(source.names)
+        if known is None:
+            with self._failures(source):
+                relation = source.connection.sql(self._whole(source, "SELECT * FROM mapped"))
+                kinds = dict(zip(relation.columns, relation.types, strict=True))
+            kinds = {name.lower(): kind for name, kind in kinds.items()}
+            key, value = kinds["key"], kinds["value"]
+            plan = None
+            if self.aggregation is not None and key.id in KEYS and converter_of(key) is None:
+                plan = plan_of(self.aggregation, "value", value)
+            known = _Bound(converter_of(key), converter_of(value), plan)
+            self._bound[source.names] = known
+        return known
+
+    def _whole(self, source: Source, last: str) -> str:
+        wanted = source.relation(self.reads(source.names))
+        if self.statement is None:
+            return f"WITH mapped AS ({wanted}) {last}"
+        return (
+            f"WITH {TABLE} AS NOT MATERIALIZED ({wanted}), "
+            f"mapped AS NOT MATERIALIZED (\n{self.statement.text}\n) {last}"
+        )
+
+    def _rows(self, source: Source, last: str) -> Iterator[list[tuple[Any, ...]]]:
+        with self._failures(source):
+            result = source.connection.execute(self._whole(source, last))
+            rows = result.fetchmany(_FETCH)
+        while rows:
+            yield rows
+            with self._failures(source):
+                rows = result.fetchmany(_FETCH)
+
+    def _failures(self, source: Source) -> AbstractContextManager[None]:
+        return _Failures(self.owner, source)
+
+
+class _Failures(AbstractContextManager[None]):
+    """Raises an error of the database as the job's, unless the source knows it."""
+
+    def __init__(self, owner: str, source: Source) -> None:
+        self._owner = owner
+        self._source = source
+        self._of_source = source.errors()
+
+    def __enter__(self) -> None:
+        self._of_source.__enter__()
+
+    def __exit__(self, kind: Any, exc: BaseException | None, trace: Any) -> bool | None:
+        if self._of_source.__exit__(kind, exc, trace):
+            return True
+        if isinstance(exc, Error):
+            if isinstance(exc, OutOfMemoryException):
+                raise UserCodeError(
+                    f"{self._owner}: the query over a chunk of records does not fit into half of "
+                    "the task's memory (raise it with --task-memory)"
+                ) from exc
+            names = ", ".join(self._source.names)
+            about = (
+                f". The columns of the records are: {names}"
+                if type(exc).__name__ in _BINDING
+                else ""
+            )
+            raise UserCodeError(
+                f"{self._owner}: {first_line(exc)}{about}; correct the SQL, or let it pass over "
+                "such values with TRY_CAST and WHERE"
+            ) from exc
+        return None
+
+
+_BINDING = ("BinderException", "CatalogException")
+
+
+def is_of_all(exc: BaseException) -> bool:
+    """Return whether an error is one of the SQL itself, whatever the records are."""
+    return type(exc.__cause__).__name__ in _BINDING
+
+
+def listed(pairs: Iterable[Columns]) -> Columns:
+    """Return all keys and all values in two lists."""
+    keys: list[Any] = []
+    values: list[Any] = []
+    for some_keys, some_values in pairs:
+        keys += some_keys
+        values += some_values
+    return keys, values
+
+
+def _converted(values: list[Any], convert: Any) -> list[Any]:
+    return values if convert is None else [convert(value) for value in values]

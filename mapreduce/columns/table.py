@@ -1,0 +1,70 @@
+"""Records as columns, which DuckDB and Arrow libraries read without a copy of each value."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import nanoarrow
+from nanoarrow.c_array_stream import CArrayStream
+
+from mapreduce.formats.separated_columns import TextColumn
+from mapreduce.input_formats import ColumnKind
+
+_SCHEMAS: dict[ColumnKind, Any] = {
+    "str": nanoarrow.large_string(),
+    "int": nanoarrow.int64(),
+    "float": nanoarrow.float64(),
+    "bool": nanoarrow.bool_(),
+    "object": nanoarrow.large_string(),
+}
+_PACKED = nanoarrow.string()
+
+Column = Sequence[Any] | TextColumn
+
+
+class Table:
+    """Columns of records, of one length.
+
+    Other libraries read it through the Arrow PyCapsule interface.
+    """
+
+    def __init__(self, columns: Mapping[str, tuple[ColumnKind, Column]], length: int) -> None:
+        self.names = tuple(columns)
+        self._columns = dict(columns)
+        self._length = length
+        schemas, children = {}, []
+        for name, (kind, values) in columns.items():
+            packed = isinstance(values, TextColumn)
+            schemas[name] = _PACKED if packed else _SCHEMAS[kind]
+            children.append(_array(values, schemas[name]))
+        self._schema = nanoarrow.c_schema(nanoarrow.struct(schemas))
+        self._rows = nanoarrow.c_array_from_buffers(self._schema, length, [None], children=children)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a column; raises `KeyError` if there is none of that name."""
+        values = self._columns[name][1]
+        return values.texts() if isinstance(values, TextColumn) else list(values)
+
+    def __arrow_c_schema__(self) -> object:
+        return cast("object", self._schema.__arrow_c_schema__())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        stream = CArrayStream.from_c_arrays([self._rows], self._schema, validate=False)
+        return cast("object", stream.__arrow_c_stream__())
+
+
+def _array(values: Column, schema: Any) -> Any:
+    if isinstance(values, TextColumn):
+        return nanoarrow.c_array_from_buffers(schema, len(values), [None, values.ends, values.data])
+    if schema is _SCHEMAS["int"] or schema is _SCHEMAS["float"]:
+        try:
+            numbers = array("q" if schema is _SCHEMAS["int"] else "d", values)
+        except TypeError:  # None is among them
+            return nanoarrow.c_array(values, schema)
+        return nanoarrow.c_array_from_buffers(schema, len(numbers), [None, numbers])
+    return nanoarrow.c_array(values, schema)

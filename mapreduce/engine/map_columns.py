@@ -1,0 +1,255 @@
+"""The map over columns: `map_sql` or `map_arrow` over one chunk of records after another.
+
+A chunk gives pairs, or for an aggregation that SQL can compute a state for each key. If a chunk
+fails, it is halved until one record fails alone: the error names that record, or with
+`--skip-bad-records` it is set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from mapreduce.columns.chunks import Chunk, chunk_of, gathered, registered
+from mapreduce.columns.database import DuckDBPyConnection, opened
+from mapreduce.columns.query import Columns, Query, Source, is_of_all, listed
+from mapreduce.columns.statement import statement_of
+from mapreduce.engine.bad_records import SetAside, carriable
+from mapreduce.engine.collect import PairTaker
+from mapreduce.engine.context import TaskContext
+from mapreduce.errors import UserCodeError
+from mapreduce.formats.base import RecordBatch
+from mapreduce.formats.limits import MIB
+from mapreduce.job import Job
+from mapreduce.user_code.calls import Place, user_code
+from mapreduce.user_code.columns import two_columns
+from mapreduce.wire.messages import ByteRange
+
+CHUNK_BYTES = 32 * MIB
+CHUNK_ROWS = 1_000_000
+"""A chunk of a format that stores columns."""
+CHUNK_SHARE = 32
+"""A chunk takes at most this part of the task's memory: its columns and pairs need several times
+its bytes.
+"""
+
+
+class ColumnsMap:
+    """Maps the chunks of a task.
+
+    Args:
+        job: the job's instance.
+        collector: takes the pairs, or with `states` the states.
+        context: the task's memory.
+        aside: sets bad records aside; None if the first one fails the task.
+        states: the collector takes states.
+        resources: closes the database at the end of the task.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        collector: PairTaker,
+        context: TaskContext,
+        resources: ExitStack,
+        *,
+        aside: SetAside | None = None,
+        states: bool = False,
+    ) -> None:
+        self._job = job
+        self._collector = collector
+        self._context = context
+        self._resources = resources
+        self._aside = aside
+        self._states = states
+        self._connection: DuckDBPyConnection | None = None
+        self._queries: dict[str, Query] = {}
+        self._chunk_bytes = min(CHUNK_BYTES, max(MIB, context.memory_bytes // CHUNK_SHARE))
+
+    def gathered(self, batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
+        """Yield neighbouring batches together, so that a query reads many records."""
+        rows = CHUNK_ROWS if self._aside is None else 1
+        return gathered(batches, self._chunk_bytes, rows)
+
+    def take(self, place: Place, batch: RecordBatch, byte_range: ByteRange) -> int:
+        """Map a batch, and return how many records it had that were mapped.
+
+        Raises:
+            UserCodeError: the SQL or the job's method failed, or made an unsupported value.
+            RecordError: a record does not have the format.
+        """
+        chunk = chunk_of(batch, byte_range)
+        if self._aside is not None:
+            return self._leniently(self._aside, place, chunk, byte_range.name)
+        try:
+            for keys, values in self._mapped(chunk, byte_range.name):
+                self._collector.add_columns(keys, values)
+        except Exception as exc:
+            self._locate(chunk, byte_range.name, place, exc)
+            raise
+        return self._counted(len(chunk))
+
+    def _counted(self, records: int) -> int:
+        self._context.meter.records += records
+        return records
+
+    def _mapped(self, chunk: Chunk, name: str) -> Iterator[Columns]:
+        """Yield the pairs of a chunk, some at a time, or its states."""
+        query = self._query(name, chunk)
+        if type(self._job).map_sql is None:
+            yield from self._by_arrow(chunk, query)
+            return
+        with chunk.source(self._database, query.reads(chunk.names)) as source:
+            yield from self._of(query, source)
+
+    def _of(self, query: Query, source: Source) -> Iterator[Columns]:
+        states = query.states(source) if self._states else None
+        if states is not None:
+            yield states
+            return
+        for pairs in query.pairs(source):
+            yield self._as_states(pairs)
+
+    def _by_arrow(self, chunk: Chunk, query: Query) -> Iterator[Columns]:
+        returned: Any = self._job.map_arrow(chunk.table(chunk.names))
+        if hasattr(returned, "__arrow_c_stream__"):
+            with registered(self._database(), returned, ("key", "value")) as source:
+                yield from self._of(query, source)
+            return
+        yield self._as_states(two_columns(returned, "map_arrow"))
+
+    def _as_states(self, pairs: Columns) -> Columns:
+        aggregation = self._job.aggregation
+        if not self._states or aggregation is None:
+            return pairs
+        return pairs[0], [aggregation.create(value) for value in pairs[1]]
+
+    def _query(self, name: str, chunk: Chunk) -> Query:
+        query = self._queries.get(name)
+        if query is None:
+            sql, owner = self._job.sql_of(name), type(self._job).__name__
+            own = f"`map_sql` of {owner}" if sql else f"`map_arrow` of {owner}"
+            statement = statement_of(sql, own, chunk.database(self._database)) if sql else None
+            query = Query(statement, own, self._job.aggregation if self._states else None)
+            self._queries[name] = query
+        return query
+
+    def _database(self) -> DuckDBPyConnection:
+        if self._connection is None:
+            self._connection = self._resources.enter_context(opened(self._context.limits))
+        return self._connection
+
+    # -- errors ------------------------------------------------------------------------------------
+
+    def _locate(self, chunk: Chunk, name: str, place: Place, failure: Exception) -> None:
+        """Set the place to the first record of a chunk that fails alone, if there is one."""
+        if not len(chunk) or isinstance(failure, MemoryError) or is_of_all(failure):
+            return
+        found = self._first_bad(chunk, name)
+        if found is not None:
+            place.offset, place.record = found.record()
+
+    def _first_bad(self, chunk: Chunk, name: str) -> Chunk | None:
+        """Return the first record that fails; None if the records fail only together."""
+        if not self._fails(chunk, name):
+            return None
+        if len(chunk) == 1:
+            return chunk
+        middle = len(chunk) // 2
+        first = self._first_bad(chunk.part(0, middle), name)
+        return first or self._first_bad(chunk.part(middle, len(chunk)), name)
+
+    def _fails(self, chunk: Chunk, name: str) -> bool:
+        try:
+            self._checked(chunk, name)
+        except Exception:  # noqa: BLE001 - the author's code may raise anything
+            return True
+        return False
+
+    def _checked(self, chunk: Chunk, name: str) -> Columns:
+        """Return the pairs of a chunk after every check that a later step would make."""
+        states, self._states = self._states, False
+        try:
+            keys, values = listed(self._mapped(chunk, name))
+        finally:
+            self._states = states
+        check_key = None if self._aside is None else self._aside.check_key
+        pairs = zip(keys, values, strict=True)
+        return keys, [carriable(self._job, key, value, check_key) for key, value in pairs]
+
+    def _leniently(self, aside: SetAside, place: Place, chunk: Chunk, name: str) -> int:
+        query = self._query(name, chunk)
+        if type(self._job).map_sql is not None:
+            # reads the chunk, and finds what does not have the format
+            with chunk.source(self._database, query.reads(chunk.names)):
+                pass
+        else:
+            chunk.table(chunk.names)
+        bad = chunk.bad()
+        mapped = self._part_leniently(aside, place, chunk, name)
+        for key, record in bad:
+            place.offset, place.record = key, record
+            aside.mapped(place, record)
+        return mapped
+
+    def _part_leniently(self, aside: SetAside, place: Place, chunk: Chunk, name: str) -> int:
+        if not len(chunk):
+            return 0
+        try:
+            with user_code(place):
+                keys, values = self._checked(chunk, name)
+        except UserCodeError as failure:
+            if len(chunk) == 1:
+                place.offset, place.record = chunk.record()
+                aside.put(place, place.record, failure)
+                return 0
+            middle = len(chunk) // 2
+            parts = chunk.part(0, middle), chunk.part(middle, len(chunk))
+            return sum(self._part_leniently(aside, place, part, name) for part in parts)
+        self._collector.add_columns(*self._as_states((keys, values)))
+        return self._counted(len(chunk))
+
+
+class _Keys:
+    """Keeps the keys of pairs."""
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = []
+
+    def add(self, pairs: Iterable[Any]) -> None:
+        """Keep the keys of pairs."""
+        self.keys += [key for key, _ in pairs]
+
+    def add_columns(self, keys: list[Any], _values: list[Any]) -> None:
+        """Keep a column of keys."""
+        self.keys += keys
+
+
+def first_keys(
+    job: Job,
+    batch: RecordBatch,
+    byte_range: ByteRange,
+    context: TaskContext,
+    place: Place,
+    most: int,
+) -> list[Any]:
+    """Return the keys of the first records of a batch.
+
+    Args:
+        job: the job's instance.
+        batch: its first records are mapped.
+        byte_range: that it belongs to.
+        context: the task's memory.
+        place: is set to the record of an error.
+        most: the number of keys, and of rows of a format that stores columns.
+    """
+    stored = batch.columns
+    if stored is not None:
+        end = min(stored.end, stored.first + most)
+        batch = replace(batch, columns=stored.rows(stored.first, end))
+    kept = _Keys()
+    with ExitStack() as resources:
+        ColumnsMap(job, kept, context, resources).take(place, batch, byte_range)
+    return kept.keys[:most]

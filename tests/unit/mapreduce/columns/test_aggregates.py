@@ -1,0 +1,133 @@
+"""States made in SQL equal those that the aggregation makes of the same values, to the last bit."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mapreduce import Count, Max, Mean, Min, Sum
+from mapreduce.aggregate import Aggregation
+from mapreduce.aggregations.several import Several
+from mapreduce.columns.aggregates import has_plan
+from mapreduce.columns.chunks import registered
+from mapreduce.columns.database import DuckDBPyConnection, opened
+from mapreduce.columns.query import Query
+from mapreduce.columns.table import Table
+from mapreduce.input_formats import ColumnKind
+
+floats = st.floats(allow_nan=False, allow_infinity=False)
+moderate = st.floats(-1e12, 1e12).filter(lambda value: value == 0 or abs(value) > 1e-8)
+integers = st.integers(-(1 << 63), (1 << 63) - 1)
+
+
+_until_the_end = ExitStack()
+
+
+@cache
+def _database() -> DuckDBPyConnection:
+    """Return one database for all tests: opening one takes longer than a query."""
+    return _until_the_end.enter_context(opened())
+
+
+def states_of(
+    aggregation: Aggregation[Any], kind: ColumnKind, pairs: list[tuple[Any, Any]]
+) -> dict[Any, Any] | None:
+    """Return the results of the states that SQL makes, by key; None if it makes none."""
+    keys, values = [key for key, _ in pairs], [value for _, value in pairs]
+    table = Table({"key": ("str", keys), "value": (kind, values)}, len(pairs))
+    with registered(_database(), table, ("key", "value")) as source:
+        found = Query(None, "`map_sql` of J", aggregation).states(source)
+    if found is None:
+        return None
+    return {key: aggregation.result(state) for key, state in zip(*found, strict=True)}
+
+
+def by_key(pairs: list[tuple[Any, Any]], aggregation: Aggregation[Any]) -> dict[Any, Any]:
+    """Return the results by the definition of the aggregation."""
+    groups: dict[Any, list[Any]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return {key: aggregation.plain(values) for key, values in groups.items()}
+
+
+some_keys = st.sampled_from(["a", "b", None, ""])
+
+
+@pytest.mark.parametrize("aggregation", [Sum(), Count(), Min(), Max(), Mean()])
+@given(pairs=st.lists(st.tuples(some_keys, integers), min_size=1, max_size=20))
+def test_integers(aggregation: Aggregation[Any], pairs: list[tuple[Any, int]]) -> None:
+    """Integers are exact, also where their sum has more than 64 bits."""
+    assert by_key(pairs, aggregation) == states_of(aggregation, "int", pairs)
+
+
+@pytest.mark.parametrize("aggregation", [Sum(), Mean()])
+@given(pairs=st.lists(st.tuples(some_keys, moderate), min_size=1, max_size=20))
+@example(pairs=[("a", 0.1)] * 10)
+@example(pairs=[("a", 1e11), ("a", 1e-7), ("a", -1e11)])
+@example(pairs=[("a", -0.0)])
+@example(pairs=[("a", 2.0**-20), ("a", -(2.0**-60))])
+def test_floats(aggregation: Aggregation[Any], pairs: list[tuple[Any, float]]) -> None:
+    """Sums of floats are exactly rounded, or are left to the aggregation."""
+    found = states_of(aggregation, "float", pairs)
+    assert found is None or by_key(pairs, aggregation) == found
+
+
+def test_usual_floats_are_summed_in_sql() -> None:
+    """Prices, shares and measurements do not need the values one by one."""
+    pairs: list[tuple[Any, float]] = [("a", number / 100 + 0.001) for number in range(-500, 500)]
+    assert by_key(pairs, Sum()) == states_of(Sum(), "float", pairs)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, 5e-324, 1e-30, None])
+def test_what_sql_cannot_sum_exactly_is_left(value: float | None) -> None:
+    """One such value, and the aggregation adds the values itself, or refuses them."""
+    assert states_of(Sum(), "float", [("a", 1.5), ("a", value)]) is None
+    assert states_of(Mean(), "float", [("a", value)]) is None
+
+
+@pytest.mark.parametrize("aggregation", [Sum(), Min(), Max(), Mean()])
+def test_null_is_left_to_the_aggregation(aggregation: Aggregation[Any]) -> None:
+    """SQL passes over NULL, and an aggregation refuses None."""
+    assert states_of(aggregation, "int", [("a", 1), ("b", None)]) is None
+
+
+def test_null_is_counted() -> None:
+    """Count takes any value, None too."""
+    assert states_of(Count(), "int", [("a", 1), ("a", None)]) == {"a": 2}
+
+
+@given(pairs=st.lists(st.tuples(some_keys, st.text()), min_size=1, max_size=10))
+def test_texts(pairs: list[tuple[Any, str]]) -> None:
+    """Texts are compared by their code points, as Python does."""
+    pairs = [(key, text.replace("\0", "")) for key, text in pairs]
+    assert by_key(pairs, Min()) == states_of(Min(), "str", pairs)
+    assert by_key(pairs, Max()) == states_of(Max(), "str", pairs)
+    assert states_of(Sum(), "str", pairs) is None
+
+
+def test_floats_have_no_least_in_sql() -> None:
+    """0.0 and -0.0 are equal, and the first one counts: SQL does not know which that is."""
+    assert states_of(Min(), "float", [("a", 0.0), ("a", -0.0)]) is None
+
+
+def test_several_aggregations_at_once() -> None:
+    """Each takes the value."""
+    several = Several({"n": Count(), "sum": Sum(), "mean": Mean(), "most": Max()})
+    pairs: list[tuple[Any, int]] = [("a", 1), ("b", 5), ("a", 2)]
+    assert by_key(pairs, several) == states_of(several, "int", pairs)
+
+
+def test_subclasses_and_other_aggregations_have_no_plan() -> None:
+    """An author's subclass may change anything."""
+
+    class Twice(Sum):
+        pass
+
+    assert not has_plan(Twice())
+    assert not has_plan(Several({"n": Count(), "twice": Twice()}))
+    assert not has_plan(None)

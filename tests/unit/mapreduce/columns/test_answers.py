@@ -1,0 +1,228 @@
+"""The answer of `map_sql` is that of `map` over the same records, whatever the road through them.
+
+Random tables in each format, cut into any splits: pairs, aggregations in SQL, bad records.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mapreduce import Count, Csv, Job, JsonLines, Max, Mean, Min, Parquet, Sum, native
+from mapreduce.testing import run
+
+texts = st.text(alphabet='a,;"\n\r é\U0001f600\u2028', max_size=5)
+numbers = st.integers(-(1 << 63), (1 << 63) - 1)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+REDUCES: list[Any] = [
+    Sum(),
+    Count(),
+    Min(),
+    Max(),
+    Mean(),
+    {"n": Count(), "mean": Mean(), "most": Max()},
+    lambda _self, key, values: [(key, list(values))],
+]
+some = settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
+reduces = st.sampled_from(REDUCES)
+
+
+def without_c(with_c: bool) -> Any:
+    """Return a context without the native extension, or one that changes nothing."""
+    if with_c:
+        return nullcontext()
+    patch = pytest.MonkeyPatch()
+    patch.setattr(native, "extension", None)
+    return _Undone(patch)
+
+
+class _Undone:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+
+
+def answers(base: type[Job], sql: str, reduce: Any, content: bytes, splits: int) -> list[Any]:
+    """Return the answers of a job by `map` and by `map_sql`."""
+    rows = type("Rows", (base,), {"reduce": reduce, "__module__": __name__})
+    columns = type("Columns", (rows,), {"map_sql": sql, "__module__": __name__})
+    found = []
+    for job in (rows, columns):
+        answer = run(job(), inputs={"in": content}, splits=splits)
+        found.append(repr(sorted(answer.pairs, key=repr)))
+    return found
+
+
+class _Csv(Job):
+    input_format = Csv()
+
+    def map(self, key: int, row: dict[str, str]) -> Iterator[tuple[Any, Any]]:
+        if row["keep"] != "no":
+            yield row["name"], int(row["number"])
+
+
+CSV_SQL = "SELECT name AS key, CAST(number AS BIGINT) AS value FROM records WHERE keep <> 'no'"
+
+
+@some
+@given(
+    with_c=st.booleans(),
+    reduce=reduces,
+    rows=st.lists(st.tuples(texts, numbers, st.sampled_from(["", "no", "yes"])), max_size=8),
+    end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    mark=st.sampled_from(["", "\ufeff"]),
+    splits=st.integers(1, 4),
+)
+def test_csv(
+    with_c: bool,
+    reduce: Any,
+    rows: list[tuple[str, int, str]],
+    end: str,
+    quoting: Literal[0, 1],
+    mark: str,
+    splits: int,
+) -> None:
+    """Quotes, line ends in quotes, empty texts and a byte order mark change nothing."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator=end, quoting=quoting)
+    writer.writerow(["name", "number", "keep"])
+    for name, number, keep in rows:
+        # `csv` leaves a carriage return without quotes
+        writer.writerow([name if quoting else name.replace("\r", ""), number, keep])
+    content = (mark + file.getvalue()).encode()
+    with without_c(with_c):
+        by_map, by_sql = answers(_Csv, CSV_SQL, reduce, content, splits)
+    assert by_map == by_sql
+
+
+class _Json(Job):
+    input_format = JsonLines(columns={"name": str, "number": int, "keep": bool})
+
+    def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+        if row["keep"] and row["number"] is not None:
+            yield row["name"], row["number"]
+
+
+JSON_SQL = "SELECT name AS key, number AS value FROM records WHERE keep AND number IS NOT NULL"
+
+
+@some
+@given(
+    with_c=st.booleans(),
+    reduce=reduces,
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "name": st.none() | texts,
+                "number": st.none() | numbers,
+                "keep": st.none() | st.booleans(),
+                "other": st.lists(texts, max_size=2),
+            },
+        ),
+        max_size=8,
+    ),
+    gap=st.sampled_from(["\n", "\r\n", "\n\n"]),
+    splits=st.integers(1, 4),
+)
+def test_json_lines(
+    with_c: bool, reduce: Any, rows: list[dict[str, Any]], gap: str, splits: int
+) -> None:
+    """Missing fields, null, other fields, blank lines and carriage returns change nothing."""
+    content = gap.join(json.dumps(row) for row in rows).encode()
+    with without_c(with_c):
+        by_map, by_sql = answers(_Json, JSON_SQL, reduce, content, splits)
+    assert by_map == by_sql
+
+
+class _Floats(Job):
+    input_format = JsonLines(columns={"name": str, "number": float})
+
+    def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+        yield row["name"], row["number"]
+
+
+@some
+@given(
+    reduce=reduces,
+    rows=st.lists(st.tuples(st.sampled_from("ab"), floats | st.floats(-1e6, 1e6)), max_size=12),
+    splits=st.integers(1, 4),
+)
+@example(reduce=Sum(), rows=[("a", 0.1)] * 12, splits=3)
+@example(reduce=Mean(), rows=[("a", 1e300), ("a", 1.0), ("a", -1e300)], splits=2)
+@example(reduce=Min(), rows=[("a", 0.0), ("a", -0.0)], splits=1)
+def test_floats(reduce: Any, rows: list[tuple[str, float]], splits: int) -> None:
+    """Sums of floats are the same to the last bit."""
+    content = "\n".join(json.dumps({"name": name, "number": each}) for name, each in rows).encode()
+    sql = "SELECT name AS key, number AS value FROM records"
+    if sum(abs(each) for _, each in rows) < 1.7e308:
+        by_map, by_sql = answers(_Floats, sql, reduce, content, splits)
+        assert by_map == by_sql
+
+
+class _Parquet(Job):
+    input_format = Parquet()
+
+    def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+        if row["day"] is None or row["day"] >= "2026-01-02":
+            yield row["name"], row["number"]
+
+
+PARQUET_SQL = """
+    SELECT name AS key, number AS value FROM records WHERE day IS NULL OR day >= '2026-01-02'
+"""
+
+
+@pytest.mark.parametrize("reduce", REDUCES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("kind", ["BIGINT", "INTEGER", "DOUBLE"])
+def test_parquet(tmp_path: Path, kind: str, reduce: Any) -> None:
+    """Dates are text, NaN is None, and row groups are read in place."""
+    path = tmp_path / "in.parquet"
+    duckdb.sql(
+        f"""COPY (SELECT CASE WHEN i % 7 = 0 THEN NULL ELSE 'n' || i % 5 END AS name,
+            CAST(i * 3 % 1000 AS {kind}) AS number,
+            CASE WHEN i % 11 > 0 THEN DATE '2026-01-01' + CAST(i % 3 AS INTEGER) END AS day
+            FROM range(10_000) t(i)) TO '{path}' (ROW_GROUP_SIZE 2048)"""
+    )
+    for splits in (1, 3):
+        by_map, by_sql = answers(_Parquet, PARQUET_SQL, reduce, path.read_bytes(), splits)
+        assert by_map == by_sql
+
+
+def test_all_types_of_parquet(tmp_path: Path) -> None:
+    """Each column is in SQL what it is in a row."""
+    path = tmp_path / "in.parquet"
+    duckdb.sql(
+        f"""COPY (SELECT 'a' AS name, 1.25::DECIMAL(9, 2) AS dec, TIMESTAMP '2026-01-02 03:04:05' AS
+            at, 'nan'::DOUBLE AS nan, 1.5::FLOAT AS f, [1, 2] AS list, {{'x': DATE '2026-01-01'}} AS
+            s, '\\x00'::BLOB AS bytes, true AS b, 170141183460469231731687303715884105727 AS huge)
+            TO '{path}'"""
+    )
+    for name in ("dec", "at", "nan", "f", "list", "s", "bytes", "b", "huge"):
+
+        class Rows(Job):
+            input_format = Parquet()
+            column = name  # of this turn
+
+            def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+                yield row["name"], row[self.column]
+
+        sql = f'SELECT name AS key, "{name}" AS value FROM records'
+        by_map, by_sql = answers(Rows, sql, None, path.read_bytes(), 1)
+        assert by_map == by_sql
