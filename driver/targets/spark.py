@@ -34,5 +34,7 @@ async def spark_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Bac
             memory_bytes=memory_bytes,
             load_job=load,
         )
-        async with running_spark(config.spark_master, Path(scratch)) as spark:
-            yield SparkBackend(runs, context, spark, memory_bytes)
+        async with running_spark(config.spark_master, Path(scratch), emit) as spark:
+            yield SparkBackend(
+                runs, context, spark, memory_bytes, stage_timeout_s=config.stage_timeout_s
+            )
