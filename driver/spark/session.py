@@ -28,8 +28,12 @@ STOP_S = 20
 """Seconds that Spark may take to end before its process is killed."""
 
 _ERROR = re.compile(r"([A-Za-z_][\w.]*)?(Error|Exception|Lost|Missing)\b")
-_LOGGED = re.compile(r"[\d:]+ ERROR \w+: (.+)")
+_LOGGED = re.compile(r"[\d:]+ ERROR \w+: ")
 _SHUT_DOWN = re.compile(r"SparkContext (was shut down|has been shutdown)|stopped SparkContext")
+_OF_PYTHON = re.compile(r"No module named|PYTHON_VERSION_MISMATCH|Cannot run program")
+_NEEDED = (
+    "executors need Python {}.{} with the packages of requirements/services.txt, named by"
+).format(*sys.version_info)
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 _PATH = "spark.executorEnv.PYTHONPATH"
 
@@ -191,13 +195,16 @@ class Spark:
             why = _why(exc)
             if _SHUT_DOWN.search(why):
                 why = next(iter(self._said(_LOGGED)), why)
+            python = ""
+            if _OF_PYTHON.search(why):
+                python = f"; {_NEEDED} PYSPARK_PYTHON, now {self._context.pythonExec}"
             raise JobFailed(
-                f"Spark has given up: {why}\nits output is in the run's services.log"
+                f"Spark has given up: {why}{python}\nits output is in the run's services.log"
             ) from exc
         return collected
 
     def _said(self, pattern: re.Pattern[str]) -> list[str]:
-        """Return the lines of Spark's log with a pattern; of one with groups, its first group."""
+        """Return the lines of Spark's log with a pattern."""
         lines = self.log_text().decode(errors="replace").splitlines()
         return [line for line in lines if pattern.search(line)]
 

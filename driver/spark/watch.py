@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from mapreduce.errors import FleetError, StageFailed
 from mapreduce.wire.messages import StageName
 
-FIRST_WORD_S, NEXT_WORD_S = 10.0, 30.0
+FIRST_WORD_S, NEXT_WORD_S = 8.0, 30.0
 """Seconds without a running task before it is said, and between two times that it is said."""
 NO_ROOM_S = 3600.0
 """Seconds that a run waits for its first executor, as for a slot of services that are all busy."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from driver.plan.config import RunConfig
 from driver.plan.events import EventLog
@@ -190,9 +192,9 @@ class Run:
         inputs: Sequence[str] = tuple(TEXTS),
         **parameters: str,
     ) -> None:
-        inputs = tuple(str(home / given) for given in inputs)
+        paths = tuple(_path(home, given) for given in inputs)
         job = name if "." in name else f"{home / 'some_jobs.py'}:{name}"
-        config = RunConfig(inputs, job, parameters=parameters, reducers=reducers, chunks=4)
+        config = RunConfig(paths, job, parameters=parameters, reducers=reducers, chunks=4)
         self.prepared = prepare(
             config, "spark", f"{place.stores}/{home.name}" if place.stores else str(home / "store")
         )
@@ -234,3 +236,13 @@ class Run:
         """Return the pairs of each part."""
         storage = self.prepared.runs.storage
         return [list(read_pairs(storage.read(url).split(b"\n"))) for url in report.result_urls]
+
+
+def counted(pairs: list[Any]) -> Counter[str]:
+    """Return how often each pair is there."""
+    return Counter(map(repr, pairs))
+
+
+def _path(home: Path, given: str) -> str:
+    name, equals, path = given.rpartition("=")
+    return f"{name}{equals}{home / path}"

@@ -9,27 +9,21 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from driver.history.audit import audit_run
 from driver.history.verify import verify_run
 from driver.plan.events import EngineOnSpark
-from driver.spark.master import map_slots
 from driver.spark.session import check_installed
 from mapreduce import Job
 from mapreduce.check.reference import plain_answer, plain_run
 from mapreduce.errors import FleetError, StageFailed, UsageError
 from mapreduce.packages import use_packages
 from tests.spark.cluster import ROOT
-from tests.spark.runs import Place, Run
+from tests.spark.runs import Place, Run, counted
 from tests.unit.mapreduce.engine_run import as_json
 from tests.wheels import make_wheel
-
-
-def _counted(pairs: list[Any]) -> Counter[str]:
-    return Counter(map(repr, pairs))
 
 
 @pytest.mark.parametrize("reducers", [1, 3])
@@ -46,7 +40,7 @@ def test_the_pairs_are_those_of_the_plain_answer(
     report = run.report()
     parts = run.parts(report)
     expected = as_json(plain_answer(run.job(), run.contents()))
-    assert _counted(expected) == _counted([pair for part in parts for pair in part])
+    assert counted(expected) == counted([pair for part in parts for pair in part])
     assert report.ledger.balanced
     assert (report.target, report.map_urls if name != "Upper" else ()) == ("spark", ())
     assert len(parts) == (4 if name == "Upper" else reducers)
@@ -239,12 +233,3 @@ def test_without_pyspark_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"requirements/spark\.txt"):
         check_installed()
-
-
-@pytest.mark.parametrize(
-    ("master", "slots"),
-    [("local", 1), ("local[3]", 3), ("local[2,4]", 2), ("spark://there:7077", 1), ("yarn", 1)],
-)
-def test_map_slots_of_a_master(master: str, slots: int) -> None:
-    """The number of map slots follows from the master's name, if it tells it."""
-    assert map_slots(master) == slots
