@@ -73,7 +73,7 @@ class Spark:
         from pyspark.errors import PySparkException
 
         self._master = master
-        self._folder = folder
+        self._folder = folder.resolve()
         self._log = folder / "spark.log"
         self._gateway: Any = None
         self._context: Any = None
@@ -87,11 +87,10 @@ class Spark:
         try:
             self._start()
         except self._errors as exc:
-            said = self._said(_ERROR)
+            # while Spark runs: it holds the text of its errors
+            why = [*self._said(_ERROR), _why(exc)][0][:500]
             self.stop()
-            raise FleetError(
-                f"Spark could not be started on {self._master}: {(said or [_why(exc)])[0][:500]}"
-            ) from exc
+            raise FleetError(f"Spark could not be started on {self._master}: {why}") from exc
 
     def give_up(self) -> None:
         """End a start that is under way: `start` raises."""
@@ -183,7 +182,7 @@ class Spark:
         if here:
             self._context.pythonExec = sys.executable
         else:
-            self._context.addArchive(f"{packed(self._folder)}#{FOLDER}")
+            self._context.addArchive(f"{packed(self._folder).as_uri()}#{FOLDER}")
 
     def _each(self, texts: Sequence[str]) -> Any:
         return self._context.parallelize(texts, max(1, len(texts)))
@@ -226,20 +225,25 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _why(exc: Exception) -> str:
     """Return Spark's reason: the last line of a Python error, else the first of Java's."""
-    java = getattr(exc, "java_exception", None)
-    lines = (str(java.getMessage()) if java is not None else str(exc)).strip().splitlines() or [
-        type(exc).__name__
-    ]
+    lines = _text(exc).strip().splitlines() or [type(exc).__name__]
     python = [line for line in lines if _ERROR.match(line)]
     return (python[-1] if python else lines[0])[:500]
+
+
+def _text(exc: Exception) -> str:
+    java = getattr(exc, "java_exception", None)
+    try:
+        return str(exc if java is None else java.getMessage())
+    except Exception as gone:  # noqa: BLE001 - Spark has ended, which holds the text
+        return f"Spark has ended ({type(gone).__name__})"
 
 
 def _settings(master: str, folder: Path) -> dict[str, str]:
     """Return settings beyond Spark's and `spark-defaults.conf`; a local Spark has no UI."""
     # a copy, because the path of this one may hold any character
-    log4j = shutil.copy(_LOG4J, folder)
+    log4j = Path(shutil.copy(_LOG4J, folder)).as_uri()
     # the driver's own files lie in the folder, which is deleted also after Spark was killed
-    options = f'-Dlog4j2.configurationFile=file:{log4j} -Djava.io.tmpdir="{folder}"'
+    options = f'-Dlog4j2.configurationFile={log4j} -Djava.io.tmpdir="{folder}"'
     settings = {
         "spark.driver.extraJavaOptions": options,
         "spark.ui.showConsoleProgress": "false",

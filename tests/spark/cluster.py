@@ -66,7 +66,7 @@ class Cluster:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_CONF_DIR": str(self.folder / "conf"),
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_NO_DAEMONIZE": "1",
+            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # each lives for seconds
             "PYSPARK_PYTHON": sys.executable,
             "TMPDIR": str(self.folder / "tmp"),
             **self.variables,
