@@ -23,6 +23,7 @@ from driver.plan.outcomes import Outcome
 from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.run.backend import Outcomes
 from driver.run.chain import ChainRun, run_chain
+from driver.run.interruption import Interruption, again_on
 from driver.run.pipeline import run_job
 from driver.spark.executor import Workbench, map_side, map_whole, reduce_side
 from driver.spark.external_shuffle import Carried, Drained
@@ -165,7 +166,12 @@ class SparkBackend:
 
 
 async def spark_answer(
-    plan: RunPlan, job: Job | Chain, runs: RunStore, master: str, context: TaskContext
+    plan: RunPlan,
+    job: Job | Chain,
+    runs: RunStore,
+    master: str,
+    context: TaskContext,
+    observer: Observer,
 ) -> list[tuple[Any, Any]]:
     """Return the pairs, as JSON holds them, of the same run on Spark; delete that run.
 
@@ -178,16 +184,24 @@ async def spark_answer(
         runs: the store of both runs.
         master: Spark's.
         context: the context of the split stage.
+        observer: receives the events of that run.
+
+    Raises:
+        MapReduceError: as `run_job` and `run_chain` do; `RunStopped` after SIGTERM.
     """
     skipped = sum(len(runs.dead_letters(step)) for step in runs.steps_of(plan))
-    log, started = EventLog(), Clock().now()
+    log, started = EventLog([observer]), Clock().now()
     again = runs.begin(plan.model_copy(update={"target": "spark", "created": Clock().wall()}))
-    async with running_spark(master, context.scratch, log) as spark:
-        place = SparkBackend(runs, context, spark, context.memory_bytes, skip_limit=skipped or None)
-        if isinstance(job, Chain):
-            report = await run_chain(ChainRun(job, again), place, log, fresh=True, started=started)
-        else:
-            report = (await run_job(again, place, log, fresh=True, started=started)).report
+    with Interruption(again_on("spark")).of_signals():
+        async with running_spark(master, context.scratch, log) as spark:
+            place = SparkBackend(
+                runs, context, spark, context.memory_bytes, skip_limit=skipped or None
+            )
+            if isinstance(job, Chain):
+                steps = ChainRun(job, again)
+                report = await run_chain(steps, place, log, fresh=True, started=started)
+            else:
+                report = (await run_job(again, place, log, fresh=True, started=started)).report
     pairs = [
         pair
         for url in report.result_urls
