@@ -84,8 +84,8 @@ def _of_spark(event: events.WaitingForSpark | events.EngineOnSpark) -> str | Non
     if isinstance(event, events.EngineOnSpark):
         where = "; ".join(f"{name}: {why}" for name, why in sorted(event.missing.items()))
         return (
-            f"slower: executors have no native extension ({where}); build it for their Python "
-            "and platform, see docs/how-to/spark.md"
+            f"slower: executors have no native extension ({where}); on a machine with their "
+            "Python and platform, python -m mapreduce.native builds it; run from there"
             if where
             else None
         )

@@ -181,6 +181,7 @@ def folder(home: Path) -> Path:
     return home
 
 
+@pytest.mark.parametrize("place", ["cluster", "cluster and S3"], indirect=True)
 @pytest.mark.parametrize("shape", JOBS)
 def test_the_pairs_of_a_shape(place: Place, folder: Path, shape: str) -> None:
     """The pairs are those of the plain run, and the ledger balances."""
@@ -201,6 +202,7 @@ def test_the_pairs_of_a_shape(place: Place, folder: Path, shape: str) -> None:
         assert report.counters == {"reduce tasks": 2}
 
 
+@pytest.mark.parametrize("place", ["cluster", "cluster and S3"], indirect=True)
 def test_a_malformed_record(place: Place, folder: Path) -> None:
     """A malformed record ends the run with its place."""
     run = Run(place, folder, "Bad", 2, ("broken.jsonl",))
