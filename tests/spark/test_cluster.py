@@ -356,7 +356,7 @@ def test_a_fault_shows_what_other_targets_show(room: Room) -> None:
         done = room.driver.run(*words[:at])
         assert done.code == 1, done.err
         frames = re.findall(r'File ".*?([^/"]+)", line (\d+), in (\w+)', done.err)
-        shown.append((frames, re.findall(r"map raised [^;]*|in\.txt at byte \d+", done.err)))
+        shown.append((frames, set(re.findall(r"map raised [^;\n]*", done.err))))
     assert shown[0] == shown[1]
     assert ("faulty.py", "9", "map") == shown[0][0][0]
-    assert "JSONDecodeError" in shown[0][1][0]
+    assert "JSONDecodeError" in shown[0][1].pop()
