@@ -103,12 +103,12 @@ sanitize: $(VENV)/extension  ## Tests of the native extension under ASan and UBS
 fuzz: $(VENV)/extension  ## Fuzz the native extension for SECONDS=180 (clang with libFuzzer)
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),180) $(ARGS)
 
-spark:  ## Tests on Apache Spark, here and on a cluster on loopback (needs Java 17 or newer)
+spark: $(VENV)/extension $(VENV)/moto  ## Tests on Apache Spark, here and on a cluster on loopback (needs Java 17 or newer)
 	@command -v java >/dev/null || { \
 	    echo "the tests on Spark need Java 17 or newer; on Debian:" \
 	        "apt-get install default-jre-headless" >&2; \
 	    exit 1; }
-	@$(MAKE) --no-print-directory $(VENV)/spark $(VENV)/extension $(VENV)/moto
+	@$(MAKE) --no-print-directory $(VENV)/spark
 	MAPREDUCE_REQUIRE_ALL=1 $(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS)
 
 simulate: $(VENV)/ready  ## Run the scheduler in virtual time in SEEDS=10000 random worlds
