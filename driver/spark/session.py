@@ -192,7 +192,10 @@ class Spark:
             collected: list[str] = make().collect()
         except self._errors as exc:
             why = _why(exc)
-            if _SHUT_DOWN.search(why):
+            code = _exit_code(self._gateway.proc)
+            if code is not None:
+                why = f"its Java process has ended with code {code}; it may have lacked memory"
+            elif _SHUT_DOWN.search(why):
                 why = next(iter(self._said(_LOGGED)), why)
             python = ""
             if _OF_PYTHON.search(why):
@@ -210,6 +213,14 @@ class Spark:
 
 def _counts(stage: Any) -> Counts:
     return Counts(stage.numActiveTasks, stage.numCompletedTasks) if stage else Counts()
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit code of Java if it has ended; its connections break a little earlier."""
+    try:
+        return process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

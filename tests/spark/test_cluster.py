@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import psutil
 import pytest
 
 from tests.contract.conftest import BUCKET
@@ -242,6 +243,17 @@ def test_a_killed_driver(room: Room) -> None:
     process.kill()
     process.communicate()
     assert room.left() == []
+
+
+def test_a_killed_java(room: Room) -> None:
+    """A Java of the driver that is killed ends the run with the cause in one line."""
+    process = room.started(seconds=1)
+    (java,) = [each for each in psutil.Process(process.pid).children() if each.name() == "java"]
+    java.kill()
+    code, _, err = _ended(process)
+    assert (code, "Traceback" in err) == (1, False), err
+    assert "its Java process has ended with code -9" in _lines(err)
+    assert room.state() == "failed"
 
 
 @pytest.mark.parametrize(("stage", "seconds", "limit"), [("map", 3, 10), ("reduce", 0, 20)])
