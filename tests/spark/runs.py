@@ -174,10 +174,17 @@ TEXTS = {
 
 @dataclass(frozen=True)
 class Place:
-    """A running Spark, and the URL below which its runs have stores; "" for the test's folder."""
+    """A running Spark.
+
+    Attributes:
+        spark: runs the jobs.
+        stores: the URL below which runs have their stores; "" for the test's folder.
+        stage_timeout_s: how long a stage may take.
+    """
 
     spark: Spark
     stores: str = ""
+    stage_timeout_s: float | None = None
 
 
 class Run:
@@ -205,7 +212,11 @@ class Run:
             self.prepared.runs.storage, home / "x", 64 << 20, lambda spec: instance(root, spec)
         )
         self._place = SparkBackend(
-            self.prepared.runs, self._context, place.spark, task_memory_bytes=64 << 20
+            self.prepared.runs,
+            self._context,
+            place.spark,
+            64 << 20,
+            stage_timeout_s=place.stage_timeout_s,
         )
 
     def job(self) -> Job | Chain:

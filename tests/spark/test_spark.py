@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,13 @@ def test_the_ledger_has_both_sides_of_the_shuffle(place: Place, home: Path) -> N
     assert sum(row.bytes_in for row in rows["map"]) == report.ledger.bytes_in
     timings = report.timings
     assert timings.end_to_end >= timings.split + timings.map_wall + timings.reduce > 0
+
+
+def test_the_split_has_the_limit_of_a_stage(place: Place, home: Path) -> None:
+    """The split, which runs in the driver, ends at --stage-timeout too."""
+    run = Run(replace(place, stage_timeout_s=1e-6), home, "Own")
+    with pytest.raises(StageFailed, match="split stage could not be done: 1 of 1 tasks"):
+        run.report()
 
 
 @pytest.mark.parametrize("where", ["map", "partition", "reduce"])
