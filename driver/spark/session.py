@@ -7,6 +7,7 @@ what the functions do.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -74,6 +75,8 @@ class Spark:
 
         self._master = master
         self._folder = folder.resolve()
+        # py4j logs tracebacks of connections that break, and `stop` and `_collected` say why
+        logging.getLogger().addFilter(_not_of_py4j)
         self._log = folder / "spark.log"
         self._gateway: Any = None
         self._context: Any = None
@@ -209,6 +212,10 @@ class Spark:
         """Return the lines of Spark's log with a pattern."""
         lines = self.log_text().decode(errors="replace").splitlines()
         return [line for line in lines if pattern.search(line)]
+
+
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    return "py4j" not in Path(record.pathname).parts
 
 
 def _counts(stage: Any) -> Counts:
