@@ -67,7 +67,8 @@ class Cluster:
             "SPARK_CONF_DIR": str(self.folder / "conf"),
             "SPARK_DAEMON_MEMORY": "256m",
             # each Java lives for seconds
-            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+            f"-Djava.io.tmpdir={self.folder}/tmp",
             "PYSPARK_PYTHON": sys.executable,
             "TMPDIR": str(self.folder / "tmp"),
             **self.variables,
