@@ -11,7 +11,7 @@ ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
     start e2e containerd-store browser notebook pictures installed faults simulate sanitize fuzz \
-    spark porting examples bench forecast mutation audit sbom lock clean
+    spark java porting examples bench forecast mutation audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -103,13 +103,15 @@ sanitize: $(VENV)/extension  ## Tests of the native extension under ASan and UBS
 fuzz: $(VENV)/extension  ## Fuzz the native extension for SECONDS=180 (clang with libFuzzer)
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),180) $(ARGS)
 
-spark:  ## Tests on Apache Spark, in a separate environment (needs Java 17 or newer)
+spark: java $(VENV)/extension $(VENV)/moto $(VENV)/spark  ## Tests on Apache Spark, here and on a cluster on loopback (needs Java 17 or newer)
+	MAPREDUCE_REQUIRE_ALL=1 $(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS)
+
+# before anything is downloaded
+java:
 	@command -v java >/dev/null || { \
 	    echo "the tests on Spark need Java 17 or newer; on Debian:" \
 	        "apt-get install default-jre-headless" >&2; \
 	    exit 1; }
-	@$(MAKE) --no-print-directory $(VENV)/spark
-	$(VENV)/spark-env/bin/python -m pytest tests/spark $(ARGS)
 
 simulate: $(VENV)/ready  ## Run the scheduler and the drivers in virtual time in SEEDS=10000 random worlds
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) $(ARGS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from driver.cli.options import Fields, Flag
 from driver.cli.progress import progress
-from driver.cli.terminal import answer, no_output_of_jobs, print_document
+from driver.cli.terminal import answer, no_output_of_jobs, print_document, say
 from driver.plan.config import DEFAULT_SPARK_MASTER
 from driver.program.command_name import COMMAND
 from driver.text import bytes_text, plural, shown, shown_repr
@@ -15,6 +15,7 @@ from mapreduce.errors import UsageError
 if TYPE_CHECKING:
     from driver.history.run_store import RunStore, Success
     from driver.history.verify import Verdict
+    from driver.plan.events import Event
     from mapreduce.engine import Ledger
 
 _ROWS_SHOWN = 20
@@ -89,8 +90,17 @@ def _verdict(kept: RunStore, run: str, success: Success, spark_master: str | Non
 
         check_installed()
         context = TaskContext(kept.storage, Path(scratch), TASK_MEMORY_BYTES, loader.load)
-        expected = asyncio.run(spark_answer(plan, job, kept, spark_master, context))
+        expected = asyncio.run(spark_answer(plan, job, kept, spark_master, context, _say_wait))
         return verdict_on(plan, kept, success, expected, "spark")
+
+
+def _say_wait(event: Event) -> None:
+    """Say what Spark waits for."""
+    from driver.plan.events import WaitingForSpark
+    from driver.report.event_text import event_text
+
+    if isinstance(event, WaitingForSpark):
+        say(event_text(event) or "")
 
 
 def _totals(kept: RunStore, run: str, pairs: int) -> dict[str, int]:

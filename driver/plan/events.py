@@ -159,6 +159,21 @@ class WaitingForFleet(Event, frozen=True):
     why: str = ""
 
 
+class WaitingForSpark(Event, frozen=True):
+    """Spark runs none of the run's tasks; without a stage, it has not started yet."""
+
+    stage: StageName | None
+    seconds: float
+    executors: int = 0
+
+
+class EngineOnSpark(Event, frozen=True):
+    """How many of Spark's tasks ran on the native extension; why others did not, by machine."""
+
+    native: int
+    missing: dict[str, str] = {}
+
+
 class NothingAnswers(Event, frozen=True):
     """For `seconds`, no endpoint of the stage has answered, although `endpoints` run."""
 

@@ -17,6 +17,8 @@ def event_text(event: Event) -> str | None:
         return _of_endpoint(event)
     if isinstance(event, events.LookFailed | events.WaitingForFleet | events.NothingAnswers):
         return _of_silence(event)
+    if isinstance(event, events.WaitingForSpark | events.EngineOnSpark):
+        return _of_spark(event)
     if isinstance(event, events.SignInNeeded | events.SignedIn | events.DriverAway):
         return _of_driver(event)
     if isinstance(event, events.DriverTookOver):
@@ -75,6 +77,28 @@ def _of_silence(
     return (
         f"{plural(event.endpoints, 'service')} of the {event.stage} stage run, and none has "
         f"answered for {event.seconds:.0f} s; see: {COMMAND} doctor"
+    )
+
+
+def _of_spark(event: events.WaitingForSpark | events.EngineOnSpark) -> str | None:
+    if isinstance(event, events.EngineOnSpark):
+        where = "; ".join(f"{name}: {why}" for name, why in sorted(event.missing.items()))
+        return (
+            f"slower: executors have no native extension ({where}); on a machine with their "
+            "Python and platform, python -m mapreduce.native builds it; run from there"
+            if where
+            else None
+        )
+    waited = f"for {event.seconds:.0f} s"
+    if event.stage is None:
+        return f"Spark has not started {waited}; it waits for the cluster (Ctrl-C ends the run)"
+    if event.executors:
+        has = plural(event.executors, "executor")
+        return f"the {event.stage} stage has {has}, and none has run a task {waited}"
+    return (
+        f"the {event.stage} stage has no executor {waited}: other applications hold the cluster, "
+        "or no worker has the memory and the cores of an executor; see the master's page "
+        "(Ctrl-C ends the run)"
     )
 
 

@@ -8,10 +8,17 @@ from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from driver.plan.target import Target
 from mapreduce.errors import MapReduceError, RunStopped
 
 Result = TypeVar("Result")
 AGAIN = "the same command goes on where it stopped"
+_ANEW = "the same command does it again from the beginning: Spark keeps nothing"
+
+
+def again_on(target: Target) -> str:
+    """Return what the same command does after the end of a run on a target."""
+    return _ANEW if target == "spark" else AGAIN
 
 
 class Interruption:
@@ -19,13 +26,17 @@ class Interruption:
 
     Make it in that task.
 
+    Args:
+        again: what the same command does afterwards.
+
     Attributes:
         why: the error with which the run ends; None while it goes on, and after Ctrl-C, which
             Python reports by itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, again: str = AGAIN) -> None:
         self.why: MapReduceError | None = None
+        self._again = again
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
 
@@ -44,7 +55,7 @@ class Interruption:
         """Within the block, SIGTERM ends the run as Ctrl-C does; a handler of the program that
         runs the driver is back afterwards.
         """
-        stopped = RunStopped(f"ended by SIGTERM; {AGAIN}")
+        stopped = RunStopped(f"ended by SIGTERM; {self._again}")
         before = signal.getsignal(signal.SIGTERM)
         # only the main thread can set it
         with suppress(NotImplementedError, RuntimeError, ValueError):

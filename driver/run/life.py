@@ -51,6 +51,8 @@ class Life:
     clock: Clock
     stop: Stop
     emit: Callable[[Event], None]
+    again: str = AGAIN
+    """What the same command does after the run's end."""
     segments: int = 0
     """How many segments have been written."""
     taken: bool = False
@@ -130,7 +132,7 @@ class Life:
             return
         if wish.isdigit():  # another driver has taken this epoch
             raise taken_over(int(wish))
-        self.stop(RunStopped(f"{self.run} was cancelled; {AGAIN}"))
+        self.stop(RunStopped(f"{self.run} was cancelled; {self.again}"))
 
 
 class Heart:

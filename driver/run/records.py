@@ -19,11 +19,9 @@ from driver.plan.events import EventLog
 from driver.plan.tasks import RunPlan
 from driver.report.document import Report
 from driver.run.backend import Backend
-from driver.run.interruption import AGAIN, Interruption
+from driver.run.interruption import Interruption, again_on
 from driver.run.life import Heart, Life
 from mapreduce.errors import EndState, LeaseTaken, LimitReached, MapReduceError, RunStopped
-
-CTRL_C = f"ended by Ctrl-C; {AGAIN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ async def recorded(
         await keep_end(exc)
         raise
     except asyncio.CancelledError:
-        await keep_end(RunStopped(CTRL_C))
+        await keep_end(RunStopped(f"ended by Ctrl-C; {again_on(plan.target)}"))
         raise
     finally:
         beating = heart is not None and await heart.close()
@@ -158,7 +156,8 @@ def _heart(
     def emit(event: events.Event) -> None:
         loop.call_soon_threadsafe(log, event)
 
-    life = Life(backend.runs, plan.run, log, backend.clock, interruption.stop, emit)
+    again = again_on(plan.target)
+    life = Life(backend.runs, plan.run, log, backend.clock, interruption.stop, emit, again)
     heart = Heart(life)
     heart.start()
     return heart

@@ -18,26 +18,29 @@ from driver.history.cleaning import carry_out, plan_cleaning
 from driver.history.run_store import RunStore
 from driver.plan import events
 from driver.plan.clock import Clock
-from driver.plan.events import EventLog
+from driver.plan.events import EventLog, Observer
 from driver.plan.outcomes import Outcome
 from driver.plan.tasks import RunPlan, TaskSpec, map_tasks, reduce_tasks, split_task
 from driver.run.backend import Outcomes
 from driver.run.chain import ChainRun, run_chain
+from driver.run.interruption import Interruption, again_on
 from driver.run.pipeline import run_job
 from driver.spark.executor import Workbench, map_side, map_whole, reduce_side
 from driver.spark.external_shuffle import Carried, Drained
 from driver.spark.session import Spark
-from driver.transport.answers import check_answer, check_spark_answer
+from driver.spark.stage_report import ATTEMPT, StageReport
+from driver.spark.watch import FIRST_WORD_S, NEXT_WORD_S, Watch, timed_out
+from driver.transport.answers import check_answer
 from mapreduce.chain import Chain
 from mapreduce.engine import TaskContext, run_task
-from mapreduce.errors import StageFailed
 from mapreduce.formats.output import read_pairs
 from mapreduce.job import Job
-from mapreduce.wire.messages import MapTask, ReduceTask, SplitResult, StageName
+from mapreduce.wire.messages import SplitResult
 
 TASK_MEMORY_BYTES = 512 << 20
 """The default memory of a map or reduce task; Spark's sorting uses as much again."""
-_ATTEMPT = "spark"
+LOOK_S = 0.5
+"""Seconds between two looks at what Spark does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class SparkBackend:
         task_memory_bytes: memory of a map or reduce task.
         skip_limit: how many records a map task may set aside; None when the first bad one ends the
             run.
+        stage_timeout_s: how long a stage may take; None for no limit.
     """
 
     runs: RunStore
@@ -58,6 +62,7 @@ class SparkBackend:
     spark: Spark
     task_memory_bytes: int = TASK_MEMORY_BYTES
     skip_limit: int | None = None
+    stage_timeout_s: float | None = None
     clock: Clock = field(default_factory=Clock)
 
     @property
@@ -70,13 +75,13 @@ class SparkBackend:
     ) -> Outcomes:
         """Split here, map and reduce on Spark; raises `StageFailed` when a task has failed."""
         start = max(0.0, self.clock.now() - started)
-        report = _StageReport(log, self.clock)
+        report = StageReport(log, self.clock)
         split = await self._split(plan, report)
         assert isinstance(split.result, SplitResult)
         specs = [self._skipping(spec) for spec in map_tasks(plan, split.result)]
         report.begun("map", specs)
         submitted = self.clock.wall()
-        maps, reduces = await self._on_spark(plan, specs)
+        maps, reduces = await self._on_spark(plan, specs, log)
         returned = self.clock.wall()
         turned = _turn(maps, submitted, returned) if plan.partitions else returned
         seconds = {
@@ -85,6 +90,7 @@ class SparkBackend:
             "map": turned - submitted,
             "reduce": returned - turned,
         }
+        report.engine([*maps, *reduces])
         mapped = report.ended("map", specs, maps, seconds["map"])
         reduced: list[Outcome] = []
         if plan.partitions:
@@ -101,38 +107,55 @@ class SparkBackend:
             spec, message=lambda attempt: spec.message(attempt).model_copy(update=changed)
         )
 
-    async def _split(self, plan: RunPlan, report: _StageReport) -> Outcome:
+    async def _split(self, plan: RunPlan, report: StageReport) -> Outcome:
         spec = split_task(plan)
         report.begun("split", [spec])
         started = self.clock.now()
-        result = await asyncio.to_thread(run_task, spec.message(_ATTEMPT), self.context)
-        check_answer(spec.message(_ATTEMPT), result)
+        try:
+            async with asyncio.timeout(self.stage_timeout_s):
+                result = await asyncio.to_thread(run_task, spec.message(ATTEMPT), self.context)
+        except TimeoutError as exc:
+            assert self.stage_timeout_s is not None, "there is no other limit"
+            raise timed_out("split", 1, 1, self.stage_timeout_s) from exc
+        check_answer(spec.message(ATTEMPT), result)
         outcome = Outcome(spec, result, 1, "driver", self.clock.now() - started)
         report.done("split", [outcome], outcome.seconds)
         return outcome
 
     async def _on_spark(
-        self, plan: RunPlan, specs: Sequence[TaskSpec]
+        self, plan: RunPlan, specs: Sequence[TaskSpec], log: EventLog
     ) -> tuple[list[Carried], list[Carried]]:
         """Return the map tasks and the reduce tasks as carried out, each in order."""
         working = asyncio.ensure_future(asyncio.to_thread(self._carried, plan, specs))
+        watch = Watch(len(specs), plan.partitions, self.clock.now(), self.stage_timeout_s)
         try:
-            return await asyncio.shield(working)
-        except asyncio.CancelledError:
-            self.spark.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-            raise
+            while not (await asyncio.wait({working}, timeout=LOOK_S))[0]:
+                state = await asyncio.to_thread(self.spark.state)
+                waited = watch.waits_s(state, self.clock.now())
+                if waited is not None:
+                    waits = events.WaitingForSpark(
+                        at=self.clock.wall(),
+                        stage=watch.stage,
+                        seconds=waited,
+                        executors=state.executors,
+                    )
+                    log(waits)
+            return working.result()
+        finally:
+            if not working.done():
+                await asyncio.to_thread(self.spark.cancel)
+                await asyncio.gather(working, return_exceptions=True)
 
     def _carried(
         self, plan: RunPlan, specs: Sequence[TaskSpec]
     ) -> tuple[list[Carried], list[Carried]]:
         bench = Workbench(self.runs.store, self.task_memory_bytes)
-        texts = [spec.message(_ATTEMPT).model_dump_json() for spec in specs]
+        texts = [spec.message(ATTEMPT).model_dump_json() for spec in specs]
         if not plan.partitions:
             answers = self.spark.map(partial(map_whole, bench), texts)
             return _in_order(Carried.model_validate_json(answer) for answer in answers), []
         reducing = partial(
-            reduce_side, bench, reduce_tasks(plan, (), None)[0].message(_ATTEMPT).model_dump_json()
+            reduce_side, bench, reduce_tasks(plan, (), None)[0].message(ATTEMPT).model_dump_json()
         )
         answers = self.spark.map_and_reduce(
             partial(map_side, bench), texts, reducing, plan.partitions
@@ -143,7 +166,12 @@ class SparkBackend:
 
 
 async def spark_answer(
-    plan: RunPlan, job: Job | Chain, runs: RunStore, master: str, context: TaskContext
+    plan: RunPlan,
+    job: Job | Chain,
+    runs: RunStore,
+    master: str,
+    context: TaskContext,
+    observer: Observer,
 ) -> list[tuple[Any, Any]]:
     """Return the pairs, as JSON holds them, of the same run on Spark; delete that run.
 
@@ -156,16 +184,24 @@ async def spark_answer(
         runs: the store of both runs.
         master: Spark's.
         context: the context of the split stage.
+        observer: receives the events of that run.
+
+    Raises:
+        MapReduceError: as `run_job` and `run_chain` do; `RunStopped` after SIGTERM.
     """
     skipped = sum(len(runs.dead_letters(step)) for step in runs.steps_of(plan))
-    log, started = EventLog(), Clock().now()
+    log, started = EventLog([observer]), Clock().now()
     again = runs.begin(plan.model_copy(update={"target": "spark", "created": Clock().wall()}))
-    async with running_spark(master, context.scratch) as spark:
-        place = SparkBackend(runs, context, spark, context.memory_bytes, skip_limit=skipped or None)
-        if isinstance(job, Chain):
-            report = await run_chain(ChainRun(job, again), place, log, fresh=True, started=started)
-        else:
-            report = (await run_job(again, place, log, fresh=True, started=started)).report
+    with Interruption(again_on("spark")).of_signals():
+        async with running_spark(master, context.scratch, log) as spark:
+            place = SparkBackend(
+                runs, context, spark, context.memory_bytes, skip_limit=skipped or None
+            )
+            if isinstance(job, Chain):
+                steps = ChainRun(job, again)
+                report = await run_chain(steps, place, log, fresh=True, started=started)
+            else:
+                report = (await run_job(again, place, log, fresh=True, started=started)).report
     pairs = [
         pair
         for url in report.result_urls
@@ -176,95 +212,28 @@ async def spark_answer(
 
 
 @asynccontextmanager
-async def running_spark(master: str, folder: Path) -> AsyncIterator[Spark]:
+async def running_spark(master: str, folder: Path, emit: Observer) -> AsyncIterator[Spark]:
     """Start Spark, and stop it at the end, also after an interrupted start; raises `FleetError`."""
-    starting = asyncio.ensure_future(asyncio.to_thread(Spark, master, folder))
+    spark = Spark(master, folder)
+    starting = asyncio.ensure_future(asyncio.to_thread(spark.start))
     try:
-        yield await asyncio.shield(starting)
+        await _started(starting, emit)
+        yield spark
     finally:
-        spark = await starting
+        if not starting.done():
+            spark.give_up()
+            await asyncio.gather(starting, return_exceptions=True)
         await asyncio.to_thread(spark.stop)
 
 
-class _StageReport:
-    """Reports tasks that Spark has scheduled to a run's log, when their stage is over."""
-
-    def __init__(self, log: EventLog, clock: Clock) -> None:
-        self._log = log
-        self._clock = clock
-
-    def begun(self, stage: StageName, specs: Sequence[TaskSpec]) -> None:
-        """Report that a stage begins."""
-        size = sum(spec.size_bytes for spec in specs)
-        self._log(
-            events.StageStarted(
-                at=self._clock.wall(), stage=stage, tasks=len(specs), reused=0, size_bytes=size
-            )
-        )
-
-    def ended(
-        self,
-        stage: StageName,
-        specs: Sequence[TaskSpec],
-        carried: Sequence[Carried],
-        seconds: float,
-    ) -> list[Outcome]:
-        """Return the stage's outcomes; raises `StageFailed` and `TaskLost`."""
-        _check(specs, carried)
-        outcomes = [
-            Outcome(specs[each.index], each.result, 1, each.worker, each.ended - each.started)
-            for each in carried
-            if each.result
-        ]
-        self._failures(stage, carried, outcomes)
-        self.done(stage, outcomes, seconds)
-        return outcomes
-
-    def done(self, stage: StageName, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """Report that a stage is over."""
-        for outcome in outcomes:
-            self._log(
-                events.AttemptDone(
-                    at=self._clock.wall(),
-                    task=outcome.spec.name,
-                    attempt=1,
-                    endpoint=outcome.endpoint,
-                    seconds=outcome.seconds,
-                    size_bytes=outcome.spec.size_bytes,
-                )
-            )
-        self._log(events.StageDone(at=self._clock.wall(), stage=stage, seconds=seconds))
-
-    def _failures(
-        self, stage: StageName, carried: Sequence[Carried], outcomes: list[Outcome]
-    ) -> None:
-        failures = {f"{stage}-{each.index}": (each, each.error) for each in carried if each.error}
-        for task, (each, error) in failures.items():
-            self._log(
-                events.AttemptFailed(
-                    at=self._clock.wall(),
-                    task=task,
-                    attempt=1,
-                    endpoint=each.worker,
-                    kind=error.kind,
-                    message=error.message,
-                    then="the job fails",
-                )
-            )
-        if failures:
-            raise StageFailed(
-                f"{', '.join(failures)} could not be done:",
-                {task: (error,) for task, (_, error) in failures.items()},
-            )
-
-
-def _check(specs: Sequence[TaskSpec], carried: Sequence[Carried]) -> None:
-    """Refuse results that do not fit their tasks; raises `TaskLost`."""
-    for each in carried:
-        task = specs[each.index].message(_ATTEMPT)
-        if each.result is not None and isinstance(task, MapTask | ReduceTask):
-            stored = isinstance(task, ReduceTask) or not task.partitions
-            check_spark_answer(task, each.result, stored=stored)
+async def _started(starting: asyncio.Future[None], emit: Observer) -> None:
+    """Wait for Spark's start, and say so when it takes long."""
+    clock = Clock()
+    began, limit_s = clock.now(), FIRST_WORD_S
+    while not (await asyncio.wait({starting}, timeout=limit_s))[0]:
+        waited, limit_s = clock.now() - began, NEXT_WORD_S
+        emit(events.WaitingForSpark(at=clock.wall(), stage=None, seconds=waited))
+    starting.result()
 
 
 def _in_order(carried: Iterable[Carried]) -> list[Carried]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import xxhash
 
+from mapreduce import native
 from mapreduce.encoding import encode_value
 from mapreduce.engine.block_index import entry_range, index_of, parse_index, sum_of
 from mapreduce.engine.context import Stopwatch, TaskContext
@@ -52,13 +53,14 @@ class Carried(Message):
     """A task that another scheduler has run: its result, or its error.
 
     `started` and `ended` are in seconds since the epoch, by the clock of the machine called
-    `worker`.
+    `worker`; `not_native` is why it ran without the native extension.
     """
 
     index: int
     worker: str
     started: float
     ended: float
+    not_native: str = ""
     result: MapResult | ReduceResult | None = None
     error: TaskError | None = None
 
@@ -187,6 +189,7 @@ def _carried(
         worker=worker,
         started=started,
         ended=time.time(),
+        not_native=native.why_not,
         result=None if isinstance(outcome, TaskError) else outcome,
         error=outcome if isinstance(outcome, TaskError) else None,
     )

@@ -7,40 +7,36 @@ what the functions do.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import mapreduce
 from driver.history.log_file import log_bytes
 from driver.spark.external_shuffle import partition_of
+from driver.spark.master import check_answers, is_local
+from driver.spark.shipped import FOLDER, packed, root
+from driver.spark.watch import Counts, State
 from mapreduce.errors import FleetError, JobFailed, UsageError
 
 STOP_S = 20
 """Seconds that Spark may take to end before its process is killed."""
 
-_LOCAL = re.compile(r"local(?:\[(\*|\d+)(?:,\s*\d+)?\])?")
 _ERROR = re.compile(r"([A-Za-z_][\w.]*)?(Error|Exception|Lost|Missing)\b")
+_LOGGED = re.compile(r"[\d:]+ ERROR \w+: ")
+_SHUT_DOWN = re.compile(r"SparkContext (was shut down|has been shutdown)|stopped SparkContext")
+_OF_PYTHON = re.compile(r"No module named|PYTHON_VERSION_MISMATCH|Cannot run program")
+_NEEDED = (
+    "executors need Python {}.{} with the packages of requirements/services.txt, named by"
+).format(*sys.version_info)
 _LOG4J = Path(__file__).with_name("log4j2.properties")
-
-
-def is_local(master: str) -> bool:
-    """Return whether Spark runs on this machine alone."""
-    return _LOCAL.fullmatch(master) is not None
-
-
-def map_slots(master: str) -> int:
-    """Return how many map tasks will run at the same time, as far as the master's name says."""
-    found = _LOCAL.fullmatch(master)
-    if found is None or found[1] is None:
-        return 1
-    return os.cpu_count() or 1 if found[1] == "*" else max(1, int(found[1]))
+_PATH = "spark.executorEnv.PYTHONPATH"
 
 
 def check_installed() -> None:
@@ -65,48 +61,45 @@ def check_installed() -> None:
 
 
 class Spark:
-    """A running Spark.
+    """Apache Spark for one run: `start` it, use it, `stop` it.
 
     Args:
         master: as `spark-submit --master` takes it.
         folder: a local folder for files of Spark and its processes; it may be deleted when Spark
             has ended.
-
-    Raises:
-        FleetError: it could not be started.
     """
 
     def __init__(self, master: str, folder: Path) -> None:
         from py4j.protocol import Py4JError
-        from pyspark import SparkConf, SparkContext
         from pyspark.errors import PySparkException
-        from pyspark.java_gateway import launch_gateway
 
+        self._master = master
+        self._folder = folder.resolve()
+        # py4j logs tracebacks of connections that break, and `stop` and `_collected` say why
+        logging.getLogger().addFilter(_not_of_py4j)
         self._log = folder / "spark.log"
         self._gateway: Any = None
         self._context: Any = None
-        conf = SparkConf().setMaster(master).setAppName("mapreduce")
-        for name, value in _settings(master, folder).items():
-            conf.set(name, value)
-        self._errors = (PySparkException, Py4JError)
+        self._given_up = False
+        # a connection that its process has closed is an error of the system
+        self._errors = (PySparkException, Py4JError, OSError)
+
+    def start(self) -> None:
+        """Start it; raises `FleetError`, with which nothing of it runs any more."""
+        check_answers(self._master)
         try:
-            with self._log.open("wb") as log:
-                self._gateway = launch_gateway(conf, popen_kwargs={"stdout": log, "stderr": log})
-            self._context = SparkContext(conf=conf, gateway=self._gateway)
-            if is_local(master):
-                self._context.pythonExec = sys.executable
-            else:
-                self._context.addPyFile(str(_packed(folder)))
-        except (*self._errors, OSError) as exc:
+            self._start()
+        except self._errors as exc:
+            # while Spark runs: it holds the text of its errors
+            why = [*self._said(_ERROR), _why(exc)][0][:500]
             self.stop()
-            said = [
-                line
-                for line in self.log_text().decode(errors="replace").splitlines()
-                if _ERROR.search(line)
-            ]
-            raise FleetError(
-                f"Spark could not be started on {master}: {(said or [_why(exc)])[0][:500]}"
-            ) from exc
+            raise FleetError(f"Spark could not be started on {self._master}: {why}") from exc
+
+    def give_up(self) -> None:
+        """End a start that is under way: `start` raises."""
+        self._given_up = True
+        if self._gateway is not None:
+            self._gateway.proc.kill()
 
     def log_text(self) -> bytes:
         """Return the output of Spark, and of the jobs' code in it."""
@@ -114,7 +107,7 @@ class Spark:
 
     def map(self, function: Callable[[str], str], texts: Sequence[str]) -> list[str]:
         """Run one task for each text; raises `JobFailed` when Spark gives one up."""
-        return self._collected(self._each(texts).map(function))
+        return self._collected(lambda: self._each(texts).map(function))
 
     def map_and_reduce(
         self,
@@ -128,37 +121,113 @@ class Spark:
         Raises:
             JobFailed: Spark has given a task up.
         """
-        records = self._each(texts).flatMap(mapping)
-        sorted_records = records.repartitionAndSortWithinPartitions(partitions, partition_of)
-        return self._collected(sorted_records.mapPartitionsWithIndex(reducing))
+
+        def reduced() -> Any:
+            records = self._each(texts).flatMap(mapping)
+            in_order = records.repartitionAndSortWithinPartitions(partitions, partition_of)
+            return in_order.mapPartitionsWithIndex(reducing)
+
+        return self._collected(reduced)
+
+    def state(self) -> State:
+        """Return what runs now; nothing when Spark does not say it."""
+        try:
+            tracker = self._context.statusTracker()
+            known = [tracker.getJobInfo(job) for job in tracker.getActiveJobsIds()]
+            stages = sorted({stage for job in known if job for stage in job.stageIds})
+            counts = [_counts(tracker.getStageInfo(stage)) for stage in stages]
+            # the driver is in it too; on this machine it is the only one
+            members = self._context._jsc.sc().getExecutorMemoryStatus().size()
+        except self._errors:
+            return State()
+        executors = members if is_local(self._master) else members - 1
+        return State(executors, *counts[:1], *(counts[1:] and counts[-1:]))
 
     def cancel(self) -> None:
         """Cancel what is running."""
-        self._context.cancelAllJobs()
+        with suppress(*self._errors):  # it has ended by itself
+            self._context.cancelAllJobs()
 
     def stop(self) -> None:
         """End Spark and those of its processes that have been started."""
         from pyspark import SparkContext
 
         if self._context is not None:
-            self._context.stop()
+            with suppress(*self._errors):  # it has ended by itself
+                self._context.stop()
+            self._context = None
         if self._gateway is not None:
-            self._gateway.shutdown()
+            with suppress(*self._errors):
+                self._gateway.shutdown()
             # without this, the process could not start another Spark
             SparkContext._gateway = SparkContext._jvm = None
             _end(self._gateway.proc)
+            self._gateway = None
+
+    def _start(self) -> None:
+        from pyspark import SparkConf, SparkContext
+        from pyspark.java_gateway import launch_gateway
+
+        conf = SparkConf().setMaster(self._master).setAppName("mapreduce")
+        for name, value in _settings(self._master, self._folder).items():
+            conf.set(name, value)
+        with self._log.open("wb") as log:
+            # Ctrl-C in a terminal reaches a session: the driver ends Spark itself, in order
+            options = {"stdout": log, "stderr": log, "start_new_session": True}
+            self._gateway = launch_gateway(conf, popen_kwargs=options)
+        if self._given_up:
+            raise OSError("the start was given up")
+        here = is_local(self._master)
+        system = self._gateway.jvm.java.lang.System
+        path = [str(root()) if here else f"./{FOLDER}", system.getProperty(_PATH)]
+        conf.set(_PATH, os.pathsep.join(each for each in path if each))
+        self._context = SparkContext(conf=conf, gateway=self._gateway)
+        if here:
+            self._context.pythonExec = sys.executable
+        else:
+            self._context.addArchive(f"{packed(self._folder).as_uri()}#{FOLDER}")
 
     def _each(self, texts: Sequence[str]) -> Any:
         return self._context.parallelize(texts, max(1, len(texts)))
 
-    def _collected(self, rdd: Any) -> list[str]:
+    def _collected(self, make: Callable[[], Any]) -> list[str]:
         try:
-            collected: list[str] = rdd.collect()
+            collected: list[str] = make().collect()
         except self._errors as exc:
+            why = _why(exc)
+            code = _exit_code(self._gateway.proc)
+            if code is not None:
+                why = f"its Java process has ended with code {code}; it may have lacked memory"
+            elif _SHUT_DOWN.search(why):
+                why = next(iter(self._said(_LOGGED)), why)
+            python = ""
+            if _OF_PYTHON.search(why):
+                python = f"; {_NEEDED} PYSPARK_PYTHON, now {self._context.pythonExec}"
             raise JobFailed(
-                f"Spark has given up: {_why(exc)}\nits output is in the run's services.log"
+                f"Spark has given up: {why}{python}\nits output is in the run's services.log"
             ) from exc
         return collected
+
+    def _said(self, pattern: re.Pattern[str]) -> list[str]:
+        """Return the lines of Spark's log with a pattern."""
+        lines = self.log_text().decode(errors="replace").splitlines()
+        return [line for line in lines if pattern.search(line)]
+
+
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    return "py4j" not in Path(record.pathname).parts
+
+
+def _counts(stage: Any) -> Counts:
+    return Counts(stage.numActiveTasks, stage.numCompletedTasks) if stage else Counts()
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit code of Java if it has ended; its connections break a little earlier."""
+    try:
+        return process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -174,44 +243,34 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _why(exc: Exception) -> str:
     """Return Spark's reason: the last line of a Python error, else the first of Java's."""
-    java = getattr(exc, "java_exception", None)
-    lines = (str(java.getMessage()) if java is not None else str(exc)).strip().splitlines() or [
-        type(exc).__name__
-    ]
+    lines = _text(exc).strip().splitlines() or [type(exc).__name__]
     python = [line for line in lines if _ERROR.match(line)]
     return (python[-1] if python else lines[0])[:500]
+
+
+def _text(exc: Exception) -> str:
+    java = getattr(exc, "java_exception", None)
+    try:
+        return str(exc if java is None else java.getMessage())
+    except Exception as gone:  # noqa: BLE001 - Spark has ended, which holds the text
+        return f"Spark has ended ({type(gone).__name__})"
 
 
 def _settings(master: str, folder: Path) -> dict[str, str]:
     """Return settings beyond Spark's and `spark-defaults.conf`; a local Spark has no UI."""
     # a copy, because the path of this one may hold any character
-    log4j = shutil.copy(_LOG4J, folder)
-    settings = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{log4j}"}
+    log4j = Path(shutil.copy(_LOG4J, folder)).as_uri()
+    # the driver's own files lie in the folder, which is deleted also after Spark was killed
+    options = f'-Dlog4j2.configurationFile={log4j} -Djava.io.tmpdir="{folder}"'
+    settings = {
+        "spark.driver.extraJavaOptions": options,
+        "spark.ui.showConsoleProgress": "false",
+    }
     if is_local(master):
         settings |= {
             "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
             "spark.local.dir": str(folder),
-            "spark.executorEnv.PYTHONPATH": str(_root()),
         }
     return settings
-
-
-def _packed(folder: Path) -> Path:
-    """Zip our modules that an executor imports, for machines that do not have them."""
-    path = folder / "mapreduce.zip"
-    own = ("__init__.py", "spark/__init__.py", "spark/executor.py", "spark/external_shuffle.py")
-    sources = [
-        *sorted((_root() / "mapreduce").rglob("*.py")),
-        *(_root() / "driver" / name for name in own),
-    ]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for source in sources:
-            archive.write(source, source.relative_to(_root()).as_posix())
-    return path
-
-
-def _root() -> Path:
-    return Path(mapreduce.__file__).resolve().parent.parent

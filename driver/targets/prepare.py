@@ -423,7 +423,7 @@ def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) 
 def _map_slots(config: RunConfig, target: Target, stack: Stack | None) -> int:
     """Return how many map tasks will run at the same time."""
     if target == "spark":
-        from driver.spark.session import map_slots  # imported only for a run on Spark
+        from driver.spark.master import map_slots  # imported only for a run on Spark
 
         return config.mappers or map_slots(config.spark_master)
     if stack is None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from driver.plan.events import Observer
 from driver.run.backend import Backend
 from driver.spark.backend import TASK_MEMORY_BYTES, SparkBackend, running_spark
+from driver.spark.scratch import scratch_folder
 from driver.targets.prepare import Prepared
 from mapreduce.code import instance
 from mapreduce.engine import TaskContext
@@ -27,12 +26,14 @@ async def spark_backend(prepared: Prepared, emit: Observer) -> AsyncIterator[Bac
         """Return the job for the split stage, which is this process's."""
         return instance(prepared.source.root, spec)
 
-    with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder() as scratch:
         context = TaskContext(
             storage=runs.storage.with_own_count(),
-            scratch=Path(scratch) / "split",
+            scratch=scratch / "split",
             memory_bytes=memory_bytes,
             load_job=load,
         )
-        async with running_spark(config.spark_master, Path(scratch)) as spark:
-            yield SparkBackend(runs, context, spark, memory_bytes)
+        async with running_spark(config.spark_master, scratch, emit) as spark:
+            yield SparkBackend(
+                runs, context, spark, memory_bytes, stage_timeout_s=config.stage_timeout_s
+            )

@@ -17,7 +17,7 @@ from driver.plan.upload import Progress
 from driver.report.document import Report
 from driver.run.backend import Backend
 from driver.run.chain import ChainRun, run_chain
-from driver.run.interruption import AGAIN, Interruption
+from driver.run.interruption import Interruption, again_on
 from driver.run.page_record import PageRecord
 from driver.run.pipeline import run_job
 from driver.run.records import Recording
@@ -47,7 +47,7 @@ async def carry_out(
     log(events.Starting(at=began, what="the job and its inputs are checked"))
     log(events.Starting(at=time.time(), what="the services start"))
     account = await asyncio.to_thread(account_of, prepared, began)
-    interruption = Interruption()
+    interruption = Interruption(again_on(prepared.target))
     recording = Recording(interruption, account=account)
     page = PageRecord(prepared.runs, log)
     try:
@@ -82,7 +82,8 @@ async def _planned(prepared: Prepared, uploading: Progress) -> RunPlan:
 
     def going() -> None:
         if ended.is_set():
-            raise RunStopped(f"ended before the plan was written; {AGAIN}")
+            after = again_on(prepared.target)
+            raise RunStopped(f"ended before the plan was written; {after}")
 
     try:
         return await asyncio.to_thread(write_plan, prepared, uploading, going)

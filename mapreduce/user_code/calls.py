@@ -25,10 +25,14 @@ RECORD_LIMIT = 200
 _MESSAGE_LIMIT = 2000
 _UNPACKED = re.compile(r"/jobs/[0-9a-f]{64}/")
 """The folder of a job's code where a task runs."""
-_ROOT = Path(__file__).resolve().parent.parent.parent
-_OURS = tuple(f"{_ROOT / folder}{os.sep}" for folder in ("mapreduce", "services", "driver"))
+_ROOTS = tuple({path.parents[2] for path in (Path(__file__), Path(__file__).resolve())})
+"""The folder of our packages: as the import names it, so do its frames, and without links."""
+_OURS = tuple(
+    f"{root / folder}{os.sep}" for root in _ROOTS for folder in ("mapreduce", "services", "driver")
+)
 _FOR_AUTHORS = tuple(
-    str(_ROOT / "mapreduce" / name)
+    str(root / "mapreduce" / name)
+    for root in _ROOTS
     for name in (
         *"aggregate.py aggregations batch.py job.py".split(),
         *"code/only_packed.py user_code/parameters.py word_counts.py words.py".split(),

@@ -115,7 +115,7 @@ def running_emulator(
         settings: further environment variables of it.
     """
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
-        port = _free_port()
+        port = free_port()
         process = subprocess.Popen(
             [sys.executable, "-c", LAUNCH, str(server.program), *_options(server, port)],
             env=_server_environment(server, port) | dict(settings or {}),
@@ -144,7 +144,8 @@ def _server_environment(server: Server, port: int) -> dict[str, str]:
     return kept | ({server.port_variable: str(port)} if server.port_variable else {})
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

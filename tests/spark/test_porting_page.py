@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 from tests.docs.blocks import blocks
-from tests.spark.test_spark import ROOT, pytestmark
+from tests.spark.cluster import ROOT
 
-__all__ = ["pytestmark"]
 PAGE = ROOT / "docs" / "how-to" / "port-from-pyspark.md"
 
 
