@@ -87,14 +87,17 @@ async def recorded(
     the run ends.
     """
     began, since = backend.clock.wall(), len(log.events) if recording.step else 0
+    commit_lost = False
     log(_started(plan, began))
     heart = _heart(plan, backend, log, recording.interruption) if not recording.step else None
     explained = recording.interruption.explained() if recording.interruption else nullcontext()
 
     def is_taken() -> bool:
-        return recording.is_taken or (heart is not None and heart.life.taken)
+        return commit_lost or recording.is_taken or (heart is not None and heart.life.taken)
 
     async def keep_end(exc: MapReduceError) -> None:
+        nonlocal commit_lost
+        commit_lost = isinstance(exc, LeaseTaken)  # a commit finds it before the heart beats
         if is_taken() or (recording.step and exc.ends != "failed"):
             return
         seconds, state = backend.clock.wall() - began, exc.ends

@@ -154,10 +154,15 @@ def test_a_paused_run_has_its_dollars(world: _World) -> None:
     assert (0.05, 0.06) == (last.spent_usd, last.limit_usd)
 
 
-def test_a_run_that_another_driver_has_is_left_alone(world: _World) -> None:
-    """A driver that has lost its lease writes no record, not even of its failure."""
+@pytest.mark.parametrize("finds", [_stops, _raises])
+def test_a_run_that_another_driver_has_is_left_alone(
+    world: _World, finds: Callable[[Exception], Callable[[Interruption], Awaitable[None]]]
+) -> None:
+    """A driver that has lost its run writes no record, not even of its failure: whether its sign of
+    life finds it, or its commit.
+    """
     why = LeaseTaken("another driver carries out this run")
-    assert world.end(_stops(why)) is why
+    assert world.end(finds(why)) is why
     assert {"plan.json"} == world.records()
     assert world.summary() is None
 
