@@ -14,7 +14,7 @@ from driver.text import bytes_text, plural
 from mapreduce.wire.messages import SplitRule
 
 MIB = 1 << 20
-SHORTEST_SPLIT_BYTES = 64 << 10
+SHORTEST_SPLIT_BYTES = 256 << 10
 """The shortest default split: the start of a task costs more than to map so little text."""
 LEAST_SPLITS = 8
 """Splits of an input that is cut by rule, at least, so that several mappers have work."""

@@ -501,9 +501,12 @@ class Failed(Message):
 AnyEvent: TypeAlias = Started | Progress | Said | Done | Failed
 TaskEvent: TypeAlias = Annotated[AnyEvent, Field(discriminator="event")]
 
-parse_task: TypeAdapter[SplitTask | MapTask | ReduceTask] = TypeAdapter(Task)
-parse_event: TypeAdapter[AnyEvent] = TypeAdapter(TaskEvent)
-parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(TaskResult)
+_AT_FIRST_USE = ConfigDict(defer_build=True)
+parse_task: TypeAdapter[SplitTask | MapTask | ReduceTask] = TypeAdapter(Task, config=_AT_FIRST_USE)
+parse_event: TypeAdapter[AnyEvent] = TypeAdapter(TaskEvent, config=_AT_FIRST_USE)
+parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(
+    TaskResult, config=_AT_FIRST_USE
+)
 
 
 class Health(BaseModel):

@@ -33,9 +33,9 @@ def test_the_scale_is_a_power_of_four_just_below(total: int) -> None:
 @pytest.mark.parametrize(
     ("total", "split", "pack"),
     [
-        (0, 64 * KIB, 1),
-        (200 * KIB, 64 * KIB, 1 * KIB),
-        (1 * MIB, 128 * KIB, 16 * KIB),
+        (0, 256 * KIB, 1),
+        (200 * KIB, 256 * KIB, 1 * KIB),
+        (1 * MIB, 256 * KIB, 16 * KIB),
         (256 * MIB, 16 * MIB, 4 * MIB),
         (1 * GIB, 32 * MIB, 16 * MIB),
         (4 * GIB, 64 * MIB, 64 * MIB),
