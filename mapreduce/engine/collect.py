@@ -416,6 +416,23 @@ def check_placement(job: Job, key: bytes, index: int, partitions: int) -> None:
         )
 
 
+def check_joined(job: Job, key: bytes, index: int, partitions: int) -> None:
+    """Check that a key of an earlier step's part belongs to the same partition of this step.
+
+    Raises:
+        UserCodeError: it does not.
+    """
+    number = (partitioner(job, partitions, None) or by_hash(partitions))(key)
+    if number != index:
+        raise UserCodeError(
+            f"the joined part {index} holds the key {decode_key(key)!r}, which belongs to part "
+            f"{number}: a step can join one whose `reduce` yields only keys that it got, with the "
+            "same `partition` and `group_by`; else let a step between them pass the pairs on, with "
+            "a job that has only `reduce = identity`",
+            record=repr(decode_key(key))[:200],
+        )
+
+
 def _own(value: Any) -> Any:
     """Return an encodable value; of one that the author may still change, a copy."""
     encoded = encode_value(value)

@@ -19,6 +19,7 @@ from mapreduce.engine import native_collector
 from mapreduce.engine.arrivals import arrivals
 from mapreduce.engine.collect import (
     PairTaker,
+    check_joined,
     check_placement,
     merged_states,
     merging_states,
@@ -26,8 +27,8 @@ from mapreduce.engine.collect import (
 )
 from mapreduce.engine.collector_choice import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.fetch import Partition, find_blocks
-from mapreduce.engine.gather import FetchedBlock, Gathered, Merge, gathered
+from mapreduce.engine.fetch import JOINED, Partition, find_blocks, joined_source
+from mapreduce.engine.gather import Checks, FetchedBlock, Gathered, Merge, gathered
 from mapreduce.engine.merge import SortedRun, merge_frames_once, merge_once, merged, merged_frames
 from mapreduce.engine.part import (
     Part,
@@ -52,6 +53,9 @@ BUFFER_SHARE = 8
 PROVEN_KEYS = 100_000
 """Checked keys remembered for a job with `partition`; beyond it the memory is cleared."""
 
+CheckKey = Callable[[Job, bytes, int, int], None]
+"""Checks that an encoded key belongs to a partition (its number, and how many there are)."""
+
 _by_key = itemgetter(0)
 
 
@@ -75,17 +79,19 @@ def reduce_blocks(
     state = task_state(job)
     state.stage = "reduce"
     context.meter.status = lambda: state.status
-    check = (
-        PlacementProof(job, task.index, task.partitions).check if job.partitions_itself else None
-    )
+    sources = partition.sources
+    if task.joined is not None and task.joined.records:
+        # ahead of the map outputs, so that its values come first
+        sources = [joined_source(task.joined), *sources]
     with (
         context.scratch_folder() as folder,
         gathered(
-            partition.sources, context, folder, _merging(job), check, _states(job, task, context)
+            sources, context, folder, _merging(job), _checks(job, task), _states(job, task, context)
         ) as blocks,
     ):
         part = _part(job, task, blocks, context, folder)
-        records, checksum = blocks.records, blocks.checksum
+        records, checksum = blocks.count()
+        joined_in, joined_checksum = blocks.count(joined=True)
     return ReduceResult(
         url=part.info.url,
         etag=part.info.etag,
@@ -101,24 +107,37 @@ def reduce_blocks(
         top=part.top,
         top_lengths=part.top_lengths,
         pairs=part.pairs,
+        pairs_checksum=part.pairs_checksum,
+        joined_in=joined_in,
+        joined_checksum=joined_checksum,
         counters=dict(job.counters),
         cost=stopwatch.cost(),
     )
 
 
+def _checks(job: Job, task: ReduceTask) -> Checks:
+    """Return the check of each block: all keys of a part that is joined, and all of a job with a
+    `partition` of its own.
+    """
+    own = PlacementProof(job, task).check if job.partitions_itself else None
+    joined = PlacementProof(job, task, check_joined).check
+    return lambda source: joined if source.output.index == JOINED else own
+
+
 class PlacementProof:
-    """Checks each key of a reduce task against the job's `partition`.
+    """Checks that each key of a reduce task belongs to its partition.
 
     Args:
         job: the job's instance.
-        index: the task's partition.
-        partitions: the number of partitions.
+        task: names the partition.
+        check: checks a key.
     """
 
-    def __init__(self, job: Job, index: int, partitions: int) -> None:
+    def __init__(self, job: Job, task: ReduceTask, check: CheckKey = check_placement) -> None:
         self._job = job
-        self._index = index
-        self._partitions = partitions
+        self._index = task.index
+        self._partitions = task.partitions
+        self._check = check
         self._proven: set[bytes] = set()
 
     def check(self, frame: RawFrame) -> None:
@@ -128,7 +147,7 @@ class PlacementProof:
             UserCodeError: a key belongs to another partition.
         """
         for key in set(columns(frame).keys) - self._proven:
-            check_placement(self._job, key, self._index, self._partitions)
+            self._check(self._job, key, self._index, self._partitions)
             if len(self._proven) >= PROVEN_KEYS:
                 self._proven.clear()
             self._proven.add(key)
