@@ -117,8 +117,7 @@ def plan_step(
                 parameters=step.job.parameter_values(),
             ),
             "inputs": inputs,
-            "partitions": len(joined)
-            or step_partitions(step, run.plan.partitions, run.plan.asked),
+            "partitions": len(joined) or step_partitions(step, run.plan.partitions, run.plan.asked),
             "joined": joined,
             "cut": step_cut(step, total, run.plan.cut, run.plan.asked),
             "total_order": job.total_order,

@@ -201,9 +201,7 @@ class _Run:
         parts: list[list[tuple[Any, Any]]] = [[] for _ in range(self._partitions)]
         for key, value in pairs_of_content(given.content):
             parts[partition(encode_key(key))].append((key, value))
-        return [
-            pairs_content(sorted(part, key=lambda pair: encode_key(pair[0]))) for part in parts
-        ]
+        return [pairs_content(sorted(part, key=lambda pair: encode_key(pair[0]))) for part in parts]
 
     def _part(self, content: bytes) -> JoinedPart:
         """Write a part that the reduce tasks join."""

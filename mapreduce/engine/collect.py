@@ -416,21 +416,21 @@ def check_placement(job: Job, key: bytes, index: int, partitions: int) -> None:
         )
 
 
-def check_joined(job: Job, key: bytes, index: int, partitions: int) -> None:
-    """Check that a key of an earlier step's part belongs to the same partition of this step.
+def check_joined(partition: Partitioner, keys: Iterable[bytes], index: int) -> None:
+    """Check that all keys of an earlier step's part belong to the same partition of this step.
 
     Raises:
-        UserCodeError: it does not.
+        UserCodeError: a key does not.
     """
-    number = (partitioner(job, partitions, None) or by_hash(partitions))(key)
-    if number != index:
-        raise UserCodeError(
-            f"the joined part {index} holds the key {decode_key(key)!r}, which belongs to part "
-            f"{number}: a step can join one whose `reduce` yields only keys that it got, with the "
-            "same `partition` and `group_by`; else let a step between them pass the pairs on, with "
-            "a job that has only `reduce = identity`",
-            record=repr(decode_key(key))[:200],
-        )
+    for key in keys:
+        if (number := partition(key)) != index:
+            raise UserCodeError(
+                f"the joined part {index} holds the key {decode_key(key)!r}, which belongs to part "
+                f"{number}: a step can join one whose `reduce` yields only keys that it got, with "
+                "the same `partition` and `group_by`; else let a step between them pass the pairs "
+                "on, with a job that has only `reduce = identity`",
+                record=repr(decode_key(key))[:200],
+            )
 
 
 def _own(value: Any) -> Any:

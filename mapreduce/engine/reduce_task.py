@@ -19,11 +19,13 @@ from mapreduce.engine import native_collector
 from mapreduce.engine.arrivals import arrivals
 from mapreduce.engine.collect import (
     PairTaker,
+    by_hash,
     check_joined,
     check_placement,
     merged_states,
     merging_states,
     packed_result,
+    partitioner,
 )
 from mapreduce.engine.collector_choice import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
@@ -52,9 +54,6 @@ BUFFER_SHARE = 8
 
 PROVEN_KEYS = 100_000
 """Checked keys remembered for a job with `partition`; beyond it the memory is cleared."""
-
-CheckKey = Callable[[Job, bytes, int, int], None]
-"""Checks that an encoded key belongs to a partition (its number, and how many there are)."""
 
 _by_key = itemgetter(0)
 
@@ -119,25 +118,28 @@ def _checks(job: Job, task: ReduceTask) -> Checks:
     """Return the check of each block: all keys of a part that is joined, and all of a job with a
     `partition` of its own.
     """
-    own = PlacementProof(job, task).check if job.partitions_itself else None
-    joined = PlacementProof(job, task, check_joined).check
+    own = PlacementProof(job, task.index, task.partitions).check if job.partitions_itself else None
+    partition = partitioner(job, task.partitions, None) or by_hash(task.partitions)
+
+    def joined(frame: RawFrame) -> None:
+        check_joined(partition, columns(frame).keys, task.index)
+
     return lambda source: joined if source.output.index == JOINED else own
 
 
 class PlacementProof:
-    """Checks that each key of a reduce task belongs to its partition.
+    """Checks each key of a reduce task against the job's `partition`.
 
     Args:
         job: the job's instance.
-        task: names the partition.
-        check: checks a key.
+        index: the task's partition.
+        partitions: the number of partitions.
     """
 
-    def __init__(self, job: Job, task: ReduceTask, check: CheckKey = check_placement) -> None:
+    def __init__(self, job: Job, index: int, partitions: int) -> None:
         self._job = job
-        self._index = task.index
-        self._partitions = task.partitions
-        self._check = check
+        self._index = index
+        self._partitions = partitions
         self._proven: set[bytes] = set()
 
     def check(self, frame: RawFrame) -> None:
@@ -147,7 +149,7 @@ class PlacementProof:
             UserCodeError: a key belongs to another partition.
         """
         for key in set(columns(frame).keys) - self._proven:
-            self._check(self._job, key, self._index, self._partitions)
+            check_placement(self._job, key, self._index, self._partitions)
             if len(self._proven) >= PROVEN_KEYS:
                 self._proven.clear()
             self._proven.add(key)

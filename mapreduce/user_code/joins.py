@@ -28,7 +28,7 @@ def joined_step(step: Step, done: Sequence[Step]) -> int:
     number = len(done) if step.joins == "previous" else getattr(step.joins, "step", None)
     if type(number) is not int or not 1 <= number <= len(done):
         raise JobLoadError(
-            f"{where} has joins={_shown(step.joins)}; write joins=\"previous\" from the second step "
+            f'{where} has joins={_shown(step.joins)}; write joins="previous" from the second step '
             "on, or the result that an earlier `yield` returned"
         )
     if why := _cannot_join(step.job) or _reducers(step):
