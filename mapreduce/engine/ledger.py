@@ -81,6 +81,7 @@ def balance(
     """
     rows = [*_input_rows(inputs, maps, unpacked or {}), *_shuffle_rows(maps, reduces, partitions)]
     rows += _joined_rows(joined, reduces)
+    planned: list[InputObject | JoinedPart] = [*inputs, *joined]
     rows += [
         LedgerRow(
             what=f"ETag of {given.url}",
@@ -88,7 +89,7 @@ def balance(
             expected=given.etag,
             found=etags.get(given.url, ""),
         )
-        for given in [*inputs, *joined]
+        for given in planned
     ]
     return Ledger(
         rows=tuple(rows),

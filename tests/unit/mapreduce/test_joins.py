@@ -220,8 +220,7 @@ class Free(Chain):
 
     def steps(self) -> Steps:
         """Yield the given steps."""
-        for job in self.jobs:
-            yield job
+        yield from self.jobs
 
 
 @pytest.mark.parametrize(
