@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mapreduce.wire.messages import (
     InputObject,
     JobSpec,
+    JoinedPart,
     MapTask,
     ReduceTask,
     Split,
@@ -35,6 +36,7 @@ class TaskMessages:
         top: how many top pairs a part reports.
         keep_pairs: a part's pairs are kept for the next step of a chain.
         states: the identity under which reduce tasks keep merged states; "" for none.
+        joined: the parts of an earlier step that the reduce tasks merge, one for each.
     """
 
     run: str
@@ -45,6 +47,7 @@ class TaskMessages:
     top: int = 0
     keep_pairs: bool = False
     states: str = ""
+    joined: tuple[JoinedPart, ...] = ()
 
     @property
     def key_ranges(self) -> int | None:
@@ -120,4 +123,5 @@ class TaskMessages:
             partitions=self.partitions,
             top=self.top,
             keep_pairs=self.keep_pairs,
+            joined=self.joined[partition] if self.joined else None,
         )
