@@ -50,7 +50,8 @@ class Corpus:
         suffix = (
             f"-of-{self.keys}" if self.keys else f"-{_digest(self.books)}" if self.books else ""
         )
-        return f"{self.kind}-{self.count}{suffix}.txt"
+        end = "csv" if self.kind == "pairs" else "txt"
+        return f"{self.kind}-{self.count}{suffix}.{end}"
 
     def made_in(self, folder: Path) -> Path:
         """Return the file, and generate it unless it exists."""
@@ -147,7 +148,7 @@ def paragraph(sentences: list[list[str]]) -> str:
 
 
 def pairs(count: int, keys: int) -> Iterator[bytes]:
-    """Yield lines `key value`: keys below `keys`, equally likely, and values from 1 to 99."""
+    """Yield lines `key,value`: keys below `keys`, equally likely, and values from 1 to 99."""
     chance = random.Random(SEED)
     for start in range(0, count, BATCH):
         batch = min(BATCH, count - start)
@@ -156,7 +157,7 @@ def pairs(count: int, keys: int) -> Iterator[bytes]:
             chance.choices(range(1, 100), k=batch),
             strict=True,
         )
-        yield "".join(f"{key} {value}\n" for key, value in drawn).encode("ascii")
+        yield "".join(f"{key},{value}\n" for key, value in drawn).encode("ascii")
 
 
 def distinct_lines(count: int) -> Iterator[bytes]:

@@ -35,7 +35,7 @@ WORDS = {
 def test_the_right_answer_is_known_by_hand(tmp_path: Path) -> None:
     """The plain loops count as by hand."""
     (tmp_path / "text").write_bytes(NASTY)
-    (tmp_path / "pairs").write_bytes(b"1 5\n20 7\n1 -2\n")
+    (tmp_path / "pairs").write_bytes(b"1,5\n20,7\n1,-2\n")
     assert WORDS == word_counts(tmp_path / "text")
     assert {"1": 3, "20": 7} == sums(tmp_path / "pairs", str)
 
