@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.case import Case
 from bench.cases.growth import GROWTH, MAPPERS
+from bench.cases.h2o import H2O
 from bench.cases.memory import MEMORY, SPILL
 from bench.cases.one_core import ONE_CORE
 from bench.cases.pairs import SHUFFLE, SKEW
@@ -17,6 +18,7 @@ CASES: tuple[Case, ...] = (
     PYTHON_REDUCE,
     SHUFFLE,
     SKEW,
+    H2O,
     GROWTH,
     MAPPERS,
     MEMORY,
