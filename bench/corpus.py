@@ -184,21 +184,22 @@ def h2o_rows(count: int, keys: int) -> Iterator[bytes]:
 
 
 def sort_records(count: int) -> Iterator[bytes]:
-    """Yield records of 100 bytes as gensort's binary ones: ten random bytes, the key, and 90 more.
+    """Yield records of 100 bytes as `gensort -a` makes them, which are lines too.
 
-    The rest is the record's number in hexadecimal digits and filler that depends on the number.
+    A record has ten random printable characters, which are the key, its number in 32 hexadecimal
+    digits, and filler.
     """
     chance = random.Random(SEED)
-    digits = [b"%X" % digit * 4 for digit in range(16)]
-    fillers = [b"".join((digits[first:] + digits)[:12]) for first in range(16)]
+    printable = bytes(range(32, 127))
+    digits = [f"{digit:X}" * 4 for digit in range(16)]
+    fillers = ["".join((digits[first:] + digits)[:13]) for first in range(16)]
     for start in range(0, count, BATCH):
         batch = min(BATCH, count - start)
-        keys = chance.randbytes(10 * batch)
-        yield b"".join(
-            b"%b\x00\x11%032X\x88\x99\xaa\xbb%b\xcc\xdd\xee\xff"
-            % (keys[10 * at : 10 * at + 10], start + at, fillers[(start + at) % 16])
+        keys = bytes(chance.choices(printable, k=10 * batch)).decode("ascii")
+        yield "".join(
+            f"{keys[10 * at : 10 * at + 10]}  {start + at:032X}  {fillers[(start + at) % 16]}\r\n"
             for at in range(batch)
-        )
+        ).encode("ascii")
 
 
 def distinct_lines(count: int) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from bench.cases.memory import MEMORY, SPILL
 from bench.cases.one_core import ONE_CORE
 from bench.cases.pairs import SHUFFLE, SKEW
 from bench.cases.s3 import S3
+from bench.cases.terasort import TERASORT
 from bench.cases.words import PYTHON_MAP_SUM, PYTHON_REDUCE, WORD_COUNT
 
 CASES: tuple[Case, ...] = (
@@ -19,6 +20,7 @@ CASES: tuple[Case, ...] = (
     SHUFFLE,
     SKEW,
     H2O,
+    TERASORT,
     GROWTH,
     MAPPERS,
     MEMORY,

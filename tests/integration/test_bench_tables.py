@@ -6,10 +6,12 @@ the environment of the benchmark exists.
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,18 @@ import pytest
 
 from bench.__main__ import PEERS
 from bench.cases.h2o import QUESTIONS, Question, right_answer, trials_of
+from bench.cases.pairs import SHUFFLE
+from bench.cases.terasort import trials_of as sort_trials
 from bench.corpus import Corpus
 from bench.results import Results
 from bench.runner import Runner
+from bench.scale import QUICK
+from bench.sorted_records import sums_of, wrong_order
 from bench.tables import table_digest
 from bench.trial import OURS, Trial
 
 H2O_ROWS = Corpus("h2o", 3000, 10)
+RECORDS = Corpus("records", 3000)
 
 
 @pytest.fixture
@@ -108,3 +115,27 @@ def test_a_question_of_h2o(question: Question, folder: Path) -> None:
     """Ours and DuckDB answer each question, and Polars where it is."""
     trials = [trial for trial in trials_of(question, H2O_ROWS) if trial.contender != "spark"]
     answered(trials, folder, {OURS, "duckdb"})
+
+
+def test_terasort(folder: Path) -> None:
+    """Ours, GNU sort and DuckDB sort the records."""
+    trials = [trial for trial in sort_trials(RECORDS) if trial.contender != "spark"]
+    answered(trials, folder, {OURS, "duckdb", "sort"} if shutil.which("sort") else {OURS, "duckdb"})
+
+
+def test_the_shuffle_case(folder: Path) -> None:
+    """Ours, in each of its forms, and DuckDB have the sums of a plain loop."""
+    scale = replace(QUICK, pairs=5000, keys=1000)
+    answered(SHUFFLE.trials(scale), folder, {OURS, "duckdb"})
+
+
+def test_sorted_records_are_checked(tmp_path: Path) -> None:
+    """A record too few, a changed one, and two out of order are seen."""
+    path = RECORDS.made_in(tmp_path)
+    data = path.read_bytes()
+    records = sorted(data[at : at + 100] for at in range(0, len(data), 100))
+    right = sums_of(path)
+    assert "" == wrong_order(records, right)
+    assert "2999 records" in wrong_order(records[1:], right)
+    assert "not those of the input" in wrong_order([records[0], *records[:-1]], right)
+    assert "record 1 has a smaller key" in wrong_order([records[1], records[0]], right)
