@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
 Frame: TypeAlias = tuple[int, int, bytes]
 
 SOURCES_DIGEST: str
@@ -40,6 +42,9 @@ class Collector:
     def add(self, pairs: Iterator[Any]) -> tuple[int, tuple[Any, ...]]: ...
     def add_columns(
         self, keys: list[Any], values: list[Any], at: int
+    ) -> tuple[int, int, tuple[tuple[Any, Any], ...]]: ...
+    def add_packed(
+        self, ends: Buffer | None, data: Buffer, values: Buffer, at: int
     ) -> tuple[int, int, tuple[tuple[Any, Any], ...]]: ...
     def sort(self) -> None: ...
     def frame(self, partition: int, at: int) -> Frame | None: ...
