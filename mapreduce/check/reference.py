@@ -113,7 +113,8 @@ def plain_run(
     watch: Watch | None = None,
 ) -> PlainAnswer:
     """Return one job's answer over pairs of a previous step, then over inputs."""
-    gathered: list[tuple[bytes, Any]] = []
+    inputs = list(inputs)
+    gathered = [pair for each in inputs if each.joined for pair in _joined_pairs(each)]
     state = task_state(job)
     place = Place("map_setup")
     left_out = left_out or LeftOut()
@@ -129,19 +130,13 @@ def plain_run(
         gather(job.map(key, value), none_is_empty=job.gathers)
         count()
 
-    given = list(inputs)
-    for each in given:
-        if each.joined:
-            gathered += [(encode_key(key), value) for key, value in _joined_pairs(each)]
     with user_code(place):
         job.map_setup()
         place.step = "map"
         state.source = state.input = place.url = "previous"
         for key, value in _without(pairs, left_out.pairs):
             mapped(key, value)
-        for each in given:
-            if each.joined:
-                continue
+        for each in (each for each in inputs if not each.joined):
             state.source, state.input, place.url = each.url, each.name, each.url
             form = each.format or job.format_of(each.name)
             own = job.own_format(each.name) if form.kind == "own" else None
@@ -157,6 +152,11 @@ def plain_run(
                     mapped(key, value)
         place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
         gather(job.map_cleanup(), none_is_empty=True)
+    return _answer(job, gathered, watch)
+
+
+def _answer(job: Job, gathered: list[tuple[bytes, Any]], watch: Watch | None) -> PlainAnswer:
+    """Return the answer over all pairs that the map has yielded."""
     if job.map_only:
         # map-only: nothing to reduce, but a part is in key order as well
         ordered = gathered if job.keep_order else sorted(gathered, key=itemgetter(0))
@@ -235,10 +235,10 @@ def joined_input(pairs: Sequence[Record]) -> list[PlainInput]:
     return [PlainInput("joined", pairs_content(pairs), "joined", Pairs(), joined=True)]
 
 
-def _joined_pairs(given: PlainInput) -> Iterator[Record]:
+def _joined_pairs(given: PlainInput) -> Iterator[tuple[bytes, Any]]:
     from mapreduce.formats.pairs import pairs_of_content  # only a step of a chain reads them
 
-    return pairs_of_content(given.content)
+    return ((encode_key(key), value) for key, value in pairs_of_content(given.content))
 
 
 def plain_records(

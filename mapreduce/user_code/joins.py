@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mapreduce.errors import JobLoadError
-from mapreduce.job import Job
 
 if TYPE_CHECKING:
     from mapreduce.chain import Step
+    from mapreduce.job import Job
 
 
 def joined_step(step: Step, done: Sequence[Step]) -> int:
