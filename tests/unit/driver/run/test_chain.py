@@ -218,6 +218,13 @@ class Spreading(Chain):
         yield Words()
         yield Step(Spread(broken=""), joins="previous")
         yield Step(Spread(), joins="previous")
+
+
+class Again(Chain):
+    def steps(self):
+        first = yield Words()
+        yield Step(Spread(), joins=first)
+        yield Step(Spread(), joins=first)
 """
 
 
@@ -241,6 +248,20 @@ def test_a_joined_step_is_planned_with_the_parts_of_its_step(tmp_path: Path) -> 
     ]
     # after the first round a has 3, b 4 and c 3, each of which lists a
     assert ("a", [3 + 4 + 5 + 4, ["a", "b", "c"]]) in found
+
+
+def test_a_step_joins_an_earlier_one_than_it_reads(tmp_path: Path) -> None:
+    """By the result that its `yield` returned; and the parts are looked at before the commit."""
+    report, runs = _carried_out(tmp_path, "a b c\nb d\n", JOINS, "Again")
+    first, _, third = runs.steps(report.run_id)
+    made = tuple(each.as_joined for each in runs.results(first).reduces)
+    joined = runs.plan(third).joined
+    assert made == joined
+    assert not {part.url for part in joined} & {given.url for given in runs.plan(third).inputs}
+    looked = {f"ETag of {part.url}" for part in joined}
+    assert looked <= {row.what for row in report.ledger.rows if row.balances}
+    pairs = read_pairs(runs.storage.read(report.result_urls[0]).split(b"\n"))
+    assert ("a", [4 + 5 + 4, ["a", "b", "c"]]) in list(pairs)
 
 
 def test_a_run_that_goes_on_makes_a_lost_part_again(tmp_path: Path) -> None:
