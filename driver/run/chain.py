@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from driver.history.ledger import combined
@@ -60,6 +60,9 @@ async def run_chain(
     Raises as `run_job` does, and `UserCodeError` from the author's `steps`.
     """
     plan = run.plan
+    # the steps of an iteration have one class, whose files are read once
+    identified = cache(run.identify)
+    run = replace(run, identify=lambda job: identified(job))
     of_step = replace(recording, step=True)
     async with recorded(plan, backend, log, recording):
         reports: list[Report] = []

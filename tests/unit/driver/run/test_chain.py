@@ -21,6 +21,7 @@ from driver.targets.prepare import prepare
 from driver.targets.start import carry_out
 from mapreduce import Chain, Job, Sum
 from mapreduce.chain import Step
+from mapreduce.code import identity_of
 from mapreduce.errors import InputError, OutputLost, StageFailed
 from mapreduce.formats.output import read_pairs
 from mapreduce.storage import open_storage
@@ -262,6 +263,21 @@ def test_a_step_joins_an_earlier_one_than_it_reads(tmp_path: Path) -> None:
     assert looked <= {row.what for row in report.ledger.rows if row.balances}
     pairs = read_pairs(runs.storage.read(report.result_urls[0]).split(b"\n"))
     assert ("a", [4 + 5 + 4, ["a", "b", "c"]]) in list(pairs)
+
+
+def test_the_code_of_a_class_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for each step of that class."""
+    seen: list[str] = []
+
+    def counted(source: Any, modules: Any, job: type[Job]) -> Any:
+        seen.append(job.__name__)
+        return identity_of(source, modules, job)
+
+    monkeypatch.setattr("driver.targets.prepare.identity_of", counted)
+    _carried_out(tmp_path, "a b c\nb d\n", JOINS, "Spreading")
+    assert ["Words", "Spread"] == seen
 
 
 def test_a_run_that_goes_on_makes_a_lost_part_again(tmp_path: Path) -> None:
