@@ -62,7 +62,7 @@ async def run_chain(
     plan = run.plan
     # the steps of an iteration have one class, whose files are read once
     identified = cache(run.identify)
-    run = replace(run, identify=lambda job: identified(job))
+    run = replace(run, identify=lambda job: identified(job))  # noqa: PLW0108 - `cache` hides the type of its argument
     of_step = replace(recording, step=True)
     async with recorded(plan, backend, log, recording):
         reports: list[Report] = []
