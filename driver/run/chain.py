@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from driver.history.ledger import combined
@@ -61,8 +61,7 @@ async def run_chain(
     """
     plan = run.plan
     # the steps of an iteration have one class, whose files are read once
-    identified = cache(run.identify)
-    run = replace(run, identify=lambda job: identified(job))  # noqa: PLW0108 - `cache` hides the type of its argument
+    run = replace(run, identify=_once(run.identify))
     of_step = replace(recording, step=True)
     async with recorded(plan, backend, log, recording):
         reports: list[Report] = []
@@ -95,6 +94,18 @@ async def run_chain(
     urls = [url for url, _, _ in success.parts]
     report = chain_report(plan, reports, urls, ledger, backend.runs.requests_at_end())
     return await with_notes(report, plan, backend, log, recording)
+
+
+def _once(identify: Callable[[type[Job]], CodeIdentity]) -> Callable[[type[Job]], CodeIdentity]:
+    """Return the same function, which looks at each class once."""
+    known: dict[type[Job], CodeIdentity] = {}
+
+    def identified(job: type[Job]) -> CodeIdentity:
+        if job not in known:
+            known[job] = identify(job)
+        return known[job]
+
+    return identified
 
 
 def plan_step(
