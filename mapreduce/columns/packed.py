@@ -66,10 +66,15 @@ def packed_of(stream: Any, *, ones: bool) -> Iterator[PackedColumns | Columns]:
             yielded as lists.
         ones: put 1 in place of each value.
     """
-    for batch in nanoarrow.c_array_stream(stream):
-        yield _packed(batch, ones=ones) or tuple(
-            nanoarrow.Array(batch.child(at)).to_pylist() for at in (0, 1)
-        )
+    # released at the end: an open result stops the next query
+    with nanoarrow.c_array_stream(stream) as batches:
+        for batch in batches:
+            yield _packed(batch, ones=ones) or _listed(batch)
+
+
+def _listed(batch: Any) -> Columns:
+    keys, values = (nanoarrow.Array(batch.child(at)).to_pylist() for at in (0, 1))
+    return keys, values
 
 
 def _packed(batch: Any, *, ones: bool) -> PackedColumns | None:
