@@ -31,21 +31,23 @@ class PackedColumns:
             are integers.
         keys: UTF-8, or 64-bit integers.
         values: 64-bit integers.
+        owner: frees the buffers, which no memoryview holds, when it is freed.
     """
 
     ends: memoryview | None
     keys: memoryview
     values: memoryview
+    owner: Any = None
 
     def __len__(self) -> int:
         return self.values.nbytes // 8
 
     def lists(self, begin: int = 0) -> tuple[list[Any], list[int]]:
         """Return the keys and the values from one on."""
-        values = array("q", self.values).tolist()[begin:]
+        values = self.values.cast("q")[begin:].tolist()
         if self.ends is None:
-            return array("q", self.keys).tolist()[begin:], values
-        ends = array("i", self.ends)[begin:]
+            return self.keys.cast("q")[begin:].tolist(), values
+        ends = self.ends.cast("i")[begin:].tolist()
         texts = self.keys.tobytes()
         return [texts[start:end].decode("utf-8") for start, end in pairwise(ends)], values
 
@@ -64,10 +66,15 @@ def packed_of(stream: Any, *, ones: bool) -> Iterator[PackedColumns | Columns]:
             yielded as lists.
         ones: put 1 in place of each value.
     """
-    for batch in nanoarrow.c_array_stream(stream):
-        yield _packed(batch, ones=ones) or tuple(
-            nanoarrow.Array(batch.child(at)).to_pylist() for at in (0, 1)
-        )
+    # released at the end: an open result stops the next query
+    with nanoarrow.c_array_stream(stream) as batches:
+        for batch in batches:
+            yield _packed(batch, ones=ones) or _listed(batch)
+
+
+def _listed(batch: Any) -> Columns:
+    keys, values = (nanoarrow.Array(batch.child(at)).to_pylist() for at in (0, 1))
+    return keys, values
 
 
 def _packed(batch: Any, *, ones: bool) -> PackedColumns | None:
@@ -80,6 +87,7 @@ def _packed(batch: Any, *, ones: bool) -> PackedColumns | None:
         _bytes_of(key.buffer(1), 4 * (count + 1)) if is_text else None,
         _bytes_of(key.buffer(2)) if is_text else _bytes_of(key.buffer(1), 8 * count),
         _bytes_of(array("q", [1]) * count if ones else value.buffer(1), 8 * count),
+        batch,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -113,7 +113,7 @@ class Query:
             states += plan.states(found)
         return keys, states
 
-    def packed(self, source: Source) -> Iterator[PackedColumns | Columns] | None:
+    def packed(self, source: Source) -> Generator[PackedColumns | Columns] | None:
         """Return the pairs of all records as buffers, or lists where a value is NULL.
 
         Of an aggregation the values are states: an integer is its own, or 1 is. None: the pairs
@@ -126,7 +126,7 @@ class Query:
             return None
         return self._packed(source)
 
-    def _packed(self, source: Source) -> Iterator[PackedColumns | Columns]:
+    def _packed(self, source: Source) -> Generator[PackedColumns | Columns]:
         key = "key" if self._bind(source).key_is_text else "CAST(key AS BIGINT) AS key"
         sql = self._whole(source, f"SELECT {key}, CAST(value AS BIGINT) AS value FROM mapped")
         try:

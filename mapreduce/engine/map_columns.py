@@ -8,7 +8,7 @@ fails, it is halved until one record fails alone: the error names that record, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
@@ -117,8 +117,9 @@ class ColumnsMap:
     def _of(self, query: Query, source: Source) -> Iterator[PackedColumns | Columns]:
         packed = query.packed(source) if self._packs else None
         if packed is not None:
-            for pairs in packed:
-                yield pairs if isinstance(pairs, PackedColumns) else self._as_states(pairs)
+            with closing(packed):
+                for pairs in packed:
+                    yield pairs if isinstance(pairs, PackedColumns) else self._as_states(pairs)
             return
         states = query.states(source) if self._states else None
         if states is not None:
