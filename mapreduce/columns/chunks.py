@@ -42,6 +42,10 @@ class Chunk(Protocol):
     def names(self) -> tuple[str, ...]:
         """The names of all columns."""
 
+    @property
+    def is_last(self) -> bool:
+        """The database that reads the chunk is closed after it."""
+
     def bad(self) -> list[Record]:
         """Return the records that do not have the format, which no query sees."""
 
@@ -105,6 +109,10 @@ class Rows:
     def names(self) -> tuple[str, ...]:
         return tuple(self._kinds)
 
+    @property
+    def is_last(self) -> bool:
+        return False
+
     def bad(self) -> list[Record]:
         return [each for each in self._rows if type(each[1]) is BadRecord]
 
@@ -147,6 +155,10 @@ class Lines:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._kinds)
+
+    @property
+    def is_last(self) -> bool:
+        return False
 
     def bad(self) -> list[Record]:
         return [] if self._rows is None else self._rows.bad()
@@ -208,6 +220,10 @@ class Group:
     @property
     def names(self) -> tuple[str, ...]:
         return self._columns.names
+
+    @property
+    def is_last(self) -> bool:
+        return self._columns.is_last
 
     def bad(self) -> list[Record]:
         return []
@@ -329,7 +345,7 @@ def _joined(batches: list[RecordBatch]) -> RecordBatch:
         return first
     columns = None
     if first.columns is not None and last.columns is not None:
-        columns = first.columns.rows(first.columns.first, last.columns.end)
+        columns = last.columns.rows(first.columns.first, last.columns.end)
     return RecordBatch(
         first.start,
         sum(batch.length for batch in batches),

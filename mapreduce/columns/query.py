@@ -10,11 +10,14 @@ from typing import Any, Protocol
 from mapreduce.aggregate import Aggregation
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
-from mapreduce.columns.kinds import converter_of
+from mapreduce.columns.groups import Groups
+from mapreduce.columns.kinds import INTEGERS, converter_of
 from mapreduce.columns.statement import TABLE, Statement
 from mapreduce.errors import UserCodeError
 
 _FETCH = 10_000
+_KEPT = INTEGERS | {"varchar", "boolean"}
+"""Types of keys that every collector takes."""
 
 Columns = tuple[list[Any], list[Any]]
 """The keys and the values of some pairs, or the keys and their states."""
@@ -45,6 +48,7 @@ class _Bound:
     convert_key: Any
     convert_value: Any
     plan: Plan | None
+    kinds: tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -60,7 +64,7 @@ class Query:
     statement: Statement | None
     owner: str
     aggregation: Aggregation[Any] | None = None
-    _bound: dict[tuple[str, ...], _Bound] = field(default_factory=dict)
+    _kept: dict[tuple[str, str], Groups] = field(default_factory=dict)
 
     def reads(self, names: tuple[str, ...]) -> list[str]:
         """Return which of these columns are read.
@@ -108,20 +112,59 @@ class Query:
             states += plan.states(found)
         return keys, states
 
+    def keep(self, source: Source) -> bool | None:
+        """Group the records, and keep the groups in the source's database until `kept`.
+
+        Returns:
+            False where the values must be added one by one; None where no group can be kept, but
+            `states` may know the states.
+
+        Raises:
+            UserCodeError: the SQL failed.
+        """
+        bound = self._bind(source)
+        if bound.plan is None:
+            return False
+        if not bound.plan.numbers or bound.kinds[0] not in _KEPT:
+            return None
+        groups = self._kept.get(bound.kinds)
+        if groups is None:
+            groups = Groups(source.connection, bound.plan, bound.kinds)
+            self._kept[bound.kinds] = groups
+        with self._failures(source):
+            return groups.add(self._whole(source, ""))
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the kept groups take in their database, about."""
+        return sum(groups.size_bytes for groups in self._kept.values())
+
+    def kept(self) -> Iterator[Columns]:
+        """Yield the states of the kept groups, some at a time, and keep none.
+
+        Raises:
+            UserCodeError: the memory is short.
+        """
+        for groups in list(self._kept.values()):
+            try:
+                yield from groups.states()
+            except Error as exc:
+                raise _of_memory(self.owner) from exc
+        self._kept.clear()
+
     def _bind(self, source: Source) -> _Bound:
-        known = self._bound.get(source.names)
-        if known is None:
-            with self._failures(source):
-                relation = source.connection.sql(self._whole(source, "SELECT * FROM mapped"))
-                kinds = dict(zip(relation.columns, relation.types, strict=True))
-            kinds = {name.lower(): kind for name, kind in kinds.items()}
-            key, value = kinds["key"], kinds["value"]
-            plan = None
-            if self.aggregation is not None and key.id in KEYS and converter_of(key) is None:
-                plan = plan_of(self.aggregation, "value", value)
-            known = _Bound(converter_of(key), converter_of(value), plan)
-            self._bound[source.names] = known
-        return known
+        # for each source anew: another file, or another result of `map_arrow`, has other types
+        with self._failures(source):
+            relation = source.connection.sql(self._whole(source, "SELECT * FROM mapped"))
+            found = dict(zip(relation.columns, relation.types, strict=True))
+        kinds = {name.lower(): kind for name, kind in found.items()}
+        key, value = kinds["key"], kinds["value"]
+        plan = None
+        if self.aggregation is not None and key.id in KEYS and converter_of(key) is None:
+            plan = plan_of(self.aggregation, "value", value)
+        return _Bound(
+            converter_of(key), converter_of(value), plan, (str(key).lower(), str(value).lower())
+        )
 
     def _whole(self, source: Source, last: str) -> str:
         wanted = source.relation(self.reads(source.names))
@@ -161,10 +204,7 @@ class _Failures(AbstractContextManager[None]):
             return True
         if isinstance(exc, Error):
             if isinstance(exc, OutOfMemoryException):
-                raise UserCodeError(
-                    f"{self._owner}: the query over a chunk of records does not fit into half of "
-                    "the task's memory (raise it with --task-memory)"
-                ) from exc
+                raise _of_memory(self._owner) from exc
             names = ", ".join(self._source.names)
             about = (
                 f". The columns of the records are: {names}"
@@ -176,6 +216,13 @@ class _Failures(AbstractContextManager[None]):
                 "such values with TRY_CAST and WHERE"
             ) from exc
         return None
+
+
+def _of_memory(owner: str) -> UserCodeError:
+    return UserCodeError(
+        f"{owner}: the query over a chunk of records does not fit into half of the task's memory "
+        "(raise it with --task-memory)"
+    )
 
 
 _BINDING = ("BinderException", "CatalogException")
