@@ -18,7 +18,7 @@ from mapreduce.columns.kinds import quoted_name
 from mapreduce.columns.query import Source
 from mapreduce.columns.table import Column, Table
 from mapreduce.formats.base import BadRecord, RecordBatch
-from mapreduce.formats.json_columns import NamedFields
+from mapreduce.formats.json_columns import NamedFields, packed_columns
 from mapreduce.formats.parquet_columns import GroupColumns
 from mapreduce.formats.separated_columns import text_columns
 from mapreduce.input_formats import ColumnKind, Csv, Format, JsonLines
@@ -204,6 +204,9 @@ class Lines:
         if self._form.encoding != "utf-8" or not _is_utf8(data):
             return None
         whole = data.removeprefix(_BOM) if offset == 0 else data
+        packed = packed_columns(self._kinds, whole, names)
+        if packed is not None:
+            return packed
         lists = NamedFields(self._form.columns or {}).lists(whole, names)
         return None if lists is None or not lists else (len(lists[0]), lists)
 

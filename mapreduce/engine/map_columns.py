@@ -27,7 +27,7 @@ from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.columns import two_columns
 from mapreduce.wire.messages import ByteRange
 
-CHUNK_BYTES = 32 * MIB
+CHUNK_BYTES = 16 * MIB
 CHUNK_ROWS = 1_000_000
 """A chunk of a format that stores columns."""
 CHUNK_SHARE = 32
