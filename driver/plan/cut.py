@@ -18,6 +18,11 @@ SHORTEST_SPLIT_BYTES = 64 << 10
 """The shortest default split: the start of a task costs more than to map so little text."""
 LEAST_SPLITS = 8
 """Splits of an input that is cut by rule, at least, so that several mappers have work."""
+LEAST_COLUMN_SPLITS = 4
+"""The same for a map over columns, which reads several times the bytes in a second."""
+COLUMN_LENGTH = 4
+"""How many times as long a split is for a map over columns: its task opens a database, and groups
+the records of the whole split."""
 LEAST_PACKS = 64
 """Packs of an input of many short files, at least: one more file redoes one pack of them."""
 PARTITION_BYTES = 8 << 30
@@ -37,7 +42,12 @@ def scale_of(total_bytes: int) -> int:
 
 
 def split_rule(
-    total_bytes: int, *, chunks: int | None = None, chunk_bytes: int | None = None, least: int = 1
+    total_bytes: int,
+    *,
+    chunks: int | None = None,
+    chunk_bytes: int | None = None,
+    least: int = 1,
+    by_columns: bool = False,
 ) -> SplitRule:
     """Return how to cut the input.
 
@@ -50,6 +60,7 @@ def split_rule(
         chunks: the number that the user asked for, if any.
         chunk_bytes: the length that the user asked for, if any.
         least: how many splits there are at least, if the input has as many bytes.
+        by_columns: the map is over columns, and its splits are longer.
     """
     if chunks is not None:
         return SplitRule(splits=chunks)
@@ -59,8 +70,11 @@ def split_rule(
     root = isqrt(scale // MIB)
     # one split may be longer than the input; several must divide it
     longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
+    parts = max(LEAST_SPLITS, root)
+    if by_columns and root > LEAST_SPLITS:
+        parts = max(LEAST_COLUMN_SPLITS, root // COLUMN_LENGTH)
     return SplitRule(
-        split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // max(LEAST_SPLITS, root)), longest),
+        split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // parts), longest),
         pack_bytes=min(max(1, scale // max(LEAST_PACKS, root)), longest),
     )
 
