@@ -20,6 +20,11 @@ LEAST_SPLITS = 8
 """Splits of an input that is cut by rule, at least, so that several mappers have work."""
 SHORT_BYTES = 4 * MIB
 """Below it an input has half as many splits at least: there the start of a task counts more."""
+LEAST_COLUMN_SPLITS = 4
+"""The same for a map over columns, which reads several times the bytes in a second."""
+COLUMN_LENGTH = 4
+"""How many times as long a split is for a map over columns: its task opens a database, and groups
+the records of the whole split."""
 LEAST_PACKS = 64
 """Packs of an input of many short files, at least: one more file redoes one pack of them."""
 PARTITION_BYTES = 8 << 30
@@ -39,7 +44,12 @@ def scale_of(total_bytes: int) -> int:
 
 
 def split_rule(
-    total_bytes: int, *, chunks: int | None = None, chunk_bytes: int | None = None, least: int = 1
+    total_bytes: int,
+    *,
+    chunks: int | None = None,
+    chunk_bytes: int | None = None,
+    least: int = 1,
+    by_columns: bool = False,
 ) -> SplitRule:
     """Return how to cut the input.
 
@@ -52,6 +62,7 @@ def split_rule(
         chunks: the number that the user asked for, if any.
         chunk_bytes: the length that the user asked for, if any.
         least: how many splits there are at least, if the input has as many bytes.
+        by_columns: the map is over columns, and its splits are longer.
     """
     if chunks is not None:
         return SplitRule(splits=chunks)
@@ -62,8 +73,11 @@ def split_rule(
     few = LEAST_SPLITS if total_bytes >= SHORT_BYTES else LEAST_SPLITS // 2
     # one split may be longer than the input; several must divide it
     longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
+    parts = max(few, root)
+    if by_columns and root > LEAST_SPLITS:
+        parts = max(LEAST_COLUMN_SPLITS, root // COLUMN_LENGTH)
     return SplitRule(
-        split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // max(few, root)), longest),
+        split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // parts), longest),
         pack_bytes=min(max(1, scale // max(LEAST_PACKS, root)), longest),
     )
 

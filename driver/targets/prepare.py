@@ -46,6 +46,7 @@ from mapreduce.input_formats import Values
 from mapreduce.job import Job, reduce_of
 from mapreduce.storage import Storage, open_storage
 from mapreduce.storage.digest import digest_of_bytes
+from mapreduce.user_code.column_check import has_columns
 from mapreduce.user_code.parameters import check_required, parameters_as_json, parse_parameters
 from mapreduce.wire.build import HASH_SEED, Build, this_build
 from mapreduce.wire.messages import InputObject, SplitRule
@@ -262,17 +263,28 @@ def _cut_of(
     """Return how the inputs are cut, and the number of partitions."""
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
-    rule = _split_rule(config, inputs, total, least, storage)
+    by_columns = issubclass(job, Job) and has_columns(job)
+    rule = _split_rule(config, inputs, total, least, storage, by_columns=by_columns)
     return rule, _partitions(config, job, total, least)
 
 
 def _split_rule(
-    config: RunConfig, inputs: tuple[InputObject, ...], total: int, least: int, storage: Storage
+    config: RunConfig,
+    inputs: tuple[InputObject, ...],
+    total: int,
+    least: int,
+    storage: Storage,
+    *,
+    by_columns: bool,
 ) -> SplitRule:
     """Return how the inputs are cut; with --over as many splits as there are values."""
     if not config.over:
         return cut.split_rule(
-            total, chunks=config.chunks, chunk_bytes=config.chunk_bytes, least=least
+            total,
+            chunks=config.chunks,
+            chunk_bytes=config.chunk_bytes,
+            least=least,
+            by_columns=by_columns,
         )
     if len(inputs) != 1:
         raise UsageError(f"--over {config.inputs[0]}: names {len(inputs):,} files; name one")

@@ -31,13 +31,17 @@ class Plan:
 
     Attributes:
         selected: the expressions of a group.
+        merged: for each of them the function that makes one of the values of several groups.
         sound: a condition on a record; where it is false for one, the values are added one by one.
         states: makes the states of some keys from the values of each expression.
+        numbers: the states are numbers, which every collector takes.
     """
 
     selected: tuple[str, ...]
+    merged: tuple[str, ...]
     sound: str
     states: Callable[[Sequence[Sequence[Any]]], list[Any]]
+    numbers: bool = True
 
 
 def has_plan(aggregation: Aggregation[Any] | None) -> bool:
@@ -61,17 +65,18 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
     match aggregation:
         case Count() if type(aggregation) is Count:
             # the value is computed too: an error of its expression must not depend on the reduce
-            return Plan(("count(*)", f"count({value})"), "true", _first)
+            return Plan(("count(*)", f"count({value})"), ("sum", "sum"), "true", _first)
         case Sum() if type(aggregation) is Sum and integer:
-            return Plan((f"sum({value})",), f"{value} IS NOT NULL", _first)
+            return Plan((f"sum({value})",), ("sum",), f"{value} IS NOT NULL", _first)
         case Sum() if type(aggregation) is Sum and number:
             selected, sound = _exact_sum(value)
-            return Plan(selected, sound, _float_states)
+            return Plan(selected, ("sum", "sum"), sound, _float_states)
         case Mean() if type(aggregation) is Mean and (integer or number):
             total = plan_of(Sum(), value, kind)
             assert total is not None
             return Plan(
                 ("count(*)", *total.selected),
+                ("sum", *total.merged),
                 total.sound,
                 lambda found: [
                     [count, state]
@@ -80,7 +85,9 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
             )
         case Min() | Max() if type(aggregation) in (Min, Max) and kind.id in _ORDERED:
             name = "min" if type(aggregation) is Min else "max"
-            return Plan((f"{name}({value})",), f"{value} IS NOT NULL", _first)
+            return Plan(
+                (f"{name}({value})",), (name,), f"{value} IS NOT NULL", _first, numbers=integer
+            )
     return None
 
 
@@ -110,8 +117,10 @@ def _several(several: Several, value: str, kind: Kind) -> Plan | None:
         conditions.append(f"{value} IS NOT NULL")
     return Plan(
         tuple(each for plan in plans for each in plan.selected),
+        tuple(each for plan in plans for each in plan.merged),
         " AND ".join(f"({each})" for each in dict.fromkeys(conditions)),
         states,
+        all(plan.numbers for plan in plans),
     )
 
 

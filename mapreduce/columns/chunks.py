@@ -18,7 +18,7 @@ from mapreduce.columns.kinds import quoted_name
 from mapreduce.columns.query import Source
 from mapreduce.columns.table import Column, Table
 from mapreduce.formats.base import BadRecord, RecordBatch
-from mapreduce.formats.json_columns import NamedFields
+from mapreduce.formats.json_columns import NamedFields, packed_columns
 from mapreduce.formats.parquet_columns import GroupColumns
 from mapreduce.formats.separated_columns import text_columns
 from mapreduce.input_formats import ColumnKind, Csv, Format, JsonLines
@@ -41,6 +41,10 @@ class Chunk(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all columns."""
+
+    @property
+    def is_last(self) -> bool:
+        """The database that reads the chunk is closed after it."""
 
     def bad(self) -> list[Record]:
         """Return the records that do not have the format, which no query sees."""
@@ -105,6 +109,10 @@ class Rows:
     def names(self) -> tuple[str, ...]:
         return tuple(self._kinds)
 
+    @property
+    def is_last(self) -> bool:
+        return False
+
     def bad(self) -> list[Record]:
         return [each for each in self._rows if type(each[1]) is BadRecord]
 
@@ -147,6 +155,10 @@ class Lines:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._kinds)
+
+    @property
+    def is_last(self) -> bool:
+        return False
 
     def bad(self) -> list[Record]:
         return [] if self._rows is None else self._rows.bad()
@@ -192,6 +204,9 @@ class Lines:
         if self._form.encoding != "utf-8" or not _is_utf8(data):
             return None
         whole = data.removeprefix(_BOM) if offset == 0 else data
+        packed = packed_columns(self._kinds, whole, names)
+        if packed is not None:
+            return packed
         lists = NamedFields(self._form.columns or {}).lists(whole, names)
         return None if lists is None or not lists else (len(lists[0]), lists)
 
@@ -208,6 +223,10 @@ class Group:
     @property
     def names(self) -> tuple[str, ...]:
         return self._columns.names
+
+    @property
+    def is_last(self) -> bool:
+        return self._columns.is_last
 
     def bad(self) -> list[Record]:
         return []
@@ -329,7 +348,7 @@ def _joined(batches: list[RecordBatch]) -> RecordBatch:
         return first
     columns = None
     if first.columns is not None and last.columns is not None:
-        columns = first.columns.rows(first.columns.first, last.columns.end)
+        columns = last.columns.rows(first.columns.first, last.columns.end)
     return RecordBatch(
         first.start,
         sum(batch.length for batch in batches),

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
-from mapreduce.columns.kinds import converter_of
+from mapreduce.columns.groups import Groups
+from mapreduce.columns.kinds import INTEGERS, converter_of
 from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
 from mapreduce.columns.statement import TABLE, Statement
 from mapreduce.errors import UserCodeError
@@ -20,6 +21,8 @@ _SAMPLE = 10_000
 """Records by which it is decided whether SQL groups."""
 _INTEGER_STATES = (type(None), Sum, Count, Min, Max)
 """Aggregations for which the state of an integer is itself, or 1; and none."""
+_KEPT = INTEGERS | {"varchar", "boolean"}
+"""Types of keys that every collector takes."""
 
 
 class Source(Protocol):
@@ -49,6 +52,7 @@ class _Bound:
     plan: Plan | None
     packs: bool
     key_is_text: bool
+    kinds: tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -64,8 +68,8 @@ class Query:
     statement: Statement | None
     owner: str
     aggregation: Aggregation[Any] | None = None
-    _bound: dict[tuple[str, ...], _Bound] = field(default_factory=dict)
     _spread: bool | None = None
+    _kept: dict[tuple[str, str], Groups] = field(default_factory=dict)
 
     def reads(self, names: tuple[str, ...]) -> list[str]:
         """Return which of these columns are read.
@@ -122,12 +126,12 @@ class Query:
         Raises:
             UserCodeError: the SQL failed.
         """
-        if not self._bind(source).packs or (self.aggregation and not self._is_spread(source)):
+        bound = self._bind(source)
+        if not bound.packs or (self.aggregation and not self._is_spread(source)):
             return None
-        return self._packed(source)
+        return self._packed(source, "key" if bound.key_is_text else "CAST(key AS BIGINT) AS key")
 
-    def _packed(self, source: Source) -> Generator[PackedColumns | Columns]:
-        key = "key" if self._bind(source).key_is_text else "CAST(key AS BIGINT) AS key"
+    def _packed(self, source: Source, key: str) -> Generator[PackedColumns | Columns]:
         sql = self._whole(source, f"SELECT {key}, CAST(value AS BIGINT) AS value FROM mapped")
         try:
             yield from packed_of(source.connection.sql(sql), ones=type(self.aggregation) is Count)
@@ -147,21 +151,64 @@ class Query:
             self._spread = 2 * keys > records
         return self._spread
 
+    def keep(self, source: Source) -> bool | None:
+        """Group the records, and keep the groups in the source's database until `kept`.
+
+        Returns:
+            False where the values must be added one by one; None where no group can be kept, but
+            `states` may know the states.
+
+        Raises:
+            UserCodeError: the SQL failed.
+        """
+        bound = self._bind(source)
+        if bound.plan is None:
+            return False
+        if not bound.plan.numbers or bound.kinds[0] not in _KEPT:
+            return None
+        groups = self._kept.get(bound.kinds)
+        if groups is None:
+            groups = Groups(source.connection, bound.plan, bound.kinds)
+            self._kept[bound.kinds] = groups
+        with self._failures(source):
+            return groups.add(self._whole(source, ""))
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the kept groups take in their database, about."""
+        return sum(groups.size_bytes for groups in self._kept.values())
+
+    def kept(self) -> Iterator[Columns]:
+        """Yield the states of the kept groups, some at a time, and keep none.
+
+        Raises:
+            UserCodeError: the memory is short.
+        """
+        for groups in list(self._kept.values()):
+            try:
+                yield from groups.states()
+            except Error as exc:
+                raise _of_memory(self.owner) from exc
+        self._kept.clear()
+
     def _bind(self, source: Source) -> _Bound:
-        known = self._bound.get(source.names)
-        if known is None:
-            with self._failures(source):
-                relation = source.connection.sql(self._whole(source, "SELECT * FROM mapped"))
-                kinds = dict(zip(relation.columns, relation.types, strict=True))
-            kinds = {name.lower(): kind for name, kind in kinds.items()}
-            key, value = kinds["key"], kinds["value"]
-            plan = None
-            if self.aggregation is not None and key.id in KEYS and converter_of(key) is None:
-                plan = plan_of(self.aggregation, "value", value)
-            packs = are_packed(key, value) and type(self.aggregation) in _INTEGER_STATES
-            known = _Bound(converter_of(key), converter_of(value), plan, packs, key.id == "varchar")
-            self._bound[source.names] = known
-        return known
+        # for each source anew: another file, or another result of `map_arrow`, has other types
+        with self._failures(source):
+            relation = source.connection.sql(self._whole(source, "SELECT * FROM mapped"))
+            found = dict(zip(relation.columns, relation.types, strict=True))
+        kinds = {name.lower(): kind for name, kind in found.items()}
+        key, value = kinds["key"], kinds["value"]
+        plan = None
+        if self.aggregation is not None and key.id in KEYS and converter_of(key) is None:
+            plan = plan_of(self.aggregation, "value", value)
+        return _Bound(
+            converter_of(key),
+            converter_of(value),
+            plan,
+            are_packed(key, value) and type(self.aggregation) in _INTEGER_STATES,
+            key.id == "varchar",
+            (str(key).lower(), str(value).lower()),
+        )
 
     def _whole(self, source: Source, last: str, most: int | None = None) -> str:
         wanted = source.relation(self.reads(source.names))
@@ -203,10 +250,7 @@ class _Failures(AbstractContextManager[None]):
             return True
         if isinstance(exc, Error):
             if isinstance(exc, OutOfMemoryException):
-                raise UserCodeError(
-                    f"{self._owner}: the query over a chunk of records does not fit into half of "
-                    "the task's memory (raise it with --task-memory)"
-                ) from exc
+                raise _of_memory(self._owner) from exc
             names = ", ".join(self._source.names)
             about = (
                 f". The columns of the records are: {names}"
@@ -218,6 +262,13 @@ class _Failures(AbstractContextManager[None]):
                 "such values with TRY_CAST and WHERE"
             ) from exc
         return None
+
+
+def _of_memory(owner: str) -> UserCodeError:
+    return UserCodeError(
+        f"{owner}: the query over a chunk of records does not fit into half of the task's memory "
+        "(raise it with --task-memory)"
+    )
 
 
 _BINDING = ("BinderException", "CatalogException")

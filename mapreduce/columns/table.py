@@ -9,6 +9,7 @@ from typing import Any, cast
 import nanoarrow
 from nanoarrow.c_array_stream import CArrayStream
 
+from mapreduce.formats.packed_column import PackedColumn
 from mapreduce.formats.separated_columns import TextColumn
 from mapreduce.input_formats import ColumnKind
 
@@ -21,7 +22,9 @@ _SCHEMAS: dict[ColumnKind, Any] = {
 }
 _PACKED = nanoarrow.string()
 
-Column = Sequence[Any] | TextColumn
+_OF_PACKED = {**_SCHEMAS, "str": _PACKED}
+
+Column = Sequence[Any] | TextColumn | PackedColumn
 
 
 class Table:
@@ -36,8 +39,8 @@ class Table:
         self._length = length
         schemas, children = {}, []
         for name, (kind, values) in columns.items():
-            packed = isinstance(values, TextColumn)
-            schemas[name] = _PACKED if packed else _SCHEMAS[kind]
+            packed = isinstance(values, TextColumn | PackedColumn)
+            schemas[name] = (_OF_PACKED if packed else _SCHEMAS)[kind]
             children.append(_array(values, schemas[name]))
         self._schema = nanoarrow.c_schema(nanoarrow.struct(schemas))
         self._rows = nanoarrow.c_array_from_buffers(self._schema, length, [None], children=children)
@@ -48,6 +51,8 @@ class Table:
     def column(self, name: str) -> list[Any]:
         """Return the values of a column; raises `KeyError` if there is none of that name."""
         values = self._columns[name][1]
+        if isinstance(values, PackedColumn):
+            return values.listed()
         return values.texts() if isinstance(values, TextColumn) else list(values)
 
     def __arrow_c_schema__(self) -> object:
@@ -61,6 +66,10 @@ class Table:
 def _array(values: Column, schema: Any) -> Any:
     if isinstance(values, TextColumn):
         return nanoarrow.c_array_from_buffers(schema, len(values), [None, values.ends, values.data])
+    if isinstance(values, PackedColumn):
+        return nanoarrow.c_array_from_buffers(
+            schema, len(values), values.buffers, null_count=values.nulls
+        )
     if schema is _SCHEMAS["int"] or schema is _SCHEMAS["float"]:
         try:
             numbers = array("q" if schema is _SCHEMAS["int"] else "d", values)

@@ -29,13 +29,16 @@ from mapreduce.user_code.calls import Place, user_code
 from mapreduce.user_code.columns import two_columns
 from mapreduce.wire.messages import ByteRange
 
-CHUNK_BYTES = 32 * MIB
+CHUNK_BYTES = 16 * MIB
 CHUNK_ROWS = 1_000_000
 """A chunk of a format that stores columns."""
 CHUNK_SHARE = 32
 """A chunk takes at most this part of the task's memory: its columns and pairs need several times
 its bytes.
 """
+
+KEPT_SHARE = 16
+"""The groups of the chunks before take at most this part of the task's memory."""
 
 
 class ColumnsMap:
@@ -69,6 +72,9 @@ class ColumnsMap:
         self._packs = isinstance(collector, NativeCollector)
         self._connection: DuckDBPyConnection | None = None
         self._queries: dict[str, Query] = {}
+        # a partitioner of the author's may refuse a key, and its error names the record
+        self._keep = states and not job.partitions_itself and not job.group_by
+        self._kept_bytes = context.memory_bytes // KEPT_SHARE
         self._chunk_bytes = min(CHUNK_BYTES, max(MIB, context.memory_bytes // CHUNK_SHARE))
 
     def gathered(self, batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
@@ -89,10 +95,25 @@ class ColumnsMap:
         try:
             for pairs in self._mapped(chunk, byte_range.name):
                 self._add(pairs)
+            if chunk.is_last:  # the database of its file is closed next
+                self._collect(self._query(byte_range.name, chunk))
         except Exception as exc:
             self._locate(chunk, byte_range.name, place, exc)
             raise
         return self._counted(len(chunk))
+
+    def finish(self) -> None:
+        """Collect the groups that are still in the database.
+
+        Raises:
+            UserCodeError: they do not fit into memory.
+        """
+        for query in self._queries.values():
+            self._collect(query)
+
+    def _collect(self, query: Query) -> None:
+        for keys, states in query.kept():
+            self._collector.add_columns(keys, states)
 
     def _counted(self, records: int) -> int:
         self._context.meter.records += records
@@ -121,10 +142,17 @@ class ColumnsMap:
                 for pairs in packed:
                     yield pairs if isinstance(pairs, PackedColumns) else self._as_states(pairs)
             return
-        states = query.states(source) if self._states else None
-        if states is not None:
-            yield states
-            return
+        if self._states:
+            kept = query.keep(source) if self._keep else None
+            if kept:
+                if query.kept_bytes > self._kept_bytes:
+                    yield from query.kept()
+                return
+            # a query whose groups SQL gets wrong is not run twice
+            states = query.states(source) if kept is None else None
+            if states is not None:
+                yield states
+                return
         for pairs in query.pairs(source):
             yield self._as_states(pairs)
 

@@ -197,6 +197,9 @@ class MapStage:
             check_instance(self._job, "map_setup")
         with self._resources:
             read = tuple(self._piece(byte_range) for byte_range in pieces)
+            if "_columns" in vars(self):
+                with user_code(Place("map")):
+                    self._columns.finish()
         with user_code(Place("map_cleanup")):
             check_instance(self._job, "map")
             self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 
 from mapreduce import native
+from mapreduce.formats.packed_column import PackedColumn
 from mapreduce.input_formats import ColumnKind
 
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
@@ -26,6 +27,7 @@ _NOUNS: dict[ColumnKind, str] = {
     "bool": "true or false",
     "object": "a value",
 }
+_NUMBERS: dict[ColumnKind, int] = {"str": 0, "int": 1, "float": 2, "bool": 3}
 _SHOWN = 60
 _PIECE_BYTES = 256 << 10
 
@@ -115,6 +117,31 @@ class NamedFields:
             found += len(rows)
             at = end
         return columns if found == lines else None
+
+
+def packed_columns(
+    columns: Mapping[str, ColumnKind], data: bytes, wanted: Sequence[str]
+) -> tuple[int, list[PackedColumn]] | None:
+    """Return the number of lines, and the wanted columns; None where Python must read the lines.
+
+    Args:
+        columns: the fields, with their types.
+        data: whole lines of UTF-8, which begin at no byte order mark.
+        wanted: the names of some columns.
+    """
+    kinds = [columns[name] for name in wanted]
+    if native.extension is None or "object" in kinds or len(data) >= 1 << 31:
+        return None
+    # half a surrogate pair may be in a name, and in no UTF-8
+    encoded = [name.encode("utf-8", "surrogatepass") for name in wanted]
+    asked = tuple((name, _NUMBERS[kind]) for name, kind in zip(encoded, kinds, strict=True))
+    found = native.extension.json_lines(data, asked)
+    if found is None:
+        return None
+    rows, packed = found
+    return rows, [
+        PackedColumn(kind, rows, *column) for kind, column in zip(kinds, packed, strict=True)
+    ]
 
 
 def _braced_lines(data: bytes) -> int:

@@ -32,6 +32,7 @@ from mapreduce.formats.frames import (
     columns,
 )
 from mapreduce.formats.json_values import json_key, jsonable
+from mapreduce.formats.packed_column import PackedColumn
 from mapreduce.formats.row_parser import RowBlock, RowParser
 from mapreduce.formats.separated_columns import TextColumn
 from mapreduce.input_formats import Csv
@@ -275,6 +276,24 @@ def separated_target(data: Reader) -> None:
     assert (len(rows), [[row[at] for row in rows] for at in (2, 0)]) == (found[0], columns)
 
 
+def json_lines_target(data: Reader) -> None:
+    """Columns are those of Python's own parser, or are left to it."""
+    names = ("s", "i", "f", "b")
+    kinds = (str, int, float, bool)
+    text = data.rest()
+    found = extension.json_lines(text, tuple((n.encode(), at) for at, n in enumerate(names)))
+    if found is None or not _is_utf8(text):
+        return
+    rows = [json.loads(line) for line in text.split(b"\n") if line.strip(b" \t\r")]
+    columns = [PackedColumn(kind.__name__, found[0], *each) for kind, each in zip(kinds, found[1])]  # type: ignore[arg-type]  # noqa: B905
+    for name, kind, column in zip(names, kinds, columns, strict=True):
+        values = [row.get(name) for row in rows]
+        if kind is float:
+            values = [value if value is None else float(value) for value in values]
+        assert all(value is None or type(value) is kind for value in values), values
+        assert repr(values) == repr(column.listed())
+
+
 TARGETS: list[Callable[[Reader], None]] = [
     frame_target,
     block_target,
@@ -283,6 +302,7 @@ TARGETS: list[Callable[[Reader], None]] = [
     collector_target,
     short_target,
     separated_target,
+    json_lines_target,
 ]
 
 

@@ -20,6 +20,7 @@ TESTS = (
     "tests/unit/mapreduce/test_word_counts.py",
     "tests/unit/mapreduce/formats/test_frames.py",
     "tests/unit/mapreduce/formats/test_json_columns.py",
+    "tests/unit/mapreduce/formats/test_json_packed.py",
     "tests/unit/mapreduce/formats/test_separated_columns.py",
     "tests/unit/mapreduce/engine/test_collect.py",
 )

@@ -63,6 +63,22 @@ def test_there_are_neither_few_splits_nor_many(total: int) -> None:
         assert root / 2 <= count <= 2 * root + 1
 
 
+@pytest.mark.parametrize(
+    ("total", "split"),
+    [
+        (200 * KIB, 64 * KIB),
+        (16 * MIB, 2 * MIB),
+        (256 * MIB, 64 * MIB),
+        (1 * GIB, 128 * MIB),
+        (10**12, 2 * GIB),
+    ],
+)
+def test_a_map_over_columns_has_longer_splits(total: int, split: int) -> None:
+    """Four times as long, from where there are still four of them."""
+    assert split == split_rule(total, by_columns=True).split_bytes
+    assert SplitRule(splits=7) == split_rule(total, chunks=7, by_columns=True)
+
+
 def test_what_the_user_says_goes_first() -> None:
     """A number of splits, or their length, which is that of packs too."""
     assert SplitRule(splits=7) == split_rule(1000, chunks=7)
