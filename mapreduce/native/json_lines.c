@@ -131,7 +131,7 @@ static int integer(Json *json, int64_t *number) {
         return OTHER;
     int negative = *from == '-';
     from += negative;
-    if (json->at - from > LONGEST_INTEGER || (negative && *from == '0'))
+    if (json->at - from > LONGEST_INTEGER)
         return OTHER;
     int64_t value = 0;
     for (; from < json->at; from++)
