@@ -268,6 +268,8 @@ def test_groups_of_many_chunks(
     monkeypatch.setattr(map_columns, "KEPT_SHARE", kept_share)
     rows: list[tuple[str | None, float]] = [(f"n{i % 17}", i % 9 / 4) for i in range(300)]
     rows[150], rows[20] = ("n3", 1e-30), (None, 5.0)
+    for at in range(0, 200, 17):  # sums that fit into 64 bits only apart
+        rows[at] = ("n0", 2.0**41)
     lines = [json.dumps({"name": name, "number": each}) for name, each in rows]
     # each input is a chunk of its own
     inputs = [PlainInput(f"{at}", "\n".join(lines[at::5]).encode()) for at in range(5)]
