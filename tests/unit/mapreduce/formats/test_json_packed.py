@@ -161,4 +161,6 @@ def test_what_is_left_to_python() -> None:
         assert packed_columns(COLUMNS, line.encode(), ["s", "i", "b"]) is None
     assert packed_columns(COLUMNS, b'{"s": "\\ud800"}', ["s"]) is None
     assert packed_columns(COLUMNS, b'{"o": ' + b"[" * 100 + b"]" * 100 + b"}", ["s"]) is None
+    # a row is bad if any typed column is, also one that the query does not read
+    assert packed_columns(COLUMNS, b'{"s": 1, "i": 2}', ["i"]) is None
     assert packed_columns({"any": "object"}, b'{"any": 1}', ["any"]) is None
