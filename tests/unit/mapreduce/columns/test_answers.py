@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from mapreduce import Count, Csv, Job, JsonLines, Max, Mean, Min, Parquet, Sum, native
 from mapreduce.engine import map_columns
+from mapreduce.errors import RecordError
 from mapreduce.testing import PlainInput, run
 
 texts = st.text(alphabet='a,;"\n\r é\U0001f600\u2028', max_size=5)
@@ -280,3 +281,15 @@ def test_groups_of_many_chunks(
         repr(sorted(run(job(), inputs=inputs, splits=2).pairs, key=repr)) for job in (by, by_sql)
     ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+def test_a_bad_column_that_no_sql_reads(with_c: bool) -> None:
+    """A row with it is bad, as for `map`."""
+
+    class Columns(_Json):
+        map_sql = "SELECT 'all' AS key, number AS value FROM records"
+
+    content = b'{"name": "a", "number": 1}\n{"name": 7, "number": 1}\n'
+    with without_c(with_c), pytest.raises(RecordError, match="'name' is 7, and not a text"):
+        run(Columns(), inputs={"in": content}, splits=1)
