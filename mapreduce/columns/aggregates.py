@@ -83,11 +83,13 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
                     for count, state in zip(found[0], total.states(found[1:]), strict=True)
                 ],
             )
-        case Min() | Max() if type(aggregation) in (Min, Max) and kind.id in _ORDERED:
+        case Min() | Max() if type(aggregation) in (Min, Max) and (number or kind.id in _ORDERED):
             name = "min" if type(aggregation) is Min else "max"
-            return Plan(
-                (f"{name}({value})",), (name,), f"{value} IS NOT NULL", _first, numbers=integer
-            )
+            sound = f"{value} IS NOT NULL"
+            if number:  # -0.0 equals 0.0, and the first of them stays; no pair holds the others
+                negative_zero = f"{value} = 0 AND signbit({value})"
+                sound = f"coalesce(isfinite({value}) AND NOT ({negative_zero}), false)"
+            return Plan((f"{name}({value})",), (name,), sound, _first, numbers=integer or number)
     return None
 
 

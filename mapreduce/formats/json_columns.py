@@ -129,19 +129,23 @@ def packed_columns(
         data: whole lines of UTF-8, which begin at no byte order mark.
         wanted: the names of some columns.
     """
-    kinds = [columns[name] for name in wanted]
-    if native.extension is None or "object" in kinds or len(data) >= 1 << 31:
+    if native.extension is None or len(data) >= 1 << 31:
         return None
+    if any(columns[name] == "object" for name in wanted):
+        return None
+    # all typed columns, because a row is bad if any of them has another type
+    typed = [name for name, kind in columns.items() if kind != "object"]
     # half a surrogate pair may be in a name, and in no UTF-8
-    encoded = [name.encode("utf-8", "surrogatepass") for name in wanted]
-    asked = tuple((name, _NUMBERS[kind]) for name, kind in zip(encoded, kinds, strict=True))
+    encoded = [name.encode("utf-8", "surrogatepass") for name in typed]
+    asked = tuple(
+        (name, _NUMBERS[columns[given]]) for name, given in zip(encoded, typed, strict=True)
+    )
     found = native.extension.json_lines(data, asked)
     if found is None:
         return None
     rows, packed = found
-    return rows, [
-        PackedColumn(kind, rows, *column) for kind, column in zip(kinds, packed, strict=True)
-    ]
+    by_name = dict(zip(typed, packed, strict=True))
+    return rows, [PackedColumn(columns[name], rows, *by_name[name]) for name in wanted]
 
 
 def _braced_lines(data: bytes) -> int:

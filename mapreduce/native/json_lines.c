@@ -1,7 +1,7 @@
 /* JSON Lines as columns: the wanted fields of whole lines, as the buffers of Arrow arrays.
  *
- * Each line is one object. The scan borrows from the bytes object, which the caller's argument keeps
- * alive and which ends with a 0 behind its last byte. It returns None for all that parsers read in
+ * Each line is one object. The scan borrows from the bytes object, which the caller's argument
+ * keeps alive and which ends with a 0 behind its last byte. It returns None for all that parsers read in
  * different ways, or that has another type than the column: so it needs no error of its own. The
  * columns own their buffers until they become bytes objects.
  */
@@ -131,7 +131,7 @@ static int integer(Json *json, int64_t *number) {
         return OTHER;
     int negative = *from == '-';
     from += negative;
-    if (json->at - from > LONGEST_INTEGER || (negative && *from == '0'))
+    if (json->at - from > LONGEST_INTEGER)
         return OTHER;
     int64_t value = 0;
     for (; from < json->at; from++)
@@ -300,7 +300,9 @@ static PyObject *listed(const Lines *lines) {
     for (size_t at = 0; list && at < lines->wanted; at++) {
         const Column *column = &lines->columns[at];
         int texts = column->kind == TEXTS, truths = column->kind == TRUTHS;
-        const void *values = texts ? column->data : truths ? column->truths : (void *)column->numbers;
+        const void *values = texts ? column->data
+            : truths               ? column->truths
+                                   : (void *)column->numbers;
         size_t size = texts ? (size_t)(column->to - column->data)
             : truths        ? bits
                             : rows * sizeof *column->numbers;

@@ -1,7 +1,7 @@
 /* Tokens of JSON in a buffer that ends with a 0: each function moves `at` behind one token.
  *
- * They accept a part of JSON that every parser reads in the same way, and return OTHER for the rest:
- * the caller leaves that to Python. A 0 is in no token, so that none reads past the end. The text is
+ * They accept a part of JSON that every parser reads in the same way, and return OTHER for the
+ * rest: the caller leaves that to Python. A 0 is in no token, so that none reads past the end. The text is
  * UTF-8: the caller has looked.
  */
 #ifndef JSON_SCAN_H
@@ -92,8 +92,8 @@ static inline int json_escape(Json *json, uint8_t *to) {
     return 3;
 }
 
-/* Read the rest of a text, behind its opening quote. Its bytes go to `*to`, which moves behind them,
- * unless `to` is NULL. They are never more than those that are read. */
+/* Read the rest of a text, behind its opening quote. Its bytes go to `*to`, which moves behind
+ * them, unless `to` is NULL. They are never more than those that are read. */
 static inline int json_text(Json *json, uint8_t **to) {
     for (;;) {
         const uint8_t *from = json->at;

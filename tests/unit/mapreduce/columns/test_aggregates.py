@@ -77,6 +77,21 @@ def test_floats(aggregation: Aggregation[Any], pairs: list[tuple[Any, float]]) -
     assert found is None or by_key(pairs, aggregation) == found
 
 
+@pytest.mark.parametrize("aggregation", [Min(), Max()])
+@given(pairs=st.lists(st.tuples(some_keys, floats | st.just(-0.0)), min_size=1, max_size=20))
+@example(pairs=[("a", 0.0), ("a", -0.0)])
+@example(pairs=[("a", -0.0), ("a", 0.0)])
+def test_extremes_of_floats(aggregation: Aggregation[Any], pairs: list[tuple[Any, float]]) -> None:
+    """The least and the greatest float; which of 0.0 and -0.0 is left to the aggregation."""
+    found = states_of(aggregation, "float", pairs)
+    if not any(repr(value) == "-0.0" for _, value in pairs):
+        assert found is not None
+    if found is not None:
+        assert repr(sorted(by_key(pairs, aggregation).items(), key=repr)) == repr(
+            sorted(found.items(), key=repr)
+        )
+
+
 def test_usual_floats_are_summed_in_sql() -> None:
     """Prices, shares and measurements do not need the values one by one."""
     pairs: list[tuple[Any, float]] = [("a", number / 100 + 0.001) for number in range(-500, 500)]

@@ -19,7 +19,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mapreduce import Count, Csv, Job, JsonLines, Max, Mean, Min, Parquet, Sum, native
-from mapreduce.testing import run
+from mapreduce.engine import map_columns
+from mapreduce.errors import RecordError
+from mapreduce.testing import PlainInput, run
 
 texts = st.text(alphabet='a,;"\n\r é\U0001f600\u2028', max_size=5)
 numbers = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -226,3 +228,68 @@ def test_all_types_of_parquet(tmp_path: Path) -> None:
         sql = f'SELECT name AS key, "{name}" AS value FROM records'
         by_map, by_sql = answers(Rows, sql, None, path.read_bytes(), 1)
         assert by_map == by_sql
+
+
+def test_files_with_other_types_in_one_split(tmp_path: Path) -> None:
+    """A column of one file is an integer, and of the next one a float."""
+    contents = []
+    for kind in ("BIGINT", "DOUBLE", "INTEGER"):
+        path = tmp_path / f"{kind}.parquet"
+        duckdb.sql(
+            f"""COPY (SELECT 'n' || i % 3 AS name, CAST(i AS {kind}) AS number
+                FROM range(9) t(i)) TO '{path}'"""
+        )
+        contents.append(PlainInput(f"{kind}.parquet", path.read_bytes()))
+
+    class Rows(Job):
+        input_format = Parquet()
+        reduce = Sum()
+
+        def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+            yield row["name"], row["number"]
+
+    class Columns(Rows):
+        map_sql = "SELECT name AS key, number AS value FROM records"
+
+    found = [
+        repr(sorted(run(job(), inputs=contents, splits=1, partitions=1).pairs))
+        for job in (Rows, Columns)
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("reduce", REDUCES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("kept_share", [map_columns.KEPT_SHARE, 1 << 30])
+def test_groups_of_many_chunks(
+    monkeypatch: pytest.MonkeyPatch, reduce: Any, kept_share: int
+) -> None:
+    """Chunks of one split, whose groups stay in the database, or are fetched after each chunk; some
+    chunk has a value that SQL must not add.
+    """
+    monkeypatch.setattr(map_columns, "KEPT_SHARE", kept_share)
+    rows: list[tuple[str | None, float]] = [(f"n{i % 17}", i % 9 / 4) for i in range(300)]
+    rows[150], rows[20] = ("n3", 1e-30), (None, 5.0)
+    for at in range(0, 200, 17):  # sums that fit into 64 bits only apart
+        rows[at] = ("n0", 2.0**41)
+    lines = [json.dumps({"name": name, "number": each}) for name, each in rows]
+    # each input is a chunk of its own
+    inputs = [PlainInput(f"{at}", "\n".join(lines[at::5]).encode()) for at in range(5)]
+    by = type("Rows", (_Floats,), {"reduce": reduce, "__module__": __name__})
+    sql = "SELECT name AS key, number AS value FROM records"
+    by_sql = type("Columns", (by,), {"map_sql": sql, "__module__": __name__})
+    found = [
+        repr(sorted(run(job(), inputs=inputs, splits=2).pairs, key=repr)) for job in (by, by_sql)
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+def test_a_bad_column_that_no_sql_reads(with_c: bool) -> None:
+    """A row with it is bad, as for `map`."""
+
+    class Columns(_Json):
+        map_sql = "SELECT 'all' AS key, number AS value FROM records"
+
+    content = b'{"name": "a", "number": 1}\n{"name": 7, "number": 1}\n'
+    with without_c(with_c), pytest.raises(RecordError, match="'name' is 7, and not a text"):
+        run(Columns(), inputs={"in": content}, splits=1)

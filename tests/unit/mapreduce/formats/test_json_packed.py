@@ -27,9 +27,9 @@ FORM = JsonLines(columns=COLUMNS)
 TOKENS = [
     *(
         '{ } [ ] : , "s" "i" "f" "b" "é" "other" {"s":"a"} {"i":1,"b":true} "s":"x" "i":-12 '
-        '"f":1.5 "b":false "s":null "o":{"a":[1,{"b":2}]} "o":[] "" "\\n\\u00e9\\/" "\\ud83d\\ude00" '
-        '"\\u12" "\\x" 0 -0 -0.0 01 1. .5 1e5 1E-7 1e400 123456789012345678 9223372036854775808 '
-        "0.1 3.141592653589793238 null true false tru NaN"
+        '"f":1.5 "b":false "s":null "o":{"a":[1,{"b":2}]} "o":[] "" "\\n\\u00e9\\/" '
+        '"\\ud83d\\ude00" "\\u12" "\\x" 0 -0 -0.0 01 1. .5 1e5 1E-7 1e400 123456789012345678 '
+        "9223372036854775808 0.1 3.141592653589793238 null true false tru NaN"
     ).split(),
     "\n",
     "\r\n",
@@ -161,4 +161,6 @@ def test_what_is_left_to_python() -> None:
         assert packed_columns(COLUMNS, line.encode(), ["s", "i", "b"]) is None
     assert packed_columns(COLUMNS, b'{"s": "\\ud800"}', ["s"]) is None
     assert packed_columns(COLUMNS, b'{"o": ' + b"[" * 100 + b"]" * 100 + b"}", ["s"]) is None
+    # a row is bad if any typed column is, also one that the query does not read
+    assert packed_columns(COLUMNS, b'{"s": 1, "i": 2}', ["i"]) is None
     assert packed_columns({"any": "object"}, b'{"any": 1}', ["any"]) is None
