@@ -17,17 +17,27 @@ what becomes of the other rows, as in SQL:
 A file without the column is an error. Texts are compared as they are: "1" is not "01".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from mapreduce import Csv, Job, Spool
 
 Row = dict[str, str]
 
+_BROADCASTS = {
+    "inner": ("right", "left"),
+    "left": ("right",),
+    "right": ("left",),
+    "outer": (),
+    "semi": ("right",),
+    "anti": ("right",),
+}
+
 
 class Join(Job):
-    """A reduce-side join. The right rows of one key are read again for each left row, from memory
-    or from a temporary file: use the smaller table as right.
+    """A join. Where one table is small, each map task holds it; else the right rows of one key are
+    read again for each left row, from memory or from a temporary file: use the smaller table as
+    right.
     """
 
     on: str = "id"
@@ -36,15 +46,42 @@ class Join(Job):
     input_format = {"left": Csv(), "right": Csv()}  # noqa: RUF012
     group_by = 1
 
+    def broadcasts(self) -> tuple[str, ...]:
+        """Return the tables whose rows are in the result only together with rows of the other."""
+        return _BROADCASTS[self.how]
+
+    def map_joined(self, held: Mapping[str, Sequence[Row]], key: int, value: Row) -> Iterator[Any]:
+        """Yield the pairs of a row, with the other table in memory."""
+        name = self._text(value)
+        partners = held.get(name)
+        if self.how in ("semi", "anti"):
+            if (partners is not None) == (self.how == "semi"):
+                yield name, value
+        elif self.input == "left":
+            for partner in partners or self._alone:
+                yield name, (value, partner)
+        else:
+            for partner in partners or self._alone:
+                yield name, (partner, value)
+
+    @property
+    def _alone(self) -> tuple[None, ...]:
+        """What stands for the partners of a row that has none."""
+        return () if self.how == "inner" else (None,)
+
+    def _text(self, row: Row) -> str:
+        try:
+            return row[self.on]
+        except KeyError:
+            raise ValueError(
+                f"the input {self.input!r} has no column {self.on!r}; it has {', '.join(row)}"
+            ) from None
+
     def map(self, key: int, value: Row) -> Iterator[tuple[tuple[str, bool], Row]]:
         """Yield the row under the column's text; right rows sort before left ones, as False before
         True.
         """
-        if self.on not in value:
-            raise ValueError(
-                f"the input {self.input!r} has no column {self.on!r}; it has {', '.join(value)}"
-            )
-        yield (value[self.on], self.input == "left"), value
+        yield (self._text(value), self.input == "left"), value
 
     def reduce(self, key: str, values: Iterator[Row]) -> Iterator[tuple[str, Any]]:
         """Yield each left row, as it arrives, with all right rows."""

@@ -17,7 +17,9 @@ def draw_up(plan: RunPlan, results: RunResults, storage: Storage) -> Ledger:
     """Return the ledger of a run's results, and of its inputs as they are now."""
     etags = current_etags(plan.inputs, storage)
     unpacked = results.split.unpacked if results.split else {}
-    return balance(plan.inputs, results.maps, results.reduces, etags, plan.partitions, unpacked)
+    return balance(
+        plan.inputs, results.maps, results.reduces, etags, plan.partitions, unpacked, plan.broadcast
+    )
 
 
 def current_etags(inputs: Sequence[InputObject], storage: Storage) -> dict[str, str]:

@@ -23,6 +23,7 @@ from driver.packages.of_job import (
     foreign_modules,
 )
 from driver.plan import cut
+from driver.plan.broadcast import Broadcast, choose
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import FoundInputs, check_name, declared_names, find_inputs, local_url
 from driver.plan.origins import Origin
@@ -116,6 +117,7 @@ class Prepared:
     origins: tuple[Origin, ...] = ()
     asked: tuple[str, ...] = ()
     said: Mapping[str, int] = field(default_factory=dict)
+    broadcast: Broadcast = field(default_factory=Broadcast)
 
     @property
     def identity(self) -> CodeIdentity:
@@ -164,7 +166,8 @@ class Prepared:
         total = sum(given.size for given in self.inputs)
         others = others_text(dict(self.said))
         settings = [f"settings  {others} (the job says so)"] if others else []
-        notes = (*self.notes, f"cut       {self.cut_reason(total)}", *settings)
+        joined = [f"join      {self.broadcast.reason}"] if self.broadcast.reason else []
+        notes = (*self.notes, f"cut       {self.cut_reason(total)}", *joined, *settings)
         return replace(self, notes=notes)
 
     @property
@@ -215,6 +218,7 @@ def prepare(
     if _tasks_are_here(config, where):
         check_services_keys([runs.store, *(given.url for given in inputs)])
     rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
+    broadcast = _broadcast_of(config, job, parameters, inputs, stack)
     modules = source.modules()
     notes = _notes(wanted, found.notes, source, modules, stack)
     return Prepared(
@@ -226,7 +230,8 @@ def prepare(
         parameters=parameters,
         inputs=inputs,
         cut=rule,
-        partitions=partitions,
+        partitions=0 if broadcast.name else partitions,
+        broadcast=broadcast,
         map_slots=_map_slots(config, where, stack),
         stack=stack,
         aws=aws,
@@ -264,6 +269,23 @@ def _cut_of(
     least = INLINE_AT_LEAST if where == "inline" else 1
     rule = _split_rule(config, inputs, total, least, storage)
     return rule, _partitions(config, job, total, least)
+
+
+def _broadcast_of(
+    config: RunConfig,
+    job: JobClass,
+    parameters: dict[str, object],
+    inputs: tuple[InputObject, ...],
+    stack: Stack | None,
+) -> Broadcast:
+    """Return which input is broadcast; a chain's steps have none."""
+    if not issubclass(job, Job) or job.broadcasts is Job.broadcasts:
+        return Broadcast()
+    memory = config.task_memory_bytes
+    if stack is not None:
+        mapper = stack.services["mapper"]
+        memory = (mapper.memory << 20) // mapper.slots
+    return choose(job(**parameters), inputs, config, memory)
 
 
 def _split_rule(

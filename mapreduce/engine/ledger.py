@@ -1,7 +1,8 @@
 """The ledger: the sums that must agree before a run's result is committed. Pure, without I/O.
 
 Three laws:
-1. of each input, every byte belongs to a record that exactly one map task has read;
+1. of each input, every byte belongs to a record that exactly one map task has read, or each map
+   task, where the input is broadcast;
 2. each reduce task read the pairs and checksums of its partition's index entries, and all entries
    together are those that the map tasks wrote, each read once and for its own partition;
 3. each input still has the ETag that it was planned with.
@@ -64,6 +65,7 @@ def balance(
     etags: dict[str, str],
     partitions: int,
     unpacked: Mapping[str, int] | None = None,
+    broadcast: str = "",
 ) -> Ledger:
     """Return the ledger of a run.
 
@@ -74,8 +76,10 @@ def balance(
         etags: the inputs' ETags now, by URL ("" for a missing one).
         partitions: the number of partitions; with none, the maps' pairs are the result.
         unpacked: by URL, the bytes in chunk files of the inputs that were decompressed.
+        broadcast: the name of the inputs that each map task reads whole; "" for none.
     """
-    rows = [*_input_rows(inputs, maps, unpacked or {}), *_shuffle_rows(maps, reduces, partitions)]
+    read = _input_rows(inputs, maps, unpacked or {}, broadcast)
+    rows = [*read, *_shuffle_rows(maps, reduces, partitions)]
     rows += [
         LedgerRow(
             what=f"ETag of {given.url}",
@@ -95,13 +99,17 @@ def balance(
 
 
 def _input_rows(
-    inputs: Sequence[InputObject], maps: Sequence[MapResult], unpacked: Mapping[str, int]
+    inputs: Sequence[InputObject],
+    maps: Sequence[MapResult],
+    unpacked: Mapping[str, int],
+    broadcast: str,
 ) -> list[LedgerRow]:
     given: dict[str, list[int]] = {}
     for each in inputs:
-        given.setdefault(each.url, []).append(unpacked.get(each.url, each.size))
+        times = len(maps) if broadcast and each.name == broadcast else 1
+        given.setdefault(each.url, []).extend([unpacked.get(each.url, each.size)] * times)
     read: dict[str, list[Range]] = {url: [] for url in given}
-    for piece in (piece for result in maps for piece in result.pieces):
+    for piece in (piece for result in maps for piece in (*result.pieces, *result.beside)):
         read.setdefault(piece.source, []).append((piece.start, piece.start + piece.bytes_owned))
     rows = []
     for url, ranges in read.items():

@@ -6,9 +6,11 @@ instead, in key order, or in that in which they were yielded.
 
 from __future__ import annotations
 
+import gc
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -23,6 +25,7 @@ from mapreduce.engine.collect import PairTaker, own_partition
 from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.column_choice import makes_states, maps_columns
 from mapreduce.engine.context import Stopwatch, TaskContext
+from mapreduce.engine.held import Held
 from mapreduce.engine.part import keep, store_pairs, write_part
 from mapreduce.engine.sample import read_boundaries
 from mapreduce.errors import OutputLost
@@ -113,15 +116,18 @@ def _to_part(
     task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch
 ) -> MapResult:
     aside = None if task.skip_limit is None else SetAside(job, task.skip_limit)
+    beside = None
+    if task.split.beside is not None:
+        beside = Beside(task.split.beside, counts=task.split.index == 0)
     if job.keep_order:
         with arrivals(folder) as arrived:
             mapping = MapStage(job, arrived, context, aside)
-            pieces = mapping.split(task.split.pieces)
+            pieces = mapping.split(task.split.pieces, beside)
             stored = arrived.stored()
     else:
         collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
         mapping = MapStage(job, collector, context, aside)
-        pieces = mapping.split(task.split.pieces)
+        pieces = mapping.split(task.split.pieces, beside)
         stored = store_pairs(collector, folder)
     part = write_part(stored, task, context, whole=False, columns=job.columns)
     return MapResult(
@@ -130,6 +136,7 @@ def _to_part(
         size=part.info.size,
         digest=part.info.digest,
         pieces=pieces,
+        beside=beside.read if beside else (),
         records_in=mapping.records,
         records_out=stored.records,
         top=part.top,
@@ -140,6 +147,21 @@ def _to_part(
         counters=mapping.counters(),
         cost=stopwatch.cost(),
     )
+
+
+@dataclass(slots=True)
+class Beside:
+    """The input that is broadcast, as one task reads it.
+
+    Attributes:
+        pieces: all of it.
+        counts: its records and counters count in this task: in one of the run.
+        read: what was read of it.
+    """
+
+    pieces: tuple[ByteRange, ...]
+    counts: bool
+    read: tuple[RangeRead, ...] = ()
 
 
 class MapStage:
@@ -170,6 +192,8 @@ class MapStage:
         self._in_batches = Undecoded()
         self._resources = ExitStack()
         self._states = states
+        self._held: dict[Any, list[Any]] | None = None
+        self._froze = False
         self.records = 0
 
     @cached_property
@@ -190,17 +214,51 @@ class MapStage:
         """The records that were set aside."""
         return tuple(self._aside.records) if self._aside else ()
 
-    def split(self, pieces: Iterable[ByteRange]) -> tuple[RangeRead, ...]:
-        """Map all records of a split, between `map_setup` and `map_cleanup`."""
+    def split(
+        self, pieces: Iterable[ByteRange], beside: Beside | None = None
+    ) -> tuple[RangeRead, ...]:
+        """Map all records of a split, between `map_setup` and `map_cleanup`.
+
+        Args:
+            pieces: the split.
+            beside: the input that is broadcast, if one is.
+        """
         with user_code(Place("map_setup")):
             self._job.map_setup()
             check_instance(self._job, "map_setup")
-        with self._resources:
-            read = tuple(self._piece(byte_range) for byte_range in pieces)
-        with user_code(Place("map_cleanup")):
-            check_instance(self._job, "map")
-            self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
+        if beside is not None:
+            self._hold(beside)
+        try:
+            with self._resources:
+                read = tuple(self._piece(byte_range) for byte_range in pieces)
+            with user_code(Place("map_cleanup")):
+                check_instance(self._job, "map")
+                self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
+        finally:
+            self._held = None
+            if self._froze:
+                gc.unfreeze()
         return read
+
+    def _hold(self, beside: Beside) -> None:
+        """Read the input that is broadcast."""
+        counters = task_state(self._job).counters
+        before = Counter(counters)
+        held = Held(self._job.group_by)
+        reading = MapStage(self._job, held, self._context)
+        with reading._resources:
+            beside.read = tuple(reading._piece(byte_range) for byte_range in beside.pieces)
+        self._held = held.groups
+        # a garbage collection would look at every row again and again; the process of a task has
+        # frozen more, which must stay so
+        self._froze = not gc.get_freeze_count()
+        gc.freeze()
+        if beside.counts:
+            self.records += reading.records
+            self._invalid += reading._invalid
+        else:
+            counters.clear()
+            counters.update(before)
 
     def counters(self) -> dict[str, int]:
         """Return the job's counters, the bytes that are not UTF-8, and the skipped records."""
@@ -293,6 +351,8 @@ class MapStage:
 
     def _mapped(self, place: Place, batch: base.RecordBatch) -> Iterator[Iterable[Any]]:
         map_record, mapped, gathers = self._job.map, 0, self._job.gathers
+        if self._held is not None:
+            map_record = partial(self._job.map_joined, self._held)
         for key, record in batch.records:
             place.offset, place.record = key, record
             pairs = map_record(key, record)

@@ -34,6 +34,7 @@ class TaskMessages:
         total_order: the parts are ranges of keys.
         top: how many top pairs a part reports.
         keep_pairs: a part's pairs are kept for the next step of a chain.
+        broadcast: the name of the inputs that each map task reads whole; "" for none.
         states: the identity under which reduce tasks keep merged states; "" for none.
     """
 
@@ -45,6 +46,7 @@ class TaskMessages:
     top: int = 0
     keep_pairs: bool = False
     states: str = ""
+    broadcast: str = ""
 
     @property
     def key_ranges(self) -> int | None:
@@ -86,6 +88,7 @@ class TaskMessages:
             mode=mode,
             key_ranges=self.key_ranges,
             job=self.job if self.key_ranges else None,
+            broadcast=self.broadcast,
         )
 
     def map(
