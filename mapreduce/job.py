@@ -168,14 +168,15 @@ class Job(Parametrised):
         """
         return ()
 
-    def map_joined(self, held: Mapping[Any, Sequence[Any]], key: Any, value: Any, /) -> Any:
-        """Yield the result pairs of one record, where an input is broadcast.
+    def map_joined(
+        self, held: Mapping[Any, Sequence[Any]], records: Iterator[Pair], /
+    ) -> Iterable[Pair]:
+        """Yield the result pairs of some records, where an input is broadcast.
 
         Args:
             held: what `map` yields for the records of that input: the key as `reduce` gets it, and
                 the values in the order of the input.
-            key: as `map` gets it.
-            value: as `map` gets it.
+            records: of one other input, each as the key and value that `map` gets.
         """
         raise NotImplementedError
 

@@ -50,24 +50,22 @@ class Join(Job):
         """Return the tables whose rows are in the result only together with rows of the other."""
         return _BROADCASTS[self.how]
 
-    def map_joined(self, held: Mapping[str, Sequence[Row]], key: int, value: Row) -> Iterator[Any]:
-        """Yield the pairs of a row, with the other table in memory."""
-        name = self._text(value)
-        partners = held.get(name)
+    def map_joined(
+        self, held: Mapping[str, Sequence[Row]], records: Iterator[tuple[int, Row]]
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield the pairs of rows of one table, with the other table in memory."""
+        partners_of, text, is_left = held.get, self._text, self.input == "left"
         if self.how in ("semi", "anti"):
-            if (partners is not None) == (self.how == "semi"):
-                yield name, value
-        elif self.input == "left":
-            for partner in partners or self._alone:
-                yield name, (value, partner)
-        else:
-            for partner in partners or self._alone:
-                yield name, (partner, value)
-
-    @property
-    def _alone(self) -> tuple[None, ...]:
-        """What stands for the partners of a row that has none."""
-        return () if self.how == "inner" else (None,)
+            for _, row in records:
+                name = text(row)
+                if (name in held) == (self.how == "semi"):
+                    yield name, row
+            return
+        alone = () if self.how == "inner" else (None,)
+        for _, row in records:
+            name = text(row)
+            for partner in partners_of(name, alone):
+                yield name, (row, partner) if is_left else (partner, row)
 
     def _text(self, row: Row) -> str:
         try:

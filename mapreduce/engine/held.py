@@ -29,15 +29,16 @@ class Held:
         """
         fields, groups = self._group_by, self.groups
         for pair in pairs:
-            key, value = pair_of(pair)
+            key, value = pair if type(pair) is tuple and len(pair) == 2 else pair_of(pair)
             if fields:
-                key = _group(key, fields)
+                key = key[0] if fields == 1 and type(key) is tuple and key else _group(key, fields)
             values = groups.get(key)
-            if values is None:
-                encode_key(key)  # refuses what a reduce stage would refuse
-                groups[key] = [value]
-            else:
+            if values is not None:
                 values.append(value)
+                continue
+            if type(key) is not str:
+                encode_key(key)  # refuses what a reduce stage would refuse
+            groups[key] = [value]
 
     def add_columns(self, keys: list[Any], values: list[Any]) -> None:
         """Keep two columns of pairs."""

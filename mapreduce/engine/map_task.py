@@ -345,14 +345,26 @@ class MapStage:
 
     def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         place.name_of_key = _key_name(byte_range.format)
+        if self._held is not None:
+            records = self._watched(place, batch)
+            self._collector.add(pairs_of(self._job.map_joined(self._held, records)))
+            return
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
 
+    def _watched(self, place: Place, batch: base.RecordBatch) -> Iterator[tuple[Any, Any]]:
+        """Yield the records of a batch; an error names the last one."""
+        count = 0
+        for pair in batch.records:
+            place.offset, place.record = pair
+            count += 1
+            yield pair
+        self.records += count
+        self._context.meter.records += count
+
     def _mapped(self, place: Place, batch: base.RecordBatch) -> Iterator[Iterable[Any]]:
         map_record, mapped, gathers = self._job.map, 0, self._job.gathers
-        if self._held is not None:
-            map_record = partial(self._job.map_joined, self._held)
         for key, record in batch.records:
             place.offset, place.record = key, record
             pairs = map_record(key, record)
