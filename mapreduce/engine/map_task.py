@@ -26,7 +26,7 @@ from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.column_choice import makes_states, maps_columns
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.held import Held
-from mapreduce.engine.part import keep, store_pairs, write_part
+from mapreduce.engine.part import keep, write_part, write_sorted
 from mapreduce.engine.sample import read_boundaries
 from mapreduce.errors import OutputLost
 from mapreduce.formats import base
@@ -124,12 +124,12 @@ def _to_part(
             mapping = MapStage(job, arrived, context, aside)
             pieces = mapping.split(task.split.pieces, beside)
             stored = arrived.stored()
+        part = write_part(stored, task, context, whole=False, columns=job.columns)
     else:
         collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
         mapping = MapStage(job, collector, context, aside)
         pieces = mapping.split(task.split.pieces, beside)
-        stored = store_pairs(collector, folder)
-    part = write_part(stored, task, context, whole=False, columns=job.columns)
+        part = write_sorted(collector, task, context, folder, columns=job.columns)
     return MapResult(
         url=part.info.url,
         etag=part.info.etag,
@@ -138,7 +138,7 @@ def _to_part(
         pieces=pieces,
         beside=beside.read if beside else (),
         records_in=mapping.records,
-        records_out=stored.records,
+        records_out=part.records,
         top=part.top,
         top_lengths=part.top_lengths,
         pairs=part.pairs,
@@ -246,13 +246,18 @@ class MapStage:
         before = Counter(counters)
         held = Held(self._job.group_by)
         reading = MapStage(self._job, held, self._context)
-        with reading._resources:
-            beside.read = tuple(reading._piece(byte_range) for byte_range in beside.pieces)
+        collects = gc.isenabled()
+        gc.disable()  # collections would look at every row again and again
+        try:
+            with reading._resources:
+                beside.read = tuple(reading._piece(byte_range) for byte_range in beside.pieces)
+            # the process of a task has frozen more, which must stay so
+            self._froze = not gc.get_freeze_count()
+            gc.freeze()
+        finally:
+            if collects:
+                gc.enable()
         self._held = held.groups
-        # a garbage collection would look at every row again and again; the process of a task has
-        # frozen more, which must stay so
-        self._froze = not gc.get_freeze_count()
-        gc.freeze()
         if beside.counts:
             self.records += reading.records
             self._invalid += reading._invalid
