@@ -18,14 +18,23 @@ MEMORY_SHARE = 32
 times their bytes."""
 PACKED = 8
 """A compressed input is taken to be so many times longer."""
+SPLIT_FACTOR = 2
+"""A split has at least this many times the bytes of what is broadcast, which each task reads."""
 _PACKED_NAMES = (".gz", ".zst", ".bz2", ".xz", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """The choice: the name of the inputs that are broadcast, or "", and the reason for people."""
+    """The choice.
+
+    Attributes:
+        name: of the inputs that are broadcast, or "".
+        size_bytes: of these, unpacked.
+        reason: for people; "" where the job broadcasts none.
+    """
 
     name: str = ""
+    size_bytes: int = 0
     reason: str = ""
 
 
@@ -51,14 +60,19 @@ def choose(
     if not names:
         return Broadcast()
     if against := _against(job, config):
-        return Broadcast("", f"shuffle, because {against}")
+        return Broadcast(reason=f"shuffle, because {against}")
     limit, said = _limit(config, memory_bytes)
     name = min(names, key=lambda each: sizes[each])
     size = bytes_text(sizes[name])
-    if sizes[name] > limit or not limit:
-        return Broadcast("", f"shuffle: {name} has {size}, more than {bytes_text(limit)} ({said})")
+    if not limit:
+        return Broadcast(reason="shuffle (--broadcast 0)")
+    if sizes[name] > limit:
+        return Broadcast(
+            reason=f"shuffle: {name} has {size}, more than {bytes_text(limit)} ({said})"
+        )
     return Broadcast(
         name,
+        sizes[name],
         f"broadcast of {name} ({size}, at most {bytes_text(limit)}: {said}), no shuffle",
     )
 

@@ -23,7 +23,7 @@ from driver.packages.of_job import (
     foreign_modules,
 )
 from driver.plan import cut
-from driver.plan.broadcast import Broadcast, choose
+from driver.plan.broadcast import SPLIT_FACTOR, Broadcast, choose
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import FoundInputs, check_name, declared_names, find_inputs, local_url
 from driver.plan.origins import Origin
@@ -217,8 +217,10 @@ def prepare(
     unsure = check_buckets(inputs, stack, aws) if stack else ()
     if _tasks_are_here(config, where):
         check_services_keys([runs.store, *(given.url for given in inputs)])
-    rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
     broadcast = _broadcast_of(config, job, parameters, inputs, stack)
+    rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
+    if config.chunks is None and config.chunk_bytes is None:
+        rule = cut.at_least(rule, SPLIT_FACTOR * broadcast.size_bytes)
     modules = source.modules()
     notes = _notes(wanted, found.notes, source, modules, stack)
     return Prepared(

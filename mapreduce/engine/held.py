@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mapreduce.encoding import encode_key
 from mapreduce.errors import UserCodeError
 from mapreduce.user_code.yielded import pair_of
+
+_EXACT = (str, bytes, int, type(None))
 
 
 class Held:
@@ -19,7 +21,7 @@ class Held:
 
     def __init__(self, group_by: int) -> None:
         self._group_by = group_by
-        self.groups: dict[Any, list[Any]] = {}
+        self.groups: dict[Any, Sequence[Any]] = {}
 
     def add(self, pairs: Iterable[Any]) -> None:
         """Keep pairs.
@@ -33,16 +35,33 @@ class Held:
             if fields:
                 key = key[0] if fields == 1 and type(key) is tuple and key else _group(key, fields)
             values = groups.get(key)
-            if values is not None:
+            if values is None:
+                if type(key) is not str:
+                    _check(key)
+                groups[key] = (value,)  # most keys have one value: a list takes three times as much
+            elif type(values) is list:
                 values.append(value)
-                continue
-            if type(key) is not str:
-                encode_key(key)  # refuses what a reduce stage would refuse
-            groups[key] = [value]
+            else:
+                groups[key] = [*values, value]
 
     def add_columns(self, keys: list[Any], values: list[Any]) -> None:
         """Keep two columns of pairs."""
         self.add(zip(keys, values, strict=True))
+
+
+def _check(key: Any) -> None:
+    """Refuse a key that a reduce stage would refuse, or tell from one that Python takes as equal.
+
+    Raises:
+        UserCodeError: it is a float or a bool: 1, 1.0 and True are three keys, and equal in Python.
+    """
+    encode_key(key)
+    for field in key if type(key) is tuple else (key,):
+        if type(field) not in _EXACT:
+            raise UserCodeError(
+                f"map yielded the key {key!r}, and an input that is broadcast may have keys of "
+                "str, bytes, int and None only; make it a str, or forbid it with --broadcast 0"
+            )
 
 
 def _group(key: Any, fields: int) -> Any:

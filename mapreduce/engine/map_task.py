@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -192,7 +192,7 @@ class MapStage:
         self._in_batches = Undecoded()
         self._resources = ExitStack()
         self._states = states
-        self._held: dict[Any, list[Any]] | None = None
+        self._held: Mapping[Any, Sequence[Any]] | None = None
         self._froze = False
         self.records = 0
 
