@@ -76,11 +76,14 @@ class Join(Job):
                 f"the input {self.input!r} has no column {self.on!r}; it has {', '.join(row)}"
             ) from None
 
-    def map(self, key: int, value: Row) -> Iterator[tuple[tuple[str, bool], Row]]:
+    def map(self, key: int, value: Row) -> Iterator[tuple[tuple[str, bool], Row | None]]:
         """Yield the row under the column's text; right rows sort before left ones, as False before
         True.
         """
-        yield (self._text(value), self.input == "left"), value
+        is_left = self.input == "left"
+        # of a right row, semi and anti joins need only the key
+        needed = is_left or self.how not in ("semi", "anti")
+        yield (self._text(value), is_left), value if needed else None
 
     def reduce(self, key: str, values: Iterator[Row]) -> Iterator[tuple[str, Any]]:
         """Yield each left row, as it arrives, with all right rows."""
