@@ -218,9 +218,7 @@ def prepare(
     if _tasks_are_here(config, where):
         check_services_keys([runs.store, *(given.url for given in inputs)])
     broadcast = _broadcast_of(config, job, parameters, inputs, stack)
-    rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
-    if config.chunks is None and config.chunk_bytes is None:
-        rule = cut.at_least(rule, SPLIT_FACTOR * broadcast.size_bytes)
+    rule, partitions = _cut_of(config, job, inputs, where, runs.storage, broadcast)
     modules = source.modules()
     notes = _notes(wanted, found.notes, source, modules, stack)
     return Prepared(
@@ -232,7 +230,7 @@ def prepare(
         parameters=parameters,
         inputs=inputs,
         cut=rule,
-        partitions=0 if broadcast.name else partitions,
+        partitions=partitions,
         broadcast=broadcast,
         map_slots=_map_slots(config, where, stack),
         stack=stack,
@@ -265,12 +263,17 @@ def _cut_of(
     inputs: tuple[InputObject, ...],
     where: Target,
     storage: Storage,
+    broadcast: Broadcast,
 ) -> tuple[SplitRule, int]:
-    """Return how the inputs are cut, and the number of partitions."""
+    """Return how the inputs are cut, and the number of partitions: none with a broadcast."""
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
     rule = _split_rule(config, inputs, total, least, storage)
-    return rule, _partitions(config, job, total, least)
+    if not broadcast.name:
+        return rule, _partitions(config, job, total, least)
+    if config.chunks is None and config.chunk_bytes is None:
+        rule = cut.at_least(rule, SPLIT_FACTOR * broadcast.size_bytes)
+    return rule, 0
 
 
 def _broadcast_of(
