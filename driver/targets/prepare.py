@@ -209,8 +209,7 @@ def prepare(
     check_required(job, parameters)
     stack, (runs, aws) = places.stack, places.opened
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    _check_store(places)
-    check_regions(config, stack, aws)
+    _check_store(places, config)
     found = FoundInputs(()) if given.inputs else _found(config, job, runs, output)
     inputs = given.inputs or _formatted(found.objects, job, config)
     check_options(config, job, stack)
@@ -246,10 +245,11 @@ def prepare(
     ).with_cut_said()
 
 
-def _check_store(places: _Places) -> None:
+def _check_store(places: _Places, config: RunConfig) -> None:
     if places.stack and places.runs.store != places.stack.store:
         bucket = places.stack.store
         raise UsageError(f"--store {places.text}: a run in AWS uses the stack's bucket, {bucket}")
+    check_regions(config, places.stack, places.opened[1])
 
 
 def _tasks_are_here(config: RunConfig, where: Target) -> bool:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mapreduce.encoding import encode_key
 from mapreduce.errors import UserCodeError
 from mapreduce.user_code.yielded import pair_of
+from mapreduce.wire.messages import ByteRange, RangeRead
 
 _EXACT = (str, bytes, int, type(None))
+
+
+@dataclass(slots=True)
+class Beside:
+    """The input that is broadcast, as one task reads it.
+
+    Attributes:
+        pieces: all of it.
+        counts: its records and counters count in this task: in one of the run.
+        read: what was read of it.
+    """
+
+    pieces: tuple[ByteRange, ...]
+    counts: bool
+    read: tuple[RangeRead, ...] = ()
 
 
 class Held:

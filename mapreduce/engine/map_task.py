@@ -10,7 +10,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,7 @@ from mapreduce.engine.collect import PairTaker, own_partition
 from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.column_choice import makes_states, maps_columns
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.held import Held
+from mapreduce.engine.held import Beside, Held
 from mapreduce.engine.part import keep, write_part, write_sorted
 from mapreduce.engine.sample import read_boundaries
 from mapreduce.errors import OutputLost
@@ -147,21 +147,6 @@ def _to_part(
         counters=mapping.counters(),
         cost=stopwatch.cost(),
     )
-
-
-@dataclass(slots=True)
-class Beside:
-    """The input that is broadcast, as one task reads it.
-
-    Attributes:
-        pieces: all of it.
-        counts: its records and counters count in this task: in one of the run.
-        read: what was read of it.
-    """
-
-    pieces: tuple[ByteRange, ...]
-    counts: bool
-    read: tuple[RangeRead, ...] = ()
 
 
 class MapStage:
