@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from mapreduce.encoding import encode_key
 from mapreduce.errors import UserCodeError
+from mapreduce.job import Job, task_state
 from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import ByteRange, RangeRead
 
@@ -27,6 +31,41 @@ class Beside:
     pieces: tuple[ByteRange, ...]
     counts: bool
     read: tuple[RangeRead, ...] = ()
+
+    @contextmanager
+    def counting(self, job: Job) -> Iterator[None]:
+        """Leave out what the job counts in the context, except in the one task that counts."""
+        counters = task_state(job).counters
+        before = Counter(counters)
+        yield
+        if not self.counts:
+            counters.clear()
+            counters.update(before)
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """Collect no garbage in the context: collections would look at every row again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Leave all objects that there are out of the garbage collections in the context."""
+    # the process of a task has frozen more, which must stay so
+    froze = not gc.get_freeze_count()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        if froze:
+            gc.unfreeze()
 
 
 class Held:

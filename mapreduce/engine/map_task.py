@@ -6,8 +6,6 @@ instead, in key order, or in that in which they were yielded.
 
 from __future__ import annotations
 
-import gc
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,7 +23,7 @@ from mapreduce.engine.collect import PairTaker, own_partition
 from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.column_choice import makes_states, maps_columns
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.held import Beside, Held
+from mapreduce.engine.held import Beside, Held, apart, without_collections
 from mapreduce.engine.part import keep, write_part, write_sorted
 from mapreduce.engine.sample import read_boundaries
 from mapreduce.errors import OutputLost
@@ -178,7 +176,6 @@ class MapStage:
         self._resources = ExitStack()
         self._states = states
         self._held: Mapping[Any, Sequence[Any]] | None = None
-        self._froze = False
         self.records = 0
 
     @cached_property
@@ -211,44 +208,27 @@ class MapStage:
         with user_code(Place("map_setup")):
             self._job.map_setup()
             check_instance(self._job, "map_setup")
-        if beside is not None:
-            self._hold(beside)
-        try:
-            with self._resources:
-                read = tuple(self._piece(byte_range) for byte_range in pieces)
-            with user_code(Place("map_cleanup")):
-                check_instance(self._job, "map")
-                self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
-        finally:
-            self._held = None
-            if self._froze:
-                gc.unfreeze()
+        with self._resources:
+            if beside is not None:
+                self._hold(beside)
+            read = tuple(self._piece(byte_range) for byte_range in pieces)
+        self._held = None
+        with user_code(Place("map_cleanup")):
+            check_instance(self._job, "map")
+            self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
         return read
 
     def _hold(self, beside: Beside) -> None:
         """Read the input that is broadcast."""
-        counters = task_state(self._job).counters
-        before = Counter(counters)
         held = Held(self._job.group_by)
         reading = MapStage(self._job, held, self._context)
-        collects = gc.isenabled()
-        gc.disable()  # collections would look at every row again and again
-        try:
-            with reading._resources:
-                beside.read = tuple(reading._piece(byte_range) for byte_range in beside.pieces)
-            # the process of a task has frozen more, which must stay so
-            self._froze = not gc.get_freeze_count()
-            gc.freeze()
-        finally:
-            if collects:
-                gc.enable()
+        with without_collections(), beside.counting(self._job), reading._resources:
+            beside.read = tuple(map(reading._piece, beside.pieces))
+        self._resources.enter_context(apart())
         self._held = held.groups
         if beside.counts:
             self.records += reading.records
             self._invalid += reading._invalid
-        else:
-            counters.clear()
-            counters.update(before)
 
     def counters(self) -> dict[str, int]:
         """Return the job's counters, the bytes that are not UTF-8, and the skipped records."""
