@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mapreduce import Job, JsonLines, Text
+from mapreduce import Job, JsonLines, Sum, Text
 from mapreduce.engine.held import Held
 from mapreduce.engine.split import plan_splits
-from mapreduce.errors import UserCodeError
+from mapreduce.errors import JobLoadError, UserCodeError
 from mapreduce.testing import run
 from mapreduce.wire.messages import InputObject, SplitRule
 
@@ -82,6 +82,21 @@ def test_an_error_names_the_record() -> None:
     with pytest.raises(UserCodeError, match=r"invalid literal") as caught:
         run(Names(), inputs={**INPUTS, "lines": lines}, splits=1, broadcast="names")
     assert "'x'" == caught.value.record
+
+
+def test_a_class_that_cannot_be_broadcast_is_refused() -> None:
+    """`broadcasts` and `map_joined` belong together, and need a `reduce` method."""
+
+    class Alone(Names):
+        map_joined = Job.map_joined  # type: ignore[assignment]
+
+    class Summed(Names):
+        reduce = Sum()  # type: ignore[assignment]
+
+    for cls, message in ((Alone, "`broadcasts` alone"), (Summed, "an aggregation")):
+        with pytest.raises(JobLoadError, match=message):
+            cls.check()
+    Names.check()
 
 
 @pytest.mark.parametrize("key", [1.0, True, (1, 2.0)])
