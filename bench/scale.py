@@ -13,7 +13,8 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Sizes of the inputs, in bytes; of pairs and lines, their number.
+    """Sizes of the inputs, in bytes; of pairs, lines, rows and records, their
+    number.
 
     `slice_bytes` is the input of contenders that would take hours for the whole, `sort_bytes` of
     those that would take minutes; their throughput is compared. `books` is a folder of texts, the
@@ -34,6 +35,8 @@ class Scale:
     memory_bytes: int
     split_bytes: tuple[int, ...]
     lines: int
+    rows: int
+    records: int
     task_memory_bytes: int
     s3_bytes: int
     books: Path | None = None
@@ -45,6 +48,14 @@ class Scale:
     def drawn_pairs(self) -> Corpus:
         """Return the pairs; of n keys drawn 4 n times, about 98 % occur."""
         return Corpus("pairs", self.pairs, self.keys)
+
+    def h2o_rows(self) -> Corpus:
+        """Return rows of H2O.ai's generator; 10 million have 0.5 GB."""
+        return Corpus("h2o", self.rows, 100)
+
+    def sort_records(self) -> Corpus:
+        """Return records of 100 bytes; 20 million have 2 GB."""
+        return Corpus("records", self.records)
 
     def distinct_lines(self) -> Corpus:
         """Return distinct lines of 64 characters."""
@@ -66,6 +77,8 @@ DEFAULT = Scale(
     memory_bytes=1024 * MIB,
     split_bytes=(64 * MIB, 256 * MIB, 1024 * MIB),
     lines=4_000_000,
+    rows=10_000_000,
+    records=20_000_000,
     task_memory_bytes=256 * MIB,
     s3_bytes=100 * MB,
 )
@@ -85,6 +98,8 @@ QUICK = replace(
     memory_bytes=32 * MIB,
     split_bytes=(2 * MIB, 8 * MIB, 32 * MIB),
     lines=400_000,
+    rows=200_000,
+    records=200_000,
     s3_bytes=10 * MB,
 )
 FULL = replace(

@@ -147,3 +147,8 @@ def bytes_text(size: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun: `1 task`, `2 tasks`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def interruption_text(exc: KeyboardInterrupt) -> str:
+    """Return the line of an interruption: its own, where the same command does not go on."""
+    return str(exc) or "interrupted; run the same command again to continue"

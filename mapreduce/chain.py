@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from mapreduce.aggregate import Sum
@@ -13,6 +13,7 @@ from mapreduce.aggregations.written import read, written
 from mapreduce.errors import JobLoadError
 from mapreduce.job import Job
 from mapreduce.user_code.class_names import FOREIGN, check_names, check_texts
+from mapreduce.user_code.joins import joined_step
 from mapreduce.user_code.parameters import Parametrised, check_parameters, passing
 from mapreduce.user_code.settings import OF_A_RUN, SETTINGS, check_settings
 
@@ -43,12 +44,20 @@ class Step:
     With both, `self.input` is "previous" for the pairs and the input's name for the inputs.
     `reducers` is the number of its reduce tasks, which wins over that of the job. A step that only
     reduces the previous step's pairs needs no class: `Step(reduce=Sum())`, or a dict as in a job.
+
+    `joins` names an earlier step by its result, or the previous one: for each key its values come
+    to `reduce` too, ahead of those that `map` yields. Its parts are merged as they are: they pass
+    through no map and no shuffle. So both steps have the same number of reduce tasks, and the
+    earlier one yields only keys that it got.
     """
 
     job: Job = None  # type: ignore[assignment]
     reads: Reads | Sequence[Reads] = "previous"
     reducers: int | None = None
     reduce: InitVar[Any] = None
+    joins: Joins = None
+    joined: int = field(default=0, init=False)
+    """The number of the step that it joins, from 1 on; 0 for none. The engine sets it."""
 
     def __post_init__(self, reduce: Any) -> None:
         """Make the job of an aggregation; raises `JobLoadError`."""
@@ -65,18 +74,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """The result of a step.
+    """The result of a step. A later step can join it: `Step(job, joins=result)`.
 
     Attributes:
         counters: the sums over all its tasks; a counter that was never used is 0.
         records: the number of its pairs.
         pairs: returns an iterator over the pairs, with their exact types, read from the store one
             by one.
+        step: the number of the step, from 1 on. The engine sets it.
     """
 
     counters: Counter[str]
     records: int
     pairs: Callable[[], Iterator[tuple[Any, Any]]]
+    step: int = 0
+
+
+Joins: TypeAlias = "Literal['previous'] | StepResult | None"
 
 
 Steps: TypeAlias = Iterable["Job | Step"] | Generator["Job | Step", StepResult, None]
@@ -185,18 +199,26 @@ def steps_of(chain: Chain) -> Generator[Step, StepResult, None]:
         given if isinstance(given, Generator) else (job for job in given)
     )
     result: StepResult | None = None
-    number = 0
+    done: list[Step] = []
     while True:
         with user_code(Place("steps")), passing(chain):
             try:
                 job = steps.send(result) if result is not None else next(steps)
             except StopIteration:
                 return
-        result = yield _step(job, number)
-        number += 1
+        done.append(_step(job, done))
+        given_result = yield done[-1]
+        # None from a caller that only looks at the steps
+        result = replace(given_result, step=len(done)) if given_result else None
 
 
-def _step(given: object, number: int) -> Step:
+def _step(given: object, done: Sequence[Step]) -> Step:
+    """Return the step that follows those that are done.
+
+    Raises:
+        JobLoadError: it is not a job, or one that cannot run there.
+    """
+    number = len(done)
     job = given.job if isinstance(given, Step) else given
     if not isinstance(job, Job):
         raise JobLoadError(
@@ -211,9 +233,10 @@ def _step(given: object, number: int) -> Step:
 
         raise without_map(type(step.job))
     _check_step_settings(step, number)
-    if number == 0 and step.sources == ("previous",):
-        step = Step(step.job, "given", step.reducers)
-    return step
+    reads = "given" if number == 0 and step.sources == ("previous",) else step.reads
+    found = Step(step.job, reads, step.reducers, joins=step.joins)
+    object.__setattr__(found, "joined", joined_step(step, done))
+    return found
 
 
 def _check_step_settings(step: Step, number: int) -> None:

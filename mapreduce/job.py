@@ -243,13 +243,18 @@ class Job(Parametrised):
             ValueError: the name is too long, the count does not fit 1,024 bits, or the task has
                 1,000 counters already.
         """
+        counters = self._mapreduce_task.counters
+        # a name that is known was checked at its first use
+        if type(increment) is int and type(name) is str and name in counters:
+            total = counters[name] + increment
+            if -COUNTER_LIMIT < total < COUNTER_LIMIT:
+                counters[name] = total
+                return
         if type(increment) is not int or type(name) is not str or name in _ENGINES_COUNTERS:
             raise TypeError(_wrong_count(name, increment))
         name.encode()  # raises for half a surrogate here, in the author's call
-        counters = self._mapreduce_task.counters
         total = counters.get(name, 0) + increment
-        if name not in counters or not -COUNTER_LIMIT < total < COUNTER_LIMIT:
-            _check_count(name, total, len(counters))
+        _check_count(name, total, len(counters))
         counters[name] = total
 
     def status(self, text: object) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from math import fsum
 from typing import Any
 
-from mapreduce import Chain, Job, Max, StepResult
+from mapreduce import Chain, Job, Max, Step, StepResult
 
 UNIT = 10**18
 """Counters are integers, so that their order does not matter: sums of ranks count units of 1e-18.
@@ -44,7 +44,8 @@ class Graph(Job):
 
 
 class Iteration(Job):
-    """Each node -> its next rank and its targets.
+    """Each node -> its next rank and its targets. Joins the step before it, so that only shares of
+    ranks are shuffled, and no targets.
 
     `dangling` is the rank of all nodes without links, in `UNIT`s.
     """
@@ -53,19 +54,17 @@ class Iteration(Job):
     nodes: int = 1
     dangling: int = 0
 
-    group_by = 1
-
-    def map(self, key: str, value: Node) -> Iterator[tuple[tuple[str, bool], Node | float]]:
-        """Yield the node itself, which sorts first (False before True), and each target's share of
-        its rank.
-        """
+    def map(self, key: str, value: Node) -> Iterator[tuple[str, float]]:
+        """Yield each target's share of the node's rank."""
         rank, targets = value
-        yield (key, False), value
+        share = rank / len(targets) if targets else 0.0
         for target in targets:
-            yield (target, True), rank / len(targets)
+            yield target, share
 
     def reduce(self, key: str, values: Iterator[Any]) -> Iterator[tuple[str, Node]]:
-        """Add the node's shares exactly and round once, so that their order does not matter."""
+        """Add the node's shares, which follow the joined node, exactly and round once, so that
+        their order does not matter.
+        """
         rank, targets = next(values)
         shares = fsum(values) + self.dangling / UNIT / self.nodes
         new = 1 - self.damping + self.damping * shares
@@ -93,14 +92,14 @@ class PageRank(Chain):
     tolerance: float = 1e-6
     max_iterations: int = 100
 
-    def steps(self) -> Generator[Job, StepResult, None]:
+    def steps(self) -> Generator[Job | Step, StepResult, None]:
         """Iterate while the counters of the last iteration report movement beyond `tolerance`."""
         result = yield Graph()
         nodes = result.records
         for _ in range(self.max_iterations):
-            result = yield Iteration(
-                damping=self.damping, nodes=nodes, dangling=result.counters.get("dangling", 0)
-            )
+            dangling = result.counters.get("dangling", 0)
+            step = Iteration(damping=self.damping, nodes=nodes, dangling=dangling)
+            result = yield Step(step, joins="previous")
             if result.counters.get("moved", 0) <= self.tolerance * nodes * UNIT:
                 break
         yield Ranks(nodes=nodes)

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from services.shell.supervisor import Member, Supervisor
+from services.quick_imports import quick_imports
 
 if TYPE_CHECKING:
+    from services.shell.supervisor import Member
     from services.stage.serve import AppFactory
 
 MOST_FILES = 253
@@ -59,6 +60,8 @@ def members(
         apps: creates the app of each role.
         sockets: the file descriptors of the listening sockets.
     """
+    from services.shell.supervisor import Member
+
     return [
         Member(
             service.role,
@@ -88,6 +91,8 @@ def main() -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     spec = FleetSpec.model_validate(json.loads(line))
+    from services.shell.supervisor import Supervisor
+
     # the driver has finished or died when its end of the socket closes
     Supervisor(members(spec, apps, sockets)).run()
     # a driver that was killed could not remove the scratch folder
@@ -97,10 +102,11 @@ def main() -> None:
 def loaded_apps() -> dict[str, AppFactory]:
     """Return the app factory of each role, with all modules that the services need loaded."""
     gc.disable()  # imports make no garbage, and looking for it takes a fifth of their time
-    from services.mapper.app import create_app as create_mapper
-    from services.reducer.app import create_app as create_reducer
-    from services.splitter.app import create_app as create_splitter
-    from services.stage.serve import preload
+    with quick_imports():
+        from services.mapper.app import create_app as create_mapper
+        from services.reducer.app import create_app as create_reducer
+        from services.splitter.app import create_app as create_splitter
+        from services.stage.serve import preload
 
     apps: dict[str, AppFactory] = {
         "splitter": create_splitter,

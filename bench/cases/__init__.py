@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from bench.case import Case
 from bench.cases.growth import GROWTH, MAPPERS
+from bench.cases.h2o import H2O
 from bench.cases.memory import MEMORY, SPILL
+from bench.cases.one_core import ONE_CORE
 from bench.cases.pairs import SHUFFLE, SKEW
 from bench.cases.s3 import S3
+from bench.cases.terasort import TERASORT
 from bench.cases.words import PYTHON_MAP_SUM, PYTHON_REDUCE, WORD_COUNT
 
 CASES: tuple[Case, ...] = (
     WORD_COUNT,
+    ONE_CORE,
     PYTHON_MAP_SUM,
     PYTHON_REDUCE,
     SHUFFLE,
     SKEW,
+    H2O,
+    TERASORT,
     GROWTH,
     MAPPERS,
     MEMORY,

@@ -35,7 +35,7 @@ def shortened(exc: Shortened, job: GivenJob | None) -> Shortened:
 
 def _evidence(exc: Shortened) -> Sequence[str]:
     if isinstance(exc, KeyboardInterrupt):
-        return [AGAIN]
+        return [] if exc.args else [AGAIN]
     if exc.failure is not None:
         # the message itself is not among the notes
         return [text for text, style in failure_lines(exc.failure) if style != "red"]

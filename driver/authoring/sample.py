@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from driver.plan.inputs import declared_names, find_inputs
 from mapreduce.chain import Chain, step_after, steps_of
-from mapreduce.check.reference import PlainAnswer, PlainInput, plain_run
+from mapreduce.check.reference import PlainAnswer, PlainInput, Record, joined_input, plain_run
 from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
@@ -49,6 +49,7 @@ def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]
     checked: list[CheckedJob] = []
     steps = steps_of(job)
     answer: PlainAnswer | None = None
+    results: list[list[Record]] = [[]]  # of each step, by its number from 1 on
     while step := step_after(steps, answer.as_result() if answer else None):
         if len(checked) == MOST_STEPS:
             break
@@ -58,11 +59,13 @@ def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]
             if "given" in step.sources
         ]
         before = answer.pairs if answer and "previous" in step.sources else []
-        sample = [*own]
+        joined = joined_input(results[step.joined]) if step.joined else []
+        sample = [*joined, *own]
         if before:
             sample.insert(0, PlainInput("previous", pairs_content(before), "previous", Pairs()))
         checked.append((_maker(step.job), sample))
-        answer = plain_run(step.job, own, before)
+        answer = plain_run(step.job, [*joined, *own], before)
+        results.append(answer.pairs)
     if not checked:
         raise JobLoadError(f"{type(job).__name__} has no step; let `steps` yield a job")
     return checked

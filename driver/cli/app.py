@@ -40,6 +40,7 @@ from driver.cli.stack import stack
 from driver.cli.terminal import make_safe, say
 from driver.cli.version import version
 from driver.program.command_name import AS_MODULE, COMMAND
+from driver.text import interruption_text
 from mapreduce.errors import MapReduceError, UserCodeError
 
 DONE, WRONG_USE, INTERRUPTED = 0, 2, 130
@@ -212,7 +213,7 @@ def _say_error(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
 
 def _say_message(exc: CycloptsError | MapReduceError | KeyboardInterrupt) -> int:
     if isinstance(exc, KeyboardInterrupt):
-        say("interrupted; run the same command again to continue", style="yellow")
+        say(interruption_text(exc), style="yellow")
         return INTERRUPTED
     if isinstance(exc, CycloptsError):
         say(f"error: {exc}", style="red")

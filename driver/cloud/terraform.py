@@ -1,12 +1,13 @@
-"""The folders of the Terraform roots, and whether one is applied; does not run Terraform."""
+"""The folders of the Terraform roots, and whether one is applied; does not run Terraform.
+
+This module imports nothing slow: the process that local services are forked from waits for it.
+"""
 
 from __future__ import annotations
 
 import os
 from difflib import get_close_matches
 from pathlib import Path
-
-from mapreduce.errors import UsageError
 
 FOLDER_VARIABLE = "MAPREDUCE_TERRAFORM"
 STACK_VARIABLE = "MAPREDUCE_STACK"
@@ -31,6 +32,8 @@ def terraform_folder(system: str | None = None) -> Path:
     given = os.environ.get(FOLDER_VARIABLE)
     if system is None:
         return Path(given) if given else CHECKOUT / "terraform"
+    from mapreduce.errors import UsageError  # slow to import
+
     folders = system_folders()
     found = folders.get(system.replace("_", "-"))
     if found is None:

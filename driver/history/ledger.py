@@ -10,22 +10,29 @@ from driver.plan.tasks import RunPlan
 from mapreduce.engine import Ledger, balance
 from mapreduce.errors import ObjectMissing
 from mapreduce.storage import Storage
-from mapreduce.wire.messages import InputObject
+from mapreduce.wire.messages import InputObject, JoinedPart
 
 
 def draw_up(plan: RunPlan, results: RunResults, storage: Storage) -> Ledger:
     """Return the ledger of a run's results, and of its inputs as they are now."""
-    etags = current_etags(plan.inputs, storage)
+    etags = current_etags([*plan.inputs, *plan.joined], storage)
     unpacked = results.split.unpacked if results.split else {}
     return balance(
-        plan.inputs, results.maps, results.reduces, etags, plan.partitions, unpacked, plan.broadcast
+        plan.inputs,
+        results.maps,
+        results.reduces,
+        etags,
+        plan.partitions,
+        unpacked,
+        plan.joined,
+        plan.broadcast,
     )
 
 
-def current_etags(inputs: Sequence[InputObject], storage: Storage) -> dict[str, str]:
+def current_etags(inputs: Sequence[InputObject | JoinedPart], storage: Storage) -> dict[str, str]:
     """Return the inputs' ETags now, by URL; "" for one that is gone."""
 
-    def etag(given: InputObject) -> str:
+    def etag(given: InputObject | JoinedPart) -> str:
         try:
             return storage.head(given.url).etag
         except ObjectMissing:

@@ -18,6 +18,8 @@ SHORTEST_SPLIT_BYTES = 64 << 10
 """The shortest default split: the start of a task costs more than to map so little text."""
 LEAST_SPLITS = 8
 """Splits of an input that is cut by rule, at least, so that several mappers have work."""
+SHORT_BYTES = 4 * MIB
+"""Below it an input has half as many splits at least: there the start of a task counts more."""
 LEAST_PACKS = 64
 """Packs of an input of many short files, at least: one more file redoes one pack of them."""
 PARTITION_BYTES = 8 << 30
@@ -57,10 +59,11 @@ def split_rule(
         return SplitRule(split_bytes=chunk_bytes, pack_bytes=chunk_bytes)
     scale = scale_of(total_bytes)
     root = isqrt(scale // MIB)
+    few = LEAST_SPLITS if total_bytes >= SHORT_BYTES else LEAST_SPLITS // 2
     # one split may be longer than the input; several must divide it
     longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
     return SplitRule(
-        split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // max(LEAST_SPLITS, root)), longest),
+        split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // max(few, root)), longest),
         pack_bytes=min(max(1, scale // max(LEAST_PACKS, root)), longest),
     )
 

@@ -17,6 +17,7 @@ from mapreduce.wire.messages import (
     FORMAT_VERSION,
     InputObject,
     JobSpec,
+    JoinedPart,
     MapResult,
     MapTask,
     Message,
@@ -41,7 +42,8 @@ class RunPlan(Message):
     `partitions` the maps' pairs are the result. `broadcast` is the name of the inputs that each map
     task reads whole ("" for none). `columns` and `keep_order` are the job's.
     `keep_pairs`: the result's pairs are kept with their exact types, for the next step of a chain
-    or for a program in Python. `chain`: its job is a chain, whose steps are runs named by
+    or for a program in Python. `joined` are the parts of an earlier step that the reduce tasks of a
+    step merge, one for each. `chain`: its job is a chain, whose steps are runs named by
     `mapreduce.wire.keys.step`. `build` is what the tasks run on, `code` the part of the job's code
     that they depend on, and `modules` names the modules in both. `left_out`: how many entries of
     the given folders and prefixes are not inputs.
@@ -65,6 +67,7 @@ class RunPlan(Message):
     columns: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
     keep_order: bool = False
     keep_pairs: bool = False
+    joined: tuple[JoinedPart, ...] = ()
     chain: bool = False
     build: Build = Build(engine="", python="")
     code: CodeIdentity = CodeIdentity()
@@ -114,6 +117,7 @@ def messages_of(plan: RunPlan) -> TaskMessages:
         total_order=plan.total_order,
         top=plan.top,
         keep_pairs=plan.keep_pairs,
+        joined=plan.joined,
         broadcast=plan.broadcast,
     )
 
@@ -249,9 +253,11 @@ def _reduce_task(
     def message(attempt: str) -> ReduceTask:
         return messages.reduce(number, outputs, attempt=attempt)
 
+    joined = plan.joined[number] if plan.joined else None
     key = task_key(
         "reduce",
         read=read,
+        **({"joined": joined.digest} if joined else {}),
         job=_job_identity(plan, plan.code.reduce),
         build=plan.build.model_dump(),
         partition=number,
@@ -260,4 +266,5 @@ def _reduce_task(
         keep_pairs=plan.keep_pairs,
         table=_table(plan),
     )
+    size_bytes += joined.size if joined else 0
     return TaskSpec("reduce", number, key, size_bytes, message, f"partition {number}")

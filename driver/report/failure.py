@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driver.history.failure import Cause, Failure
-from driver.text import LINE_LIMIT, TRACEBACK_LINES, shown, shown_lines
+from driver.text import LINE_LIMIT, TRACEBACK_LINES, interruption_text, shown, shown_lines
 from mapreduce.engine.run import task_error
 from mapreduce.errors import MapReduceError, UsageError, UserCodeError, kind_of
 from mapreduce.wire.messages import Message
@@ -40,7 +40,7 @@ def error_document(exc: Exception | KeyboardInterrupt, exit_code: int) -> ErrorD
     """Return the document of an error that ends a command; one that is not ours is wrong use."""
     failure: Failure | None = getattr(exc, "failure", None)
     if isinstance(exc, KeyboardInterrupt):
-        kind, message = INTERRUPTED, "interrupted; run the same command again to continue"
+        kind, message = INTERRUPTED, interruption_text(exc)
     else:
         kind = kind_of(exc) if isinstance(exc, MapReduceError) else UsageError.__name__
         message = str(exc)

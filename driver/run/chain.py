@@ -28,7 +28,7 @@ from mapreduce.formats.table import frozen_columns
 from mapreduce.job import Job
 from mapreduce.storage import Storage
 from mapreduce.wire import keys
-from mapreduce.wire.messages import ByteRange, InputObject, JobSpec
+from mapreduce.wire.messages import ByteRange, InputObject, JobSpec, JoinedPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,14 @@ async def run_chain(
     of_step = replace(recording, step=True)
     async with recorded(plan, backend, log, recording):
         reports: list[Report] = []
+        joined: list[tuple[JoinedPart, ...]] = [()]  # of each step, by its number from 1 on
         done: Finished | None = None
         storage, steps = backend.runs.storage, steps_of(run.chain)
         # in a thread: the author's code runs in here
         while step := await asyncio.to_thread(step_after, steps, _result(done, storage)):
             counted = storage.requests if reports else NO_REQUESTS
             inputs = _inputs(step, plan.inputs, done)
-            step_plan = plan_step(run, step, len(reports) + 1, inputs)
+            step_plan = plan_step(run, step, len(reports) + 1, inputs, joined[step.joined])
             await asyncio.to_thread(backend.runs.write, step_plan.run, "plan.json", step_plan)
             done = await run_job(
                 step_plan,
@@ -81,6 +82,7 @@ async def run_chain(
                 recording=of_step,
             )
             reports.append(done.report)
+            joined.append(done.joined)
         if done is None:
             raise InputError(f"{plan.job.name} has no step; let `steps` yield a job")
         ledger = combined([report.ledger for report in reports])
@@ -92,8 +94,14 @@ async def run_chain(
     return await with_notes(report, plan, backend, log, recording)
 
 
-def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject, ...]) -> RunPlan:
-    """Return the plan of one step."""
+def plan_step(
+    run: ChainRun,
+    step: Step,
+    number: int,
+    inputs: tuple[InputObject, ...],
+    joined: tuple[JoinedPart, ...] = (),
+) -> RunPlan:
+    """Return the plan of one step, which joins these parts of an earlier step."""
     job = type(step.job)
     job.check()
     total = sum(given.size for given in inputs)
@@ -109,7 +117,8 @@ def plan_step(run: ChainRun, step: Step, number: int, inputs: tuple[InputObject,
                 parameters=step.job.parameter_values(),
             ),
             "inputs": inputs,
-            "partitions": step_partitions(step, run.plan.partitions, run.plan.asked),
+            "partitions": len(joined) or step_partitions(step, run.plan.partitions, run.plan.asked),
+            "joined": joined,
             "cut": step_cut(step, total, run.plan.cut, run.plan.asked),
             "total_order": job.total_order,
             "columns": frozen_columns(job.columns),

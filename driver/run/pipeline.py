@@ -20,17 +20,24 @@ from mapreduce.engine import Ledger
 from mapreduce.errors import LedgerError
 from mapreduce.storage import Requests
 from mapreduce.wire import keys
-from mapreduce.wire.messages import InputObject
+from mapreduce.wire.messages import InputObject, JoinedPart
 
 NO_REQUESTS = Requests()
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A finished run: its report, and its pairs for the next step of a chain."""
+    """A finished run: its report, and its pairs for the next step of a chain.
+
+    Attributes:
+        report: its report.
+        pairs: the pairs of its parts, for the map of a step.
+        joined: the same, for the reduce of a step that joins them; () without a reduce stage.
+    """
 
     report: Report
     pairs: tuple[InputObject, ...]
+    joined: tuple[JoinedPart, ...] = ()
 
 
 async def run_job(
@@ -80,7 +87,11 @@ async def run_job(
         backend.runs.requests_at_end(entered=not recording.step) - counted,
     )
     report = await with_notes(report, plan, backend, log, recording)
-    return Finished(report, tuple(part.pairs for part in results.parts if part.pairs))
+    return Finished(
+        report,
+        tuple(part.pairs for part in results.parts if part.pairs),
+        tuple(part for each in results.reduces if (part := each.as_joined)),
+    )
 
 
 def check_ledger(plan: RunPlan, results: RunResults, runs: RunStore) -> Ledger:

@@ -149,7 +149,7 @@ class SparkBackend:
     def _carried(
         self, plan: RunPlan, specs: Sequence[TaskSpec]
     ) -> tuple[list[Carried], list[Carried]]:
-        bench = Workbench(self.runs.store, self.task_memory_bytes)
+        bench = Workbench(self.runs.store, self.task_memory_bytes, plan.joined)
         texts = [spec.message(ATTEMPT).model_dump_json() for spec in specs]
         if not plan.partitions:
             answers = self.spark.map(partial(map_whole, bench), texts)

@@ -20,7 +20,7 @@ from driver.spark.external_shuffle import Record, map_records, reduce_records, r
 from mapreduce.code import CodeLoader
 from mapreduce.engine.context import TaskContext
 from mapreduce.storage import Storage, open_storage
-from mapreduce.wire.messages import MapTask, ReduceTask
+from mapreduce.wire.messages import JoinedPart, MapTask, ReduceTask
 
 Task = TypeVar("Task", MapTask, ReduceTask)
 LOCAL_FOLDERS = "SPARK_LOCAL_DIRS"
@@ -34,10 +34,12 @@ class Workbench:
     Attributes:
         store: the store's root URL.
         memory_bytes: memory of a task.
+        joined: the parts of an earlier step that the reduce tasks merge, one for each.
     """
 
     store: str
     memory_bytes: int
+    joined: tuple[JoinedPart, ...] = ()
 
 
 def map_whole(bench: Workbench, text: str) -> str:
@@ -56,7 +58,9 @@ def reduce_side(
     bench: Workbench, text: str, partition: int, records: Iterator[Record]
 ) -> Iterator[str]:
     """Yield the outcome of partition number `partition`; `text` is the task of any partition."""
-    task = _attempt(ReduceTask.model_validate_json(text).model_copy(update={"index": partition}))
+    joined = bench.joined[partition] if bench.joined else None
+    changed = {"index": partition, "joined": joined}
+    task = _attempt(ReduceTask.model_validate_json(text).model_copy(update=changed))
     yield reduce_records(task, records, _context(bench), platform.node()).model_dump_json()
 
 

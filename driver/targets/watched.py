@@ -11,6 +11,7 @@ from driver.plan.events import Event, EventLog, RunFailed, RunInterrupted, RunPa
 from driver.program.command_name import COMMAND
 from driver.report.document import Report
 from driver.report.page.document import PAGE
+from driver.run.interruption import AGAIN, again_on
 from driver.targets.prepare import Prepared
 from driver.targets.start import carry_out
 from mapreduce.wire import keys
@@ -42,6 +43,7 @@ def watched(
     """Carry out a run and show its progress; return its report, and what was noted after it.
 
     An error that ends the run gets notes: what went wrong beside the run, and where its page is.
+    A `KeyboardInterrupt` says so where the same command does not go on with the run.
 
     Args:
         prepared: the run.
@@ -61,6 +63,8 @@ def watched(
         report = drive(carry_out(prepared, log, uploading, started))
         return report, [note for note in log.notes if note not in report.notes]
     except BaseException as exc:
+        if isinstance(exc, KeyboardInterrupt) and (again := again_on(prepared.target)) != AGAIN:
+            exc.args = (f"interrupted; {again}",)
         for note in log.notes:
             exc.add_note(f"note: {note}")
         _note_page(exc, prepared.runs, log)

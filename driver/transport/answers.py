@@ -215,6 +215,9 @@ def _wrong_pieces(asked: tuple[ByteRange, ...], read: tuple[RangeRead, ...]) -> 
 
 def _wrong_reduce(task: ReduceTask, result: ReduceResult) -> Iterable[str]:
     yield from _wrong_part(task, result)
+    joined = (task.joined.records, task.joined.checksum) if task.joined else (0, 0)
+    if (result.joined_in, result.joined_checksum) != joined:
+        yield f"it has read {result.joined_in} joined pairs of {joined[0]}, or other pairs"
     read, indexed = result.records_in, result.records_indexed
     if (read, result.checksum_in) != (indexed, result.checksum_indexed):
         yield f"it has read {read} pairs of {indexed}, or other pairs"

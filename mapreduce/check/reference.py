@@ -44,12 +44,16 @@ _UNPACK: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PlainInput:
-    """An input: its URL, content, name from `--input NAME=PATH`, and format (None: the job's)."""
+    """An input: its URL, content, name from `--input NAME=PATH`, and format (None: the job's).
+
+    `joined`: pairs of an earlier step, which come to `reduce` without a map, ahead of the others.
+    """
 
     url: str
     content: bytes
     name: str = ""
     format: Format | None = None
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +129,31 @@ def plain_run(
         gather(job.map(key, value), none_is_empty=job.gathers)
         count()
 
+    given = list(inputs)
+    for each in given:
+        if each.joined:
+            gathered += [(encode_key(key), value) for key, value in _joined_pairs(each)]
     with user_code(place):
         job.map_setup()
         place.step = "map"
         state.source = state.input = place.url = "previous"
         for key, value in _without(pairs, left_out.pairs):
             mapped(key, value)
-        for given in inputs:
-            state.source, state.input, place.url = given.url, given.name, given.url
-            form = given.format or job.format_of(given.name)
-            own = job.own_format(given.name) if form.kind == "own" else None
+        for each in given:
+            if each.joined:
+                continue
+            state.source, state.input, place.url = each.url, each.name, each.url
+            form = each.format or job.format_of(each.name)
+            own = job.own_format(each.name) if form.kind == "own" else None
             if (
                 job.maps_columns
                 and job.passes_on
-                and (found := _by_columns(job, given, form, left_out))
+                and (found := _by_columns(job, each, form, left_out))
             ):
                 gather(found, none_is_empty=False)
                 continue
-            for key, value in plain_records(given, form, left_out.records, own):
-                if (given.url, key) not in left_out.records:
+            for key, value in plain_records(each, form, left_out.records, own):
+                if (each.url, key) not in left_out.records:
                     mapped(key, value)
         place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
         gather(job.map_cleanup(), none_is_empty=True)
@@ -206,13 +216,29 @@ def _plain_chain(
 ) -> PlainAnswer:
     steps, skipped = steps_of(chain), iter(left_out)
     answer: PlainAnswer | None = None
+    results: list[list[Record]] = [[]]  # of each step, by its number from 1 on
     while step := step_after(steps, answer.as_result() if answer else None):
         given = inputs if "given" in step.sources else []
         previous = answer.pairs if answer and "previous" in step.sources else []
-        answer = plain_run(step.job, given, previous, next(skipped, None), watch)
+        joined = joined_input(results[step.joined]) if step.joined else []
+        answer = plain_run(step.job, [*joined, *given], previous, next(skipped, None), watch)
+        results.append(answer.pairs)
     if answer is None:
         raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")
     return answer
+
+
+def joined_input(pairs: Sequence[Record]) -> list[PlainInput]:
+    """Return the pairs of an earlier step as an input of a step that joins them."""
+    from mapreduce.formats.pairs import pairs_content  # only a step of a chain needs them
+
+    return [PlainInput("joined", pairs_content(pairs), "joined", Pairs(), joined=True)]
+
+
+def _joined_pairs(given: PlainInput) -> Iterator[Record]:
+    from mapreduce.formats.pairs import pairs_of_content  # only a step of a chain reads them
+
+    return pairs_of_content(given.content)
 
 
 def plain_records(

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mapreduce.chain import Chain, StepResult, step_after, steps_of
 from mapreduce.check.reference import PlainInput
+from mapreduce.encoding import encode_key
 from mapreduce.engine import TaskContext, balance, run_task
+from mapreduce.engine.collect import by_hash, partitioner
 from mapreduce.engine.fetch import write_list
 from mapreduce.errors import JobLoadError, LedgerError
+from mapreduce.formats.frames import BlockReader
 from mapreduce.formats.json_values import plain_key
 from mapreduce.formats.output import read_pairs
 from mapreduce.formats.pairs import pairs_content, pairs_of_content
 from mapreduce.input_formats import Pairs
 from mapreduce.job import Job
 from mapreduce.storage import open_storage
+from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire.messages import (
     ByteRange,
     InputObject,
     JobSpec,
+    JoinedPart,
     MapResult,
     MapTask,
     ReduceResult,
@@ -110,13 +116,14 @@ def _chain(chain: Chain, inputs: list[PlainInput], folder: Path, trial: Trial) -
     answer: Answer | None = None
     result: StepResult | None = None
     previous: list[PlainInput] = []
-    number = 0
+    parts: list[list[bytes]] = [[]]  # the pairs of each step, by its number from 1 on
     while step := step_after(steps, result):
-        number += 1
         read = {"previous": previous, "given": inputs}
-        run = _Run(step.job, folder / str(number), trial, keep_pairs=True)
-        answer = run.whole([each for source in step.sources for each in read[source]])
-        pairs = run.kept_pairs
+        run = _Run(step.job, folder / str(len(parts)), trial, keep_pairs=True)
+        inputs_of = [each for source in step.sources for each in read[source]]
+        answer = run.whole(inputs_of, parts[step.joined])
+        parts.append(run.kept_parts)
+        pairs = [pair for part in run.kept_parts for pair in pairs_of_content(part)]
         previous = [PlainInput("previous", pairs_content(pairs), "previous", Pairs())]
         result = StepResult(Counter(answer.counters), len(pairs), lambda pairs=pairs: iter(pairs))  # type: ignore[misc]
     if answer is None:
@@ -128,7 +135,7 @@ class _Run:
     """One run over a folder."""
 
     def __init__(self, job: Job, folder: Path, trial: Trial, *, keep_pairs: bool = False) -> None:
-        self.kept_pairs: list[tuple[Any, Any]] = []
+        self.kept_parts: list[bytes] = []
         self._job = job
         self._trial = trial
         self._partitions = 0 if job.map_only or trial.broadcast else trial.partitions
@@ -153,8 +160,17 @@ class _Run:
             load_job=lambda spec: type(job)(**spec.parameters),
         )
 
-    def whole(self, given: list[PlainInput]) -> Answer:
-        """Run all stages, and check the ledger."""
+    def whole(self, given: list[PlainInput], joined: Sequence[bytes] = ()) -> Answer:
+        """Run all stages, and check the ledger.
+
+        Args:
+            given: the inputs; pairs that are to be joined are partitioned here.
+            joined: the parts of an earlier step, if it has them.
+        """
+        to_join = [each for each in given if each.joined]
+        given = [each for each in given if not each.joined]
+        parts = joined or (self._partitioned(to_join[0]) if to_join else [])
+        self._messages = replace(self._messages, joined=tuple(map(self._part, parts)))
         inputs = tuple(self._put(number, each) for number, each in enumerate(given))
         named = dict(zip((each.url for each in inputs), (each.url for each in given), strict=True))
         task = self._messages.split(inputs, SplitRule(splits=self._trial.splits))
@@ -167,8 +183,10 @@ class _Run:
         planned_as = [
             each.model_copy(update={"url": named[each.url], "etag": ""}) for each in inputs
         ]
+        kept = [part.model_copy(update={"etag": ""}) for part in self._messages.joined]
+        broadcast = self._trial.broadcast
         ledger = balance(
-            planned_as, maps, reduces, {}, self._partitions, broadcast=self._trial.broadcast
+            planned_as, maps, reduces, {}, self._partitions, joined=kept, broadcast=broadcast
         )
         if not ledger.balanced:
             raise LedgerError(f"the ledger does not balance: {ledger.discrepancies[0]}")
@@ -177,10 +195,34 @@ class _Run:
         for result in results:
             counters.update(result.counters)
             if result.pairs is not None:
-                self.kept_pairs += pairs_of_content(self._storage.read(result.pairs.url))
+                self.kept_parts.append(self._storage.read(result.pairs.url))
         return Answer(
             [self._pairs(result.url) for result in (reduces if self._partitions else maps)],
             dict(counters),
+        )
+
+    def _partitioned(self, given: PlainInput) -> list[bytes]:
+        """Return pairs as the parts that a step with this job's partitions would have made."""
+        partition = partitioner(self._job, self._partitions, None) or by_hash(self._partitions)
+        parts: list[list[tuple[Any, Any]]] = [[] for _ in range(self._partitions)]
+        for key, value in pairs_of_content(given.content):
+            parts[partition(encode_key(key))].append((key, value))
+        return [pairs_content(sorted(part, key=lambda pair: encode_key(pair[0]))) for part in parts]
+
+    def _part(self, content: bytes) -> JoinedPart:
+        """Write a part that the reduce tasks join."""
+        digest = digest_of_bytes(content)
+        info = self._storage.write(f"{self._inputs}/joined/{digest}", content)
+        reader = BlockReader(io.BytesIO(content), len(content), info.url)
+        for _ in reader.raw_frames():
+            pass
+        return JoinedPart(
+            url=info.url,
+            size=info.size,
+            etag=info.etag,
+            digest=digest,
+            records=reader.records,
+            checksum=reader.checksum,
         )
 
     def _put(self, number: int, given: PlainInput) -> InputObject:

@@ -425,6 +425,23 @@ def check_placement(job: Job, key: bytes, index: int, partitions: int) -> None:
         )
 
 
+def check_joined(partition: Partitioner, keys: Iterable[bytes], index: int) -> None:
+    """Check that all keys of an earlier step's part belong to the same partition of this step.
+
+    Raises:
+        UserCodeError: a key does not.
+    """
+    for key in keys:
+        if (number := partition(key)) != index:
+            raise UserCodeError(
+                f"the joined part {index} holds the key {decode_key(key)!r}, which belongs to part "
+                f"{number}: a step can join one whose `reduce` yields only keys that it got, with "
+                "the same `partition` and `group_by`; else let a step between them pass the pairs "
+                "on, with a job that has only `reduce = identity`",
+                record=repr(decode_key(key))[:200],
+            )
+
+
 def _own(value: Any) -> Any:
     """Return an encodable value; of one that the author may still change, a copy."""
     encoded = encode_value(value)

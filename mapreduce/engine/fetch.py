@@ -22,7 +22,7 @@ from mapreduce.formats.frames import CHECKSUM_MODULO
 from mapreduce.storage import Storage
 from mapreduce.storage.digest import digest_of_bytes
 from mapreduce.wire import keys
-from mapreduce.wire.messages import Block, MapResult, ReduceTask, StoredObject
+from mapreduce.wire.messages import Block, JoinedPart, MapResult, ReduceTask, StoredObject
 
 SMALL_BYTES = 64 << 10
 """A block up to this length is fetched together with its entry, unless all would need too much
@@ -34,14 +34,26 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
+JOINED = -1
+"""The `index` of a part of an earlier step."""
+
+
 @dataclass(frozen=True, slots=True)
 class MapOutput:
-    """The object of a map attempt, as the list of outputs names it; `index` is the map task's."""
+    """The object of a map attempt, as the list of outputs names it; `index` is the map task's.
+
+    For a reduce that joins an earlier step, also the part of that step, with the index `JOINED`.
+    """
 
     index: int
     url: str
     etag: str
     size: int
+
+    def __str__(self) -> str:
+        """Return its name in errors."""
+        what = "the joined part" if self.index == JOINED else f"the output of map-{self.index}"
+        return f"{what}, {self.url},"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +117,7 @@ def find_blocks(task: ReduceTask, context: TaskContext) -> Partition:
     small = min(SMALL_BYTES, context.memory_bytes // (SHARE * max(1, len(outputs))))
 
     def look(output: MapOutput) -> BlockSource:
-        with _lost(f"the output of map-{output.index}, {output.url},", output.url):
+        with _lost(output):
             start, end = entry_range(output.size, partitions, number)
             data = storage.read(output.url, start, end, etag=output.etag)
             block = parse_entry(data, number, output.url)
@@ -127,6 +139,18 @@ def find_blocks(task: ReduceTask, context: TaskContext) -> Partition:
     return found
 
 
+def joined_source(part: JoinedPart) -> BlockSource:
+    """Return a part of an earlier step as a block."""
+    block = Block(
+        offset=0,
+        length=part.size,
+        records=part.records,
+        checksum=part.checksum,
+        integers=False,
+    )
+    return BlockSource(MapOutput(JOINED, part.url, part.etag, part.size), block)
+
+
 def fetch(source: BlockSource, context: TaskContext) -> bytes:
     """Return the bytes of a block."""
     if source.data is not None:
@@ -137,7 +161,7 @@ def fetch(source: BlockSource, context: TaskContext) -> bytes:
 def stream(source: BlockSource, context: TaskContext) -> Iterator[bytes]:
     """Yield the bytes of a block as they come."""
     output, block = source.output, source.block
-    with _lost(f"the output of map-{output.index}, {output.url},", output.url):
+    with _lost(output):
         for piece in context.storage.stream(
             output.url,
             block.offset,
@@ -174,8 +198,8 @@ def each_of(
 
 
 @contextmanager
-def _lost(what: str, url: str) -> Iterator[None]:
+def _lost(output: MapOutput) -> Iterator[None]:
     try:
         yield
     except (ObjectMissing, InputChanged) as exc:
-        raise OutputLost(f"{what} is missing or has changed", url=url) from exc
+        raise OutputLost(f"{output} is missing or has changed", url=output.url) from exc

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from mapreduce import native
 from mapreduce.engine.context import TaskContext
-from mapreduce.engine.fetch import SHARE, BlockSource, fetch, fetching, stream
+from mapreduce.engine.fetch import JOINED, SHARE, BlockSource, fetch, fetching, stream
 from mapreduce.engine.merge import FAN_IN, FileRun, SortedRun
 from mapreduce.engine.states import LEAST_BLOCKS, States, groups_of, is_kept
 from mapreduce.errors import CorruptBlock
@@ -42,6 +42,12 @@ Merge = Callable[[BlockWriter, list[SortedRun]], None]
 
 Check = Callable[[RawFrame], None]
 """Checks the keys of a frame, and raises if one is wrong."""
+Checks = Callable[[BlockSource], Check | None]
+"""Returns the check of a block's frames, if there is one."""
+
+
+def _unchecked(_source: BlockSource) -> None:
+    """Return no check."""
 
 
 @dataclass(slots=True)
@@ -103,15 +109,15 @@ class Gathered:
     integers: bool
     at_once: int = FAN_IN
 
-    @property
-    def records(self) -> int:
-        """The number of pairs that have been read."""
-        return sum(block.records for block in self.blocks)
+    def count(self, *, joined: bool = False) -> tuple[int, int]:
+        """Return how many pairs have been read, and the sum of their checksums.
 
-    @property
-    def checksum(self) -> int:
-        """The sum of the checksums of what has been read."""
-        return sum(block.checksum for block in self.blocks) % CHECKSUM_MODULO
+        Args:
+            joined: of an earlier step's part, and not of the map outputs.
+        """
+        read = [each for each in self.blocks if (each.source.output.index == JOINED) == joined]
+        checksum = sum(block.checksum for block in read) % CHECKSUM_MODULO
+        return sum(block.records for block in read), checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ def gathered(
     context: TaskContext,
     folder: Path,
     merge: Merge,
-    check: Check | None = None,
+    checks: Checks = _unchecked,
     states: States | None = None,
 ) -> Iterator[Gathered]:
     """Yield the sorted runs of the blocks, in the order of the sources.
@@ -138,12 +144,12 @@ def gathered(
         context: where they are fetched.
         folder: the task's scratch folder.
         merge: merges a group of blocks.
-        check: checks each frame.
+        checks: returns the check of each frame of a block.
         states: the kept states of groups, where the job allows them.
     """
     limit = context.memory_bytes // SHARE
     with fetching(context.storage, sources[0].output.url if sources else None) as pool:
-        gathering = _Gathering(context, folder, merge, check, states, pool, limit)
+        gathering = _Gathering(context, folder, merge, checks, states, pool, limit)
         groups = _groups(sources, limit, states)
         if len(groups) <= 1 and not any(group.key for group in groups):
             blocks = gathering.begin(groups[0]) if groups else []
@@ -160,7 +166,7 @@ class _Gathering:
     context: TaskContext
     folder: Path
     merge: Merge
-    check: Check | None
+    checks: Checks
     states: States | None
     pool: Executor | None
     limit: int
@@ -168,7 +174,7 @@ class _Gathering:
     def begin(self, group: _Group) -> list[FetchedBlock]:
         """Start to fetch the blocks of a group."""
         return [
-            FetchedBlock(source, self.context, self._opener(source), self.check)
+            FetchedBlock(source, self.context, self._opener(source), self.checks(source))
             for source in group.sources
         ]
 

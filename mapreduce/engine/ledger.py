@@ -1,11 +1,13 @@
 """The ledger: the sums that must agree before a run's result is committed. Pure, without I/O.
 
-Three laws:
+Four laws:
 1. of each input, every byte belongs to a record that exactly one map task has read, or each map
    task, where the input is broadcast;
 2. each reduce task read the pairs and checksums of its partition's index entries, and all entries
    together are those that the map tasks wrote, each read once and for its own partition;
-3. each input still has the ETag that it was planned with.
+3. each input, and each part of an earlier step that is joined, still has the ETag that it was
+   planned with;
+4. each reduce task that joins a part of an earlier step read each of its pairs once.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import TypeAlias
 from pydantic import Field
 
 from mapreduce.formats.frames import CHECKSUM_MODULO
-from mapreduce.wire.messages import InputObject, MapResult, Message, ReduceResult
+from mapreduce.wire.messages import InputObject, JoinedPart, MapResult, Message, ReduceResult
 
 Range: TypeAlias = tuple[int, int]
 """A byte range [start, end) of an input."""
@@ -65,6 +67,7 @@ def balance(
     etags: dict[str, str],
     partitions: int,
     unpacked: Mapping[str, int] | None = None,
+    joined: Sequence[JoinedPart] = (),
     broadcast: str = "",
 ) -> Ledger:
     """Return the ledger of a run.
@@ -76,10 +79,13 @@ def balance(
         etags: the inputs' ETags now, by URL ("" for a missing one).
         partitions: the number of partitions; with none, the maps' pairs are the result.
         unpacked: by URL, the bytes in chunk files of the inputs that were decompressed.
+        joined: the parts of an earlier step, one for each partition.
         broadcast: the name of the inputs that each map task reads whole; "" for none.
     """
     read = _input_rows(inputs, maps, unpacked or {}, broadcast)
     rows = [*read, *_shuffle_rows(maps, reduces, partitions)]
+    rows += _joined_rows(joined, reduces)
+    planned: list[InputObject | JoinedPart] = [*inputs, *joined]
     rows += [
         LedgerRow(
             what=f"ETag of {given.url}",
@@ -87,7 +93,7 @@ def balance(
             expected=given.etag,
             found=etags.get(given.url, ""),
         )
-        for given in inputs
+        for given in planned
     ]
     return Ledger(
         rows=tuple(rows),
@@ -171,6 +177,21 @@ def _shuffle_rows(
     if partitions:
         rows += _whole_shuffle(maps, reduces)
     return rows
+
+
+def _joined_rows(
+    joined: Sequence[JoinedPart], reduces: Sequence[ReduceResult]
+) -> Iterator[LedgerRow]:
+    """Yield the sums of the parts that are joined."""
+    for number, (part, reduced) in enumerate(zip(joined, reduces, strict=False)):
+        what = f"joined part {number}"
+        yield LedgerRow(what=what, unit="pairs", expected=part.records, found=reduced.joined_in)
+        yield LedgerRow(
+            what=what,
+            unit="checksum",
+            expected=f"{part.checksum:016x}",
+            found=f"{reduced.joined_checksum:016x}",
+        )
 
 
 def _whole_shuffle(

@@ -316,22 +316,12 @@ class MapStage:
     def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         place.name_of_key = _key_name(byte_range.format)
         if self._held is not None:
-            records = self._watched(place, batch)
+            records = _watched(self, place, batch.records)
             self._collector.add(pairs_of(self._job.map_joined(self._held, records)))
             return
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
-
-    def _watched(self, place: Place, batch: base.RecordBatch) -> Iterator[tuple[Any, Any]]:
-        """Yield the records of a batch; an error names the last one."""
-        count = 0
-        for pair in batch.records:
-            place.offset, place.record = pair
-            count += 1
-            yield pair
-        self.records += count
-        self._context.meter.records += count
 
     def _mapped(self, place: Place, batch: base.RecordBatch) -> Iterator[Iterable[Any]]:
         map_record, mapped, gathers = self._job.map, 0, self._job.gathers
@@ -372,6 +362,19 @@ class MapStage:
         records = count_records(data)
         self.records += records
         self._context.meter.records += records
+
+
+def _watched(
+    stage: MapStage, place: Place, records: Iterator[tuple[Any, Any]]
+) -> Iterator[tuple[Any, Any]]:
+    """Yield and count records; an error names the last one."""
+    count = 0
+    for pair in records:
+        place.offset, place.record = pair
+        count += 1
+        yield pair
+    stage.records += count
+    stage._context.meter.records += count
 
 
 def own_format(job: Job, byte_range: ByteRange) -> InputFormat | None:

@@ -123,6 +123,7 @@ class Part:
         top: the top pairs as JSON values, long ones cut.
         top_lengths: the full length of each of their values that is not a number.
         pairs: the input of the next step of a chain.
+        pairs_checksum: of its frames.
     """
 
     info: ObjectInfo
@@ -130,6 +131,7 @@ class Part:
     top: tuple[Pair, ...]
     top_lengths: tuple[int | None, ...]
     pairs: InputObject | None = None
+    pairs_checksum: int = 0
 
 
 def write_part(
@@ -178,7 +180,7 @@ def write_part(
         format=Pairs(),
         digest=kept.digest,
     )
-    return replace(part, pairs=pairs)
+    return replace(part, pairs=pairs, pairs_checksum=stored.block.checksum)
 
 
 def keep(storage: Storage, url: str, path: Path) -> ObjectInfo:

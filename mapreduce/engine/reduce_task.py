@@ -20,15 +20,18 @@ from mapreduce.engine.arrivals import arrivals
 from mapreduce.engine.collect import (
     Collector,
     PairTaker,
+    by_hash,
+    check_joined,
     check_placement,
     merged_states,
     merging_states,
     packed_result,
+    partitioner,
 )
 from mapreduce.engine.collector_choice import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.fetch import Partition, find_blocks
-from mapreduce.engine.gather import FetchedBlock, Gathered, Merge, gathered
+from mapreduce.engine.fetch import JOINED, Partition, find_blocks, joined_source
+from mapreduce.engine.gather import Checks, FetchedBlock, Gathered, Merge, gathered
 from mapreduce.engine.merge import SortedRun, merge_frames_once, merge_once, merged, merged_frames
 from mapreduce.engine.part import (
     Part,
@@ -77,17 +80,19 @@ def reduce_blocks(
     state = task_state(job)
     state.stage = "reduce"
     context.meter.status = lambda: state.status
-    check = (
-        PlacementProof(job, task.index, task.partitions).check if job.partitions_itself else None
-    )
+    sources = partition.sources
+    if task.joined is not None and task.joined.records:
+        # ahead of the map outputs, so that its values come first
+        sources = [joined_source(task.joined), *sources]
     with (
         context.scratch_folder() as folder,
         gathered(
-            partition.sources, context, folder, _merging(job), check, _states(job, task, context)
+            sources, context, folder, _merging(job), _checks(job, task), _states(job, task, context)
         ) as blocks,
     ):
         part = _part(job, task, blocks, context, folder)
-        records, checksum = blocks.records, blocks.checksum
+        records, checksum = blocks.count()
+        joined_in, joined_checksum = blocks.count(joined=True)
     return ReduceResult(
         url=part.info.url,
         etag=part.info.etag,
@@ -103,9 +108,25 @@ def reduce_blocks(
         top=part.top,
         top_lengths=part.top_lengths,
         pairs=part.pairs,
+        pairs_checksum=part.pairs_checksum,
+        joined_in=joined_in,
+        joined_checksum=joined_checksum,
         counters=dict(job.counters),
         cost=stopwatch.cost(),
     )
+
+
+def _checks(job: Job, task: ReduceTask) -> Checks:
+    """Return the check of each block: all keys of a part that is joined, and all of a job with a
+    `partition` of its own.
+    """
+    own = PlacementProof(job, task.index, task.partitions).check if job.partitions_itself else None
+    partition = partitioner(job, task.partitions, None) or by_hash(task.partitions)
+
+    def joined(frame: RawFrame) -> None:
+        check_joined(partition, columns(frame).keys, task.index)
+
+    return lambda source: joined if source.output.index == JOINED else own
 
 
 class PlacementProof:

@@ -87,6 +87,16 @@ class StoredObject(Message):
     digest: Label
 
 
+class JoinedPart(StoredObject):
+    """The pairs of one part of an earlier step, in key order, which a reduce task merges.
+
+    `checksum` sums their frames' xxh3_64, modulo 2**64.
+    """
+
+    records: Size
+    checksum: Checksum
+
+
 class ByteRange(Message):
     """A byte range [start, end) of one object.
 
@@ -267,7 +277,8 @@ class ReduceTask(TaskMessage):
     `outputs` is the list of the map outputs, in the order of their blocks, so that the message has
     one length whatever their number; None where another shuffle carries the pairs. With
     `keep_pairs`, also write the part's pairs as input for the next step of a chain. `states` is the
-    identity under which merged states are kept for later runs; "" keeps and finds none.
+    identity under which merged states are kept for later runs; "" keeps and finds none. `joined` is
+    the same partition of an earlier step, whose values come ahead of the others.
     """
 
     stage: Literal["reduce"] = "reduce"
@@ -279,6 +290,7 @@ class ReduceTask(TaskMessage):
     partitions: Annotated[int, Field(ge=1, le=100_000)]
     top: Annotated[int, Field(ge=0, le=100_000)] = 10
     keep_pairs: bool = False
+    joined: JoinedPart | None = None
 
 
 class Cost(Message):
@@ -374,7 +386,9 @@ class ReduceResult(Message):
     `records_in` and `checksum_in` are counted as the pairs are read; `records_indexed`,
     `checksum_indexed` and `seal` (as in `BlocksSum`) add up the indexes of the map outputs. `top`
     holds its top [key, value] pairs as JSON values, long ones cut; `top_lengths` holds the full
-    length of each value that is not a number. `pairs` is the input for the next step of a chain.
+    length of each value that is not a number. `pairs` is the input for the next step of a chain,
+    and `pairs_checksum` that of a `JoinedPart` of it. `joined_in` and `joined_checksum` are counted
+    as the joined pairs are read, which are in no other count.
     """
 
     stage: Literal["reduce"] = "reduce"
@@ -392,8 +406,25 @@ class ReduceResult(Message):
     top: tuple[tuple[Any, Any], ...]
     top_lengths: tuple[Size | None, ...] = ()
     pairs: InputObject | None = None
+    pairs_checksum: Checksum = 0
+    joined_in: Size = 0
+    joined_checksum: Checksum = 0
     counters: dict[str, int]
     cost: Cost
+
+    @property
+    def as_joined(self) -> JoinedPart | None:
+        """The part's pairs for a step that joins them; None if they were not kept."""
+        if self.pairs is None:
+            return None
+        return JoinedPart(
+            url=self.pairs.url,
+            size=self.pairs.size,
+            etag=self.pairs.etag,
+            digest=self.pairs.digest,
+            records=self.records_out,
+            checksum=self.pairs_checksum,
+        )
 
 
 class TaskError(Message):
@@ -509,9 +540,12 @@ class Failed(Message):
 AnyEvent: TypeAlias = Started | Progress | Said | Done | Failed
 TaskEvent: TypeAlias = Annotated[AnyEvent, Field(discriminator="event")]
 
-parse_task: TypeAdapter[SplitTask | MapTask | ReduceTask] = TypeAdapter(Task)
-parse_event: TypeAdapter[AnyEvent] = TypeAdapter(TaskEvent)
-parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(TaskResult)
+_AT_FIRST_USE = ConfigDict(defer_build=True)
+parse_task: TypeAdapter[SplitTask | MapTask | ReduceTask] = TypeAdapter(Task, config=_AT_FIRST_USE)
+parse_event: TypeAdapter[AnyEvent] = TypeAdapter(TaskEvent, config=_AT_FIRST_USE)
+parse_result: TypeAdapter[SplitResult | MapResult | ReduceResult] = TypeAdapter(
+    TaskResult, config=_AT_FIRST_USE
+)
 
 
 class Health(BaseModel):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mapreduce.wire.messages import (
     InputObject,
     JobSpec,
+    JoinedPart,
     MapTask,
     ReduceTask,
     Split,
@@ -36,6 +37,7 @@ class TaskMessages:
         keep_pairs: a part's pairs are kept for the next step of a chain.
         broadcast: the name of the inputs that each map task reads whole; "" for none.
         states: the identity under which reduce tasks keep merged states; "" for none.
+        joined: the parts of an earlier step that the reduce tasks merge, one for each.
     """
 
     run: str
@@ -46,6 +48,7 @@ class TaskMessages:
     top: int = 0
     keep_pairs: bool = False
     states: str = ""
+    joined: tuple[JoinedPart, ...] = ()
     broadcast: str = ""
 
     @property
@@ -123,4 +126,5 @@ class TaskMessages:
             partitions=self.partitions,
             top=self.top,
             keep_pairs=self.keep_pairs,
+            joined=self.joined[partition] if self.joined else None,
         )

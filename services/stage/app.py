@@ -87,7 +87,7 @@ def create_app(
 
     @app.post(
         tasks.path,
-        openapi_extra=_body_of(message),
+        openapi_extra=(described := dict[str, Any]()),
         responses=_RESPONSES,
         response_class=StreamingResponse,
     )
@@ -97,6 +97,11 @@ def create_app(
         metrics.requests.labels(str(response.status_code)).inc()
         return response
 
+    def openapi() -> dict[str, Any]:
+        described.update(_body_of(message))  # slow, and no service answers with it
+        return FastAPI.openapi(app)
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
 
 

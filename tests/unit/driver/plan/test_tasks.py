@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -27,6 +27,7 @@ from mapreduce.wire.messages import (
     Cost,
     InputObject,
     JobSpec,
+    JoinedPart,
     MapResult,
     MapTask,
     ReduceTask,
@@ -126,6 +127,34 @@ def test_a_reduce_key_depends_on_content_and_not_on_urls() -> None:
     assert before == [spec.key for spec in reduce_tasks(plan, [_result("file:///y", "1")], OUTPUTS)]
     assert before != [spec.key for spec in reduce_tasks(plan, [_result("file:///x", "2")], OUTPUTS)]
     assert len(set(before)) == 2
+
+
+def test_a_reduce_key_depends_on_the_part_that_it_joins() -> None:
+    """On its content, and not on where it lies; the other partitions' keys do not change."""
+
+    def parts(*digests: str, folder: str = "a") -> tuple[JoinedPart, ...]:
+        return tuple(
+            JoinedPart(
+                url=f"file:///{folder}/{n}", size=5, etag="", digest=digest, records=1, checksum=1
+            )
+            for n, digest in enumerate(digests)
+        )
+
+    def specs(joined: tuple[JoinedPart, ...]) -> list[TaskSpec]:
+        return reduce_tasks(run_plan(joined=joined), [_result("file:///x", "1")], OUTPUTS)
+
+    def keys(joined: tuple[JoinedPart, ...]) -> list[str]:
+        return [spec.key for spec in specs(joined)]
+
+    before, other = keys(parts("d", "e")), keys(parts("d", "f"))
+    assert before == keys(parts("d", "e", folder="b"))
+    assert [True, False] == [key == changed for key, changed in zip(before, other, strict=True)]
+    assert not set(before) & set(keys(()))
+    found = specs(parts("d", "e"))
+    assert parts("d", "e") == tuple(cast("ReduceTask", spec.attempt(1)).joined for spec in found)
+    assert [5, 5] == [
+        spec.size_bytes - alone.size_bytes for spec, alone in zip(found, specs(()), strict=True)
+    ]
 
 
 BUILD = Build(engine="e", python="cpython-3.11.7", hashing="h", environment="v")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from driver.history.run_store import RunStore
+from driver.plan import events
 from driver.plan.config import RunConfig
 from driver.plan.events import EventLog
 from driver.run import chain as module
@@ -19,9 +21,11 @@ from driver.targets.prepare import prepare
 from driver.targets.start import carry_out
 from mapreduce import Chain, Job, Sum
 from mapreduce.chain import Step
-from mapreduce.errors import InputError, OutputLost
+from mapreduce.errors import InputError, OutputLost, StageFailed
+from mapreduce.formats.output import read_pairs
 from mapreduce.storage import open_storage
 from mapreduce.wire import keys
+from mapreduce.wire.messages import JoinedPart
 from tests.unit.driver.samples import run_plan
 
 CHAINS = """
@@ -89,13 +93,24 @@ class Empty(Chain):
         return [Word()]
 
 
-def _carried_out(folder: Path, text: str, module_text: str, chain: str) -> tuple[Any, RunStore]:
-    (folder / "in.txt").write_text(text)
+def _carried_out(
+    folder: Path,
+    text: str,
+    module_text: str,
+    chain: str,
+    parameters: dict[str, Any] | None = None,
+    log: EventLog | None = None,
+) -> tuple[Any, RunStore]:
+    folder.mkdir(exist_ok=True)
+    if not (folder / "in.txt").exists():
+        (folder / "in.txt").write_text(text)
     job = folder / f"{chain.lower()}_of_chains.py"
     job.write_text(module_text)
-    config = RunConfig(inputs=(str(folder / "in.txt"),), job=f"{job}:{chain}")
+    config = RunConfig(
+        inputs=(str(folder / "in.txt"),), job=f"{job}:{chain}", parameters=parameters or {}
+    )
     prepared = prepare(config, "inline", str(folder / "store"))
-    report = asyncio.run(carry_out(prepared, EventLog(), lambda *_: None, time.monotonic()))
+    report = asyncio.run(carry_out(prepared, log or EventLog(), lambda *_: None, time.monotonic()))
     return report, prepared.runs
 
 
@@ -164,3 +179,96 @@ def test_a_result_that_is_gone_before_the_chain_is_committed(tmp_path: Path) -> 
 def test_no_pairs_are_read_of_no_objects() -> None:
     """A step without objects yields no pairs."""
     assert [] == list(read_pairs_of((), open_storage()))
+
+
+JOINS = """
+from pathlib import Path
+
+from mapreduce import Chain, Job, Step
+
+
+class Words(Job):
+    def map(self, offset, line):
+        for word in line.split():
+            yield word, line.split()
+
+    def reduce(self, word, values):
+        yield word, (0, sorted({other for some in values for other in some}))
+
+
+class Spread(Job):
+    broken: str = ""
+
+    def map(self, word, value):
+        number, others = value
+        for other in others:
+            yield other, number + 1
+
+    def reduce(self, word, values):
+        if self.broken and Path(self.broken).exists():
+            raise ValueError("not yet")
+        number, others = next(values)
+        yield word, (number + sum(values), others)
+
+
+class Spreading(Chain):
+    broken: str = ""
+
+    def steps(self):
+        yield Words()
+        yield Step(Spread(broken=""), joins="previous")
+        yield Step(Spread(), joins="previous")
+"""
+
+
+def test_a_joined_step_is_planned_with_the_parts_of_its_step(tmp_path: Path) -> None:
+    """One for each reduce task; the ledger counts their pairs, and none of them is shuffled."""
+    report, runs = _carried_out(tmp_path, "a b c\nb d\n", JOINS, "Spreading")
+    steps = [runs.plan(step) for step in runs.steps(report.run_id)]
+    assert () == steps[0].joined
+    for before, step in pairwise(steps):
+        made = tuple(each.as_joined for each in runs.results(before.run).reduces)
+        assert (made, len(made)) == (step.joined, step.partitions)
+        assert [part.records for part in step.joined if part] == [
+            each.joined_in for each in runs.results(step.run).reduces
+        ]
+    # five words in two lines, and then each word's share for each of its neighbours
+    assert 5 + 2 * (3 + 4 + 3 + 2) == report.ledger.pairs_shuffled
+    found = [
+        pair
+        for url in report.result_urls
+        for pair in read_pairs(runs.storage.read(url).split(b"\n"))
+    ]
+    # after the first round a has 3, b 4 and c 3, each of which lists a
+    assert ("a", [3 + 4 + 5 + 4, ["a", "b", "c"]]) in found
+
+
+def test_a_run_that_goes_on_makes_a_lost_part_again(tmp_path: Path) -> None:
+    """And reads the other parts from where the steps that were finished have written them."""
+    (tmp_path / "broken").touch()
+    parameters = {"broken": str(tmp_path / "broken")}
+    with pytest.raises(StageFailed):
+        _carried_out(tmp_path, "a b c\nb d\n", JOINS, "Spreading", parameters)
+    (tmp_path / "broken").unlink()
+    lost = sorted((tmp_path / "store/pairs").glob("*-step-2/*"))[0]
+    lost.unlink()
+    log = EventLog()
+    report, _ = _carried_out(tmp_path, "a b c\nb d\n", JOINS, "Spreading", parameters, log)
+    whole, runs = _carried_out(tmp_path / "new", "a b c\nb d\n", JOINS, "Spreading")
+    new = [each.tasks - each.reused for each in log.events if isinstance(each, events.StageStarted)]
+    # split, map and reduce: nothing of the first step, and of the second the lost part alone
+    assert [0, 0, 0, 0, 0, 1] == new[:6]
+    assert [runs.storage.read(url) for url in report.result_urls] == [
+        runs.storage.read(url) for url in whole.result_urls
+    ]
+
+
+def test_a_plan_has_as_many_partitions_as_the_parts_that_it_joins() -> None:
+    """Whatever the command or the job says."""
+    run = ChainRun(Empty(), run_plan(chain=True, partitions=3, asked=("reducers",)))
+    parts = tuple(
+        JoinedPart(url=f"file:///p/{n}", size=1, etag="", digest="d", records=1, checksum=1)
+        for n in range(2)
+    )
+    planned = plan_step(run, Step(Word()), 2, (), parts)
+    assert (2, parts) == (planned.partitions, planned.joined)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from driver.plan.config import RunConfig
 from driver.plan.events import Event, RunDone
+from driver.plan.target import Target
+from driver.report.document import Report
 from driver.targets.prepare import Prepared, prepare
 from driver.targets.watched import page_place, watched
+from driver.text import interruption_text
 from mapreduce.errors import StageFailed
 
 FAILS = """
@@ -85,6 +91,30 @@ def test_an_error_says_where_the_page_is(tmp_path: Path) -> None:
         watched(prepared, _View(), time.monotonic())
     assert any(note.startswith("page: ") for note in caught.value.__notes__)
     assert any(note.startswith("note: an event could not") for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("inline", ""),
+        ("spark", "interrupted; the same command does it again from the beginning: "),
+    ],
+)
+def test_an_interruption_promises_only_what_the_target_keeps(
+    tmp_path: Path, target: Target, says: str
+) -> None:
+    """The same command goes on with a run, but not on Spark."""
+
+    def interrupted(run: Coroutine[Any, Any, Report]) -> Report:
+        run.close()
+        raise KeyboardInterrupt
+
+    prepared = replace(_prepared(tmp_path, "word_count"), target=target)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        watched(prepared, None, time.monotonic(), interrupted)
+    assert says in str(caught.value)
+    assert bool(says) == bool(caught.value.args)
+    assert "to continue" in interruption_text(caught.value) or says
 
 
 def test_the_page_of_a_run_in_s3_has_a_command(tmp_path: Path) -> None:

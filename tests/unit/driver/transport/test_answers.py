@@ -18,6 +18,7 @@ from mapreduce.wire.messages import (
     ByteRange,
     Cost,
     InputObject,
+    JoinedPart,
     MapResult,
     MapTask,
     Progress,
@@ -291,3 +292,15 @@ def test_sparks_answers_have_a_longer_name() -> None:
     check_spark_answer(_map_task(), _map_result(url=""), stored=False)
     with pytest.raises(TaskLost):
         check_spark_answer(_map_task(), _map_result(url="", blocks=None), stored=False)
+
+
+def test_joined_pairs_are_those_of_the_task() -> None:
+    """A reduce that has joined other pairs, or none, is not taken."""
+    part = JoinedPart(url="file:///p", size=9, etag="e", digest="d", records=4, checksum=2)
+    task = _reduce_task(joined=part)
+    check_answer(task, _reduce_result(joined_in=4, joined_checksum=2))
+    for wrong in ({"joined_in": 3, "joined_checksum": 2}, {"joined_in": 4}, {}):
+        with pytest.raises(TaskLost, match="joined pairs of 4"):
+            check_answer(task, _reduce_result(**wrong))
+    with pytest.raises(TaskLost, match="1 joined pairs of 0"):
+        check_answer(_reduce_task(), _reduce_result(joined_in=1))

@@ -14,6 +14,7 @@ from mapreduce.wire.messages import (
     BlocksSum,
     Cost,
     InputObject,
+    JoinedPart,
     MapResult,
     RangeRead,
     ReduceResult,
@@ -319,3 +320,31 @@ def test_an_input_that_is_gone_has_no_etag() -> None:
     """A missing input has the ETag "", and is expected with its planned one."""
     *_, row = balance(INPUTS[:1], [mapped([(A, 0, 100)], [])], [], {}, 0).rows
     assert _row(f"ETag of {A}", "", "1", "") == row
+
+
+@pytest.mark.parametrize(
+    ("change", "etag", "what"),
+    [
+        ({}, "3", ""),
+        ({"joined_in": 5}, "3", "joined part 1"),
+        ({"joined_checksum": 9}, "3", "joined part 1"),
+        ({}, "4", "ETag of s3://pairs/1"),
+    ],
+)
+def test_joined_parts(change: dict[str, int], etag: str, what: str) -> None:
+    """Each pair of an earlier step's part is read once, and the part is still there; its pairs are
+    none of those that were shuffled.
+    """
+    joined = [
+        JoinedPart(url=f"s3://pairs/{n}", size=1, etag="3", digest="d", records=n, checksum=7 + n)
+        for n in range(2)
+    ]
+    read = [
+        each.model_copy(update={"joined_in": n, "joined_checksum": 7 + n})
+        for n, each in enumerate(reduces())
+    ]
+    read[1] = read[1].model_copy(update=change)
+    etags = ETAGS | {"s3://pairs/0": "3", "s3://pairs/1": etag}
+    ledger = balance(INPUTS, maps(), read, etags, 2, joined=joined)
+    assert ([what] if what else []) == [row.what for row in ledger.discrepancies]
+    assert 8 == ledger.pairs_shuffled
