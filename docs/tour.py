@@ -25,7 +25,7 @@ STOPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("services/stage/task/task_process.py", ("task_main", "_run_and_answer")),
     ("mapreduce/engine/map_task.py", ("run_map", "_to_partitions", "MapStage")),
     ("mapreduce/formats/text.py", ("owned_blocks",)),
-    ("mapreduce/engine/reduce_task.py", ("run_reduce", "reduce_blocks", "_reduced", "_groups")),
+    ("mapreduce/engine/reduce_task.py", ("run_reduce", "reduce_blocks", "_own_results", "_groups")),
     ("mapreduce/engine/ledger.py", ("balance", "_input_rows", "_shuffle_rows")),
 )
 """In the order of a run: a file, and what to read of it."""

@@ -161,6 +161,25 @@ class Job(Parametrised):
         """
         raise NotImplementedError
 
+    def broadcasts(self) -> Iterable[str]:
+        """Return the names of inputs, one of which may be broadcast: where it is small, each map
+        task holds all of its pairs, `map_joined` maps the records of the others, and there is no
+        reduce stage. The result must have the same pairs either way.
+        """
+        return ()
+
+    def map_joined(
+        self, held: Mapping[Any, Sequence[Any]], records: Iterator[Pair], /
+    ) -> Iterable[Pair]:
+        """Yield the result pairs of some records, where an input is broadcast.
+
+        Args:
+            held: what `map` yields for the records of that input: the key as `reduce` gets it, and
+                the values in the order of the input.
+            records: of one other input, each as the key and value that `map` gets.
+        """
+        raise NotImplementedError
+
     def map_cleanup(self) -> Iterable[Pair] | None:
         """Finish a map task, after its last record; may yield pairs, which join those of `map`."""
 

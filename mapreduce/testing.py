@@ -33,6 +33,7 @@ def run(
     splits: int = 2,
     partitions: int = 2,
     memory_bytes: int = MEMORY_BYTES,
+    broadcast: str = "",
 ) -> Answer:
     """Run a job in this process, with the engine's stages, and check the answer with the ledger.
 
@@ -44,6 +45,8 @@ def run(
         splits: the number of map tasks.
         partitions: the number of reduce tasks.
         memory_bytes: memory that a task may use; a small number makes it spill to disk.
+        broadcast: the name of an input that each map task holds, as a run does with a small one
+            that the job `broadcasts`.
 
     Raises:
         UsageError: an argument has a wrong type.
@@ -71,4 +74,4 @@ def run(
                 f"run() takes inputs as bytes, by name: inputs={{'name': b'...'}}, not "
                 f"{repr(each)[:233]}"
             )
-    return run_trial(job, given, Trial(splits, partitions, memory_bytes))
+    return run_trial(job, given, Trial(splits, partitions, memory_bytes, broadcast=broadcast))

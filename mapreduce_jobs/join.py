@@ -17,17 +17,27 @@ what becomes of the other rows, as in SQL:
 A file without the column is an error. Texts are compared as they are: "1" is not "01".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from mapreduce import Csv, Job, Spool
 
 Row = dict[str, str]
 
+_BROADCASTS = {
+    "inner": ("right", "left"),
+    "left": ("right",),
+    "right": ("left",),
+    "outer": (),
+    "semi": ("right",),
+    "anti": ("right",),
+}
+
 
 class Join(Job):
-    """A reduce-side join. The right rows of one key are read again for each left row, from memory
-    or from a temporary file: use the smaller table as right.
+    """A join. Where one table is small, each map task holds it; else the right rows of one key are
+    read again for each left row, from memory or from a temporary file: use the smaller table as
+    right.
     """
 
     on: str = "id"
@@ -36,15 +46,44 @@ class Join(Job):
     input_format = {"left": Csv(), "right": Csv()}  # noqa: RUF012
     group_by = 1
 
-    def map(self, key: int, value: Row) -> Iterator[tuple[tuple[str, bool], Row]]:
+    def broadcasts(self) -> tuple[str, ...]:
+        """Return the tables whose rows are in the result only together with rows of the other."""
+        return _BROADCASTS[self.how]
+
+    def map_joined(
+        self, held: Mapping[str, Sequence[Row]], records: Iterator[tuple[int, Row]]
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield the pairs of rows of one table, with the other table in memory."""
+        if self.how in ("semi", "anti"):
+            for _, row in records:
+                name = self._text(row)
+                if (name in held) == (self.how == "semi"):
+                    yield name, row
+            return
+        on, partners_of, is_left = self.on, held.get, self.input == "left"
+        alone = () if self.how == "inner" else (None,)
+        for _, row in records:
+            # no call for each row: this is the hottest line of a join
+            name = row[on] if on in row else self._text(row)
+            for partner in partners_of(name, alone):
+                yield name, (row, partner) if is_left else (partner, row)
+
+    def _text(self, row: Row) -> str:
+        try:
+            return row[self.on]
+        except KeyError:
+            raise ValueError(
+                f"the input {self.input!r} has no column {self.on!r}; it has {', '.join(row)}"
+            ) from None
+
+    def map(self, key: int, value: Row) -> Iterator[tuple[tuple[str, bool], Row | None]]:
         """Yield the row under the column's text; right rows sort before left ones, as False before
         True.
         """
-        if self.on not in value:
-            raise ValueError(
-                f"the input {self.input!r} has no column {self.on!r}; it has {', '.join(value)}"
-            )
-        yield (value[self.on], self.input == "left"), value
+        is_left = self.input == "left"
+        # of a right row, semi and anti joins need only the key
+        needed = is_left or self.how not in ("semi", "anti")
+        yield (self._text(value), is_left), value if needed else None
 
     def reduce(self, key: str, values: Iterator[Row]) -> Iterator[tuple[str, Any]]:
         """Yield each left row, as it arrives, with all right rows."""

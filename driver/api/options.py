@@ -26,6 +26,7 @@ OTHER_ARGUMENTS = frozenset(("inputs", "job", "parameters", "keep_pairs", "over"
 OTHER_NAMES = {
     "chunk_size": "chunk_bytes",
     "task_memory": "task_memory_bytes",
+    "broadcast": "broadcast_bytes",
     "partitions": "reducers",
     "stage_timeout": "stage_timeout_s",
     "keep": "keep_s",
@@ -45,6 +46,7 @@ class Options(TypedDict, total=False):
     fresh: bool
     remembered: bool
     sort: bool
+    broadcast_bytes: int | None
     chaos: Chaos | str | None
     skip_bad_records: int | None
     stage_timeout_s: float | None

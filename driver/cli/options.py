@@ -151,6 +151,9 @@ class CutOptions:
     """range: mappers read byte ranges of the input; copy: the splitter writes chunk files first."""
     sort: Flag = False
     """Make the parts ranges of keys, so that part after part the whole result is in key order."""
+    broadcast: str | None = None
+    """Of a join, each map task holds the smaller input if it has at most this size, and nothing is
+    shuffled; 0 for never (by default 64MiB, or a 32nd of a task's memory)."""
 
 
 @Parameter(name="*")
@@ -308,6 +311,7 @@ def run_config(
 ) -> RunConfig:
     """Return the run that the options describe; raises `UsageError`."""
     chaos, size, memory = failures.chaos, cut.chunk_size, place.task_memory
+    small = cut.broadcast
     return RunConfig(
         inputs=job.input if job.over is None else (job.over,),
         over=job.over is not None,
@@ -319,6 +323,7 @@ def run_config(
         reducers=cut.reducers,
         chunks=cut.chunks,
         chunk_bytes=size_bytes("--chunk-size", size) if size is not None else None,
+        broadcast_bytes=_limit(small),
         mode=cut.split_mode,
         top=result.top,
         fresh=failures.fresh,
@@ -331,3 +336,10 @@ def run_config(
         keep_s=duration_s("--keep", place.keep) if place.keep is not None else None,
         max_usd=price.max_usd,
     )
+
+
+def _limit(text: str | None) -> int | None:
+    """Return the limit of `--broadcast`, which may be 0; raises `UsageError`."""
+    if text is None or text == "0":
+        return None if text is None else 0
+    return size_bytes("--broadcast", text)

@@ -25,6 +25,7 @@ def draw_up(plan: RunPlan, results: RunResults, storage: Storage) -> Ledger:
         plan.partitions,
         unpacked,
         plan.joined,
+        plan.broadcast,
     )
 
 

@@ -37,6 +37,8 @@ class RunConfig:
         remembered: later runs may reuse its tasks.
         requirements: a requirements file of pip, besides those in the job's classes.
         refresh_packages: resolve the requirements anew.
+        broadcast_bytes: an input that the job may broadcast is, if it is at most so long; 0 for
+            never, None for the default.
         task_memory_bytes: memory of a task on this machine; None for a share of it.
         spark_master: the master of a run on Apache Spark.
         chaos: the fault injection, if any.
@@ -73,6 +75,7 @@ class RunConfig:
     max_usd: float | None = None
     keep_pairs: bool = False
     over: bool = False
+    broadcast_bytes: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse invalid values; raises `UsageError`, which names the option."""

@@ -82,6 +82,13 @@ def split_rule(
     )
 
 
+def at_least(rule: SplitRule, split_bytes: int) -> SplitRule:
+    """Return a rule whose splits have at least so many bytes, where the input has them."""
+    if rule.split_bytes is None:
+        return rule
+    return rule.model_copy(update={"split_bytes": max(rule.split_bytes, split_bytes)})
+
+
 def reducer_count(total_bytes: int, *, combines: bool) -> int:
     """Return the default number of reducers, a power of two.
 

@@ -39,7 +39,8 @@ class RunPlan(Message):
     """The plan of a run; written before its first task.
 
     `cut` says how the inputs are cut, `store` is the root URL of all that the run writes. With 0
-    `partitions` the maps' pairs are the result. `columns` and `keep_order` are the job's.
+    `partitions` the maps' pairs are the result. `broadcast` is the name of the inputs that each map
+    task reads whole ("" for none). `columns` and `keep_order` are the job's.
     `keep_pairs`: the result's pairs are kept with their exact types, for the next step of a chain
     or for a program in Python. `joined` are the parts of an earlier step that the reduce tasks of a
     step merge, one for each. `chain`: its job is a chain, whose steps are runs named by
@@ -77,6 +78,7 @@ class RunPlan(Message):
     origins: tuple[Origin, ...] = ()
     asked: tuple[str, ...] = ()
     version: str = ""
+    broadcast: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def messages_of(plan: RunPlan) -> TaskMessages:
         top=plan.top,
         keep_pairs=plan.keep_pairs,
         joined=plan.joined,
+        broadcast=plan.broadcast,
     )
 
 
@@ -131,6 +134,7 @@ def split_task(plan: RunPlan) -> TaskSpec:
         inputs=[given.model_dump() for given in plan.inputs],
         cut=plan.cut.model_dump(),
         mode=plan.mode,
+        **({"broadcast": plan.broadcast} if plan.broadcast else {}),
         key_ranges=messages.key_ranges,
         job=_job_identity(plan, plan.code.map) if messages.key_ranges else None,
         build=plan.build.model_dump(),
@@ -214,6 +218,7 @@ def map_identity(plan: RunPlan, boundaries: StoredObject | None) -> dict[str, An
         "top": messages.map_top,
         "keep_pairs": messages.keep_map_pairs,
         "table": None if plan.partitions else _table(plan),
+        **({"broadcast": plan.broadcast} if plan.broadcast else {}),
     }
 
 
@@ -227,7 +232,7 @@ def pieces_identity(split: Split) -> list[dict[str, Any]]:
     # every run copies its chunk files again: the key holds their digests, not their URLs
     return [
         piece.model_dump(exclude={"url", "etag"} if piece.digest else None)
-        for piece in split.pieces
+        for piece in (*split.pieces, *(split.beside or ()))
     ]
 
 

@@ -231,7 +231,7 @@ def _splits(prepared: Prepared, plan: RunPlan, finished: FinishedTasks) -> _Spli
     total = sum(given.size for given in plan.inputs)
     is_long_scan = total > SCANNED_BYTES and any(each.format.is_scanned for each in plan.inputs)
     if plan.mode == "copy" or is_long_scan:
-        return _Splits(plan_splits(plan.inputs, plan.cut), None)
+        return _Splits(plan_splits(plan.inputs, plan.cut, broadcast=plan.broadcast), None)
     messages = messages_of(plan)
     with tempfile.TemporaryDirectory(prefix="mapreduce-") as scratch:
         context = TaskContext(
@@ -306,7 +306,8 @@ def _sampled(
         total_order=plan.total_order,
         memory_bytes=place.map_memory_bytes or 256 << 20,
     )
-    return run_sample(job, splits, prepared.runs.storage)
+    # the beginnings of two inputs hold few keys in common: a sample says nothing of their join
+    return run_sample(job, () if plan.broadcast else splits, prepared.runs.storage)
 
 
 def _price_elsewhere(prepared: Prepared, work: Work, figures: Figures) -> list[str]:

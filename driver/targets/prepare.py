@@ -23,6 +23,7 @@ from driver.packages.of_job import (
     foreign_modules,
 )
 from driver.plan import cut
+from driver.plan.broadcast import SPLIT_FACTOR, Broadcast, choose
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import FoundInputs, check_name, declared_names, find_inputs, local_url
 from driver.plan.origins import Origin
@@ -117,6 +118,7 @@ class Prepared:
     origins: tuple[Origin, ...] = ()
     asked: tuple[str, ...] = ()
     said: Mapping[str, int] = field(default_factory=dict)
+    broadcast: Broadcast = field(default_factory=Broadcast)
 
     @property
     def identity(self) -> CodeIdentity:
@@ -165,7 +167,8 @@ class Prepared:
         total = sum(given.size for given in self.inputs)
         others = others_text(dict(self.said))
         settings = [f"settings  {others} (the job says so)"] if others else []
-        notes = (*self.notes, f"cut       {self.cut_reason(total)}", *settings)
+        joined = [f"join      {self.broadcast.reason}"] if self.broadcast.reason else []
+        notes = (*self.notes, f"cut       {self.cut_reason(total)}", *joined, *settings)
         return replace(self, notes=notes)
 
     @property
@@ -207,15 +210,15 @@ def prepare(
     check_required(job, parameters)
     stack, (runs, aws) = places.stack, places.opened
     where: Target = "aws" if stack else target if target in ("inline", "spark") else "local"
-    _check_store(places)
-    check_regions(config, stack, aws)
+    _check_store(places, config)
     found = FoundInputs(()) if given.inputs else _found(config, job, runs, output)
     inputs = given.inputs or _formatted(found.objects, job, config)
     check_options(config, job, stack)
     unsure = check_buckets(inputs, stack, aws) if stack else ()
     if _tasks_are_here(config, where):
         check_services_keys([runs.store, *(given.url for given in inputs)])
-    rule, partitions = _cut_of(config, job, inputs, where, runs.storage)
+    broadcast = _broadcast_of(config, job, parameters, inputs, stack)
+    rule, partitions = _cut_of(config, job, inputs, where, runs.storage, broadcast)
     modules = source.modules()
     notes = _notes(wanted, found.notes, source, modules, stack)
     return Prepared(
@@ -228,6 +231,7 @@ def prepare(
         inputs=inputs,
         cut=rule,
         partitions=partitions,
+        broadcast=broadcast,
         map_slots=_map_slots(config, where, stack),
         stack=stack,
         aws=aws,
@@ -242,10 +246,11 @@ def prepare(
     ).with_cut_said()
 
 
-def _check_store(places: _Places) -> None:
+def _check_store(places: _Places, config: RunConfig) -> None:
     if places.stack and places.runs.store != places.stack.store:
         bucket = places.stack.store
         raise UsageError(f"--store {places.text}: a run in AWS uses the stack's bucket, {bucket}")
+    check_regions(config, places.stack, places.opened[1])
 
 
 def _tasks_are_here(config: RunConfig, where: Target) -> bool:
@@ -259,13 +264,35 @@ def _cut_of(
     inputs: tuple[InputObject, ...],
     where: Target,
     storage: Storage,
+    broadcast: Broadcast,
 ) -> tuple[SplitRule, int]:
-    """Return how the inputs are cut, and the number of partitions."""
+    """Return how the inputs are cut, and the number of partitions: none with a broadcast."""
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
     by_columns = issubclass(job, Job) and has_columns(job)
     rule = _split_rule(config, inputs, total, least, storage, by_columns=by_columns)
-    return rule, _partitions(config, job, total, least)
+    if not broadcast.name:
+        return rule, _partitions(config, job, total, least)
+    if config.chunks is None and config.chunk_bytes is None:
+        rule = cut.at_least(rule, SPLIT_FACTOR * broadcast.size_bytes)
+    return rule, 0
+
+
+def _broadcast_of(
+    config: RunConfig,
+    job: JobClass,
+    parameters: dict[str, object],
+    inputs: tuple[InputObject, ...],
+    stack: Stack | None,
+) -> Broadcast:
+    """Return which input is broadcast; a chain's steps have none."""
+    if not issubclass(job, Job) or job.broadcasts is Job.broadcasts:
+        return Broadcast()
+    memory = config.task_memory_bytes
+    if stack is not None:
+        mapper = stack.services["mapper"]
+        memory = (mapper.memory << 20) // mapper.slots
+    return choose(job(**parameters), inputs, config, memory)
 
 
 def _split_rule(

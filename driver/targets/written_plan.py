@@ -75,6 +75,7 @@ def plan_of(prepared: Prepared, code: str, inputs: tuple[InputObject, ...]) -> R
         origins=prepared.origins,
         asked=prepared.asked,
         version=VERSION,
+        broadcast=prepared.broadcast.name,
     )
 
 

@@ -95,7 +95,11 @@ def check_spark_answer(
             raise TaskLost(f"the answer to {_task_name(task)} is not taken: {_other_stage(result)}")
         _refuse(
             task,
-            [*_wrong_pieces(task.split.pieces, result.pieces), *_wrong_number(task, result.blocks)],
+            [
+                *_wrong_pieces(task.split.pieces, result.pieces),
+                *_wrong_pieces(task.split.beside or (), result.beside),
+                *_wrong_number(task, result.blocks),
+            ],
         )
         return
     head, _, tail = _part(task, "\0").partition("\0")
@@ -114,6 +118,11 @@ def check_spark_answer(
 
 def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
     pieces = [piece for split in result.splits for piece in split.pieces]
+    beside = {split.beside for split in result.splits}
+    if len(beside) > 1 or (None in beside) != (not task.broadcast and bool(beside)):
+        yield "its splits do not have one input beside them where one is broadcast"
+    for each in beside:
+        pieces += each or ()
     if [split.index for split in result.splits] != list(range(len(result.splits))):
         yield "its splits are not numbered from 0 on"
     yield from _wrong_boundaries(task, result)
@@ -129,7 +138,10 @@ def _wrong_split(task: SplitTask, result: SplitResult) -> Iterable[str]:
         if not piece.start <= piece.end <= piece.size:
             yield f"bytes {piece.start}-{piece.end} of {piece.url} are outside of it"
     if task.mode == "range":
-        yield from _wrong_cover(task.inputs, pieces)
+        # without a split, no task reads the input that is broadcast
+        read = bool(beside) or not task.broadcast
+        covered = [each for each in task.inputs if read or each.name != task.broadcast]
+        yield from _wrong_cover(covered, pieces)
 
 
 def _wrong_boundaries(task: SplitTask, result: SplitResult) -> Iterable[str]:
@@ -169,6 +181,7 @@ def _wrong_map(task: MapTask, result: MapResult) -> Iterable[str]:
         yield from _wrong_number(task, result.blocks)
         yield from _wrong_part(task, result)
     yield from _wrong_pieces(task.split.pieces, result.pieces)
+    yield from _wrong_pieces(task.split.beside or (), result.beside)
     if len(result.skipped) > (task.skip_limit or 0):
         allowed = task.skip_limit or 0
         yield f"it has set aside {len(result.skipped)} records, and {allowed} were allowed"

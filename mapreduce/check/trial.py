@@ -56,12 +56,14 @@ class Trial:
         partitions: the number of reduce tasks.
         memory_bytes: memory that a task may use; a small number makes it spill to disk.
         reversed_maps: the reduce tasks get the blocks of the map tasks in reverse order.
+        broadcast: the name of the input that each map task holds, in place of a reduce stage.
     """
 
     splits: int = 2
     partitions: int = 2
     memory_bytes: int = MEMORY_BYTES
     reversed_maps: bool = False
+    broadcast: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class _Run:
         self.kept_parts: list[bytes] = []
         self._job = job
         self._trial = trial
-        self._partitions = 0 if job.map_only else trial.partitions
+        self._partitions = 0 if job.map_only or trial.broadcast else trial.partitions
         self._inputs = f"file://{folder}/input"
         self._storage = open_storage()
         parameters = job.parameter_values()
@@ -149,6 +151,7 @@ class _Run:
             partitions=self._partitions,
             total_order=job.total_order,
             keep_pairs=keep_pairs,
+            broadcast=trial.broadcast,
         )
         self._context = TaskContext(
             storage=self._storage,
@@ -181,7 +184,10 @@ class _Run:
             each.model_copy(update={"url": named[each.url], "etag": ""}) for each in inputs
         ]
         kept = [part.model_copy(update={"etag": ""}) for part in self._messages.joined]
-        ledger = balance(planned_as, maps, reduces, {}, self._partitions, joined=kept)
+        broadcast = self._trial.broadcast
+        ledger = balance(
+            planned_as, maps, reduces, {}, self._partitions, joined=kept, broadcast=broadcast
+        )
         if not ledger.balanced:
             raise LedgerError(f"the ledger does not balance: {ledger.discrepancies[0]}")
         results: list[MapResult | ReduceResult] = [*maps, *reduces]
@@ -248,6 +254,11 @@ def _renamed(planned: SplitResult, names: Mapping[str, str]) -> SplitResult:
         return each.model_copy(update={"source": names[each.source]})
 
     splits = (
-        Split(index=split.index, pieces=tuple(map(piece, split.pieces))) for split in planned.splits
+        Split(
+            index=split.index,
+            pieces=tuple(map(piece, split.pieces)),
+            beside=None if split.beside is None else tuple(map(piece, split.beside)),
+        )
+        for split in planned.splits
     )
     return planned.model_copy(update={"splits": tuple(splits)})

@@ -32,7 +32,7 @@ from mapreduce.encoding import (
 from mapreduce.engine.merge import SortedRun, merged
 from mapreduce.engine.spills import BlockContent, Merging, Spills
 from mapreduce.errors import UserCodeError
-from mapreduce.formats.frames import BlockWriter, PackedPair
+from mapreduce.formats.frames import FrameSink, PackedPair
 from mapreduce.job import Job
 from mapreduce.partition import hash_partition
 from mapreduce.user_code.calls import Place, told_as
@@ -74,6 +74,9 @@ class Collector(PairTaker, Protocol):
 
     def finish(self, file: BinaryIO) -> list[Block]:
         """Write one sorted block for each partition."""
+
+    def content(self) -> BlockContent:
+        """Return what writes the pairs of the one partition to a sink, in key order."""
 
 
 class AggregateCollector:
@@ -161,6 +164,9 @@ class AggregateCollector:
     def finish(self, file: BinaryIO) -> list[Block]:
         return self.spills.write(file, self._sorted())
 
+    def content(self) -> BlockContent:
+        return self.spills.content(self._sorted())
+
     def _sorted(self) -> list[BlockContent]:
         """Return the states by partition, in key order, and empty the collector."""
         # states stay in dicts until here: they are partitioned and sorted once, not for each value
@@ -219,6 +225,9 @@ class PairCollector:
     def finish(self, file: BinaryIO) -> list[Block]:
         return self.spills.write(file, self._sorted())
 
+    def content(self) -> BlockContent:
+        return self.spills.content(self._sorted())
+
     def _sorted(self) -> list[BlockContent]:
         parts, self._parts = self._parts, [[] for _ in range(self.spills.partitions)]
         self._used = 0
@@ -237,7 +246,7 @@ def merging_pairs(combine: Combine | None = None) -> Merging:
     """Return the merge of runs in Python."""
 
     def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
-        def part(writer: BlockWriter) -> None:
+        def part(writer: FrameSink) -> None:
             if runs:
                 written(merged(runs, scratch), combine)(writer)
 

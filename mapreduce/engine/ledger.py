@@ -1,7 +1,8 @@
 """The ledger: the sums that must agree before a run's result is committed. Pure, without I/O.
 
 Four laws:
-1. of each input, every byte belongs to a record that exactly one map task has read;
+1. of each input, every byte belongs to a record that exactly one map task has read, or each map
+   task, where the input is broadcast;
 2. each reduce task read the pairs and checksums of its partition's index entries, and all entries
    together are those that the map tasks wrote, each read once and for its own partition;
 3. each input, and each part of an earlier step that is joined, still has the ETag that it was
@@ -67,6 +68,7 @@ def balance(
     partitions: int,
     unpacked: Mapping[str, int] | None = None,
     joined: Sequence[JoinedPart] = (),
+    broadcast: str = "",
 ) -> Ledger:
     """Return the ledger of a run.
 
@@ -78,8 +80,10 @@ def balance(
         partitions: the number of partitions; with none, the maps' pairs are the result.
         unpacked: by URL, the bytes in chunk files of the inputs that were decompressed.
         joined: the parts of an earlier step, one for each partition.
+        broadcast: the name of the inputs that each map task reads whole; "" for none.
     """
-    rows = [*_input_rows(inputs, maps, unpacked or {}), *_shuffle_rows(maps, reduces, partitions)]
+    read = _input_rows(inputs, maps, unpacked or {}, broadcast)
+    rows = [*read, *_shuffle_rows(maps, reduces, partitions)]
     rows += _joined_rows(joined, reduces)
     planned: list[InputObject | JoinedPart] = [*inputs, *joined]
     rows += [
@@ -101,13 +105,17 @@ def balance(
 
 
 def _input_rows(
-    inputs: Sequence[InputObject], maps: Sequence[MapResult], unpacked: Mapping[str, int]
+    inputs: Sequence[InputObject],
+    maps: Sequence[MapResult],
+    unpacked: Mapping[str, int],
+    broadcast: str,
 ) -> list[LedgerRow]:
     given: dict[str, list[int]] = {}
     for each in inputs:
-        given.setdefault(each.url, []).append(unpacked.get(each.url, each.size))
+        times = len(maps) if broadcast and each.name == broadcast else 1
+        given.setdefault(each.url, []).extend([unpacked.get(each.url, each.size)] * times)
     read: dict[str, list[Range]] = {url: [] for url in given}
-    for piece in (piece for result in maps for piece in result.pieces):
+    for piece in (piece for result in maps for piece in (*result.pieces, *result.beside)):
         read.setdefault(piece.source, []).append((piece.start, piece.start + piece.bytes_owned))
     rows = []
     for url, ranges in read.items():

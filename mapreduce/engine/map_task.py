@@ -6,7 +6,7 @@ instead, in key order, or in that in which they were yielded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
@@ -23,7 +23,8 @@ from mapreduce.engine.collect import PairTaker, own_partition
 from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.column_choice import makes_states, maps_columns
 from mapreduce.engine.context import Stopwatch, TaskContext
-from mapreduce.engine.part import keep, store_pairs, write_part
+from mapreduce.engine.held import Beside, Held, apart, without_collections
+from mapreduce.engine.part import keep, write_part, write_sorted
 from mapreduce.engine.sample import read_boundaries
 from mapreduce.errors import OutputLost
 from mapreduce.formats import base
@@ -113,25 +114,29 @@ def _to_part(
     task: MapTask, job: Job, context: TaskContext, folder: Path, stopwatch: Stopwatch
 ) -> MapResult:
     aside = None if task.skip_limit is None else SetAside(job, task.skip_limit)
+    beside = None
+    if task.split.beside is not None:
+        beside = Beside(task.split.beside, counts=task.split.index == 0)
     if job.keep_order:
         with arrivals(folder) as arrived:
             mapping = MapStage(job, arrived, context, aside)
-            pieces = mapping.split(task.split.pieces)
+            pieces = mapping.split(task.split.pieces, beside)
             stored = arrived.stored()
+        part = write_part(stored, task, context, whole=False, columns=job.columns)
     else:
         collector = sorter(context.memory_bytes // BUFFER_SHARE, folder)
         mapping = MapStage(job, collector, context, aside)
-        pieces = mapping.split(task.split.pieces)
-        stored = store_pairs(collector, folder)
-    part = write_part(stored, task, context, whole=False, columns=job.columns)
+        pieces = mapping.split(task.split.pieces, beside)
+        part = write_sorted(collector, task, context, folder, columns=job.columns)
     return MapResult(
         url=part.info.url,
         etag=part.info.etag,
         size=part.info.size,
         digest=part.info.digest,
         pieces=pieces,
+        beside=beside.read if beside else (),
         records_in=mapping.records,
-        records_out=stored.records,
+        records_out=part.records,
         top=part.top,
         top_lengths=part.top_lengths,
         pairs=part.pairs,
@@ -170,6 +175,7 @@ class MapStage:
         self._in_batches = Undecoded()
         self._resources = ExitStack()
         self._states = states
+        self._held: Mapping[Any, Sequence[Any]] | None = None
         self.records = 0
 
     @cached_property
@@ -190,20 +196,42 @@ class MapStage:
         """The records that were set aside."""
         return tuple(self._aside.records) if self._aside else ()
 
-    def split(self, pieces: Iterable[ByteRange]) -> tuple[RangeRead, ...]:
-        """Map all records of a split, between `map_setup` and `map_cleanup`."""
+    def split(
+        self, pieces: Iterable[ByteRange], beside: Beside | None = None
+    ) -> tuple[RangeRead, ...]:
+        """Map all records of a split, between `map_setup` and `map_cleanup`.
+
+        Args:
+            pieces: the split.
+            beside: the input that is broadcast, if one is.
+        """
         with user_code(Place("map_setup")):
             self._job.map_setup()
             check_instance(self._job, "map_setup")
         with self._resources:
+            if beside is not None:
+                self._hold(beside)
             read = tuple(self._piece(byte_range) for byte_range in pieces)
             if "_columns" in vars(self):
                 with user_code(Place("map")):
                     self._columns.finish()
+        self._held = None
         with user_code(Place("map_cleanup")):
             check_instance(self._job, "map")
             self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
         return read
+
+    def _hold(self, beside: Beside) -> None:
+        """Read the input that is broadcast."""
+        held = Held(self._job.group_by)
+        reading = MapStage(self._job, held, self._context)
+        with without_collections(), beside.counting(self._job), reading._resources:
+            beside.read = tuple(map(reading._piece, beside.pieces))
+        self._resources.enter_context(apart())
+        self._held = held.groups
+        if beside.counts:
+            self.records += reading.records
+            self._invalid += reading._invalid
 
     def counters(self) -> dict[str, int]:
         """Return the job's counters, the bytes that are not UTF-8, and the skipped records."""
@@ -290,6 +318,10 @@ class MapStage:
 
     def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         place.name_of_key = _key_name(byte_range.format)
+        if self._held is not None:
+            records = _watched(self, place, batch.records)
+            self._collector.add(pairs_of(self._job.map_joined(self._held, records)))
+            return
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
@@ -333,6 +365,19 @@ class MapStage:
         records = count_records(data)
         self.records += records
         self._context.meter.records += records
+
+
+def _watched(
+    stage: MapStage, place: Place, records: Iterator[tuple[Any, Any]]
+) -> Iterator[tuple[Any, Any]]:
+    """Yield and count records; an error names the last one."""
+    count = 0
+    for pair in records:
+        place.offset, place.record = pair
+        count += 1
+        yield pair
+    stage.records += count
+    stage._context.meter.records += count
 
 
 def own_format(job: Job, byte_range: ByteRange) -> InputFormat | None:

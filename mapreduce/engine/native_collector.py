@@ -19,7 +19,7 @@ from mapreduce.encoding import encode_key, encode_value, unpack_value
 from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Partitioner
 from mapreduce.engine.merge import SortedRun, merged_frames
 from mapreduce.engine.spills import BlockContent, Merging, Spills
-from mapreduce.formats.frames import BlockWriter, PackedPair, RawFrame, columns
+from mapreduce.formats.frames import FrameSink, PackedPair, RawFrame, columns
 from mapreduce.job import Job
 from mapreduce.partition import key_hash
 from mapreduce.reducers import identity
@@ -81,7 +81,7 @@ def keeps_first(aggregation: Aggregation[Any] | None) -> bool:
     return native.extension is not None and type(aggregation) is First
 
 
-FrameCombine = Callable[[Iterable[RawFrame], BlockWriter], None]
+FrameCombine = Callable[[Iterable[RawFrame], FrameSink], None]
 """Writes fewer pairs for the same keys; takes and writes them in key order."""
 
 
@@ -90,7 +90,7 @@ def combining_pairs(combine: Combine) -> FrameCombine:
     return lambda frames, writer: writer.write(combine(pairs_of(frames)))
 
 
-def first_pairs(frames: Iterable[RawFrame], writer: BlockWriter) -> None:
+def first_pairs(frames: Iterable[RawFrame], writer: FrameSink) -> None:
     """Write the first pair of each key."""
     assert native.extension is not None, "merging frames needs the native extension"
     writer.write_frames(native.extension.Merge([iter(frames)], operation("FIRST")))
@@ -192,6 +192,11 @@ class NativeCollector:
         self._pairs.clear()
         return blocks
 
+    def content(self) -> BlockContent:
+        if self._instead is not None:
+            return self._instead.content()
+        return self.spills.content(self._parts())
+
     def _taken_over(self) -> Collector:
         """Return the collector that takes over, with all states of this one; spilled runs stay."""
         assert self._otherwise is not None, "pairs of any kind are kept"
@@ -226,7 +231,7 @@ def merging_kept(combine: FrameCombine | None) -> Merging:
     """Return the merge of runs of kept pairs."""
 
     def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
-        def part(writer: BlockWriter) -> None:
+        def part(writer: FrameSink) -> None:
             _write(merged_frames(runs, scratch, operation("KEEP")), writer, combine)
 
         return part
@@ -234,7 +239,7 @@ def merging_kept(combine: FrameCombine | None) -> Merging:
     return merging
 
 
-def _write(frames: Iterable[RawFrame], writer: BlockWriter, combine: FrameCombine | None) -> None:
+def _write(frames: Iterable[RawFrame], writer: FrameSink, combine: FrameCombine | None) -> None:
     if combine:
         combine(frames, writer)
     else:
@@ -245,7 +250,7 @@ def merging_combined(aggregation: Aggregation[Any], otherwise: Merging) -> Mergi
     """Return the merge of runs of combined integers; `otherwise` merges sums beyond 64 bits."""
 
     def merging(runs: list[SortedRun], scratch: Path) -> BlockContent:
-        def part(writer: BlockWriter) -> None:
+        def part(writer: FrameSink) -> None:
             try:
                 writer.write_frames(merged_frames(runs, scratch, state_operation(aggregation)))
             # the sums of earlier frames are already written: discard them, and merge again in

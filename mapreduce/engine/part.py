@@ -72,6 +72,26 @@ def store_pairs(collector: Collector, folder: Path) -> StoredPairs:
     return StoredPairs(path, block)
 
 
+def write_sorted(
+    collector: Collector,
+    task: MapTask | ReduceTask,
+    context: TaskContext,
+    folder: Path,
+    *,
+    columns: Columns = (),
+) -> Part:
+    """Write one part of several from the pairs of a collector, in key order.
+
+    Pairs for the next step of a chain need a second read, so these go to scratch disk first.
+    """
+    if task.keep_pairs:
+        return write_part(
+            store_pairs(collector, folder), task, context, whole=False, columns=columns
+        )
+    write = collector.content()
+    return write_rows(write, task, context, folder, whole=False, distinct=False, columns=columns)
+
+
 def store_written(write: Write, folder: Path) -> StoredPairs:
     """Write pairs that are already in key order to scratch disk."""
     path = folder / "ordered"

@@ -18,6 +18,7 @@ from mapreduce.encoding import decode_key, key_prefix, unpack_value
 from mapreduce.engine import native_collector
 from mapreduce.engine.arrivals import arrivals
 from mapreduce.engine.collect import (
+    Collector,
     PairTaker,
     by_hash,
     check_joined,
@@ -40,6 +41,7 @@ from mapreduce.engine.part import (
     store_written,
     write_part,
     write_rows,
+    write_sorted,
 )
 from mapreduce.engine.states import States, allows_states, is_associative
 from mapreduce.formats.frames import BlockWriter, FrameSink, PackedPair, RawFrame, columns
@@ -204,6 +206,9 @@ def _part(job: Job, task: ReduceTask, blocks: Gathered, context: TaskContext, fo
     """Reduce and write the part: directly, if it needs no sort and is not needed a second time."""
     aggregation, whole = job.aggregation, task.partitions == 1
     write = _written_through(job, blocks, folder)
+    if write is None and not whole and not job.keep_order:
+        results = _own_results(job, blocks, context, folder)
+        return write_sorted(results, task, context, folder, columns=job.columns)
     # results of `reduce` need a sort; pairs for a next step, and the keys of a whole result, which
     # may come twice, a second read: so these go to disk first
     if write is None or task.keep_pairs or (whole and aggregation is None):
@@ -239,15 +244,20 @@ def _reduced(job: Job, blocks: Gathered, context: TaskContext, folder: Path) -> 
     with user_code(place):
         if (write := _written_through(job, blocks, folder)) is not None:
             return store_written(write, folder)
-        groups = _groups(job, blocks, folder)
         if job.keep_order:
             with arrivals(folder) as arrived:
-                _reduce_all(job, groups, arrived, place)
+                _reduce_all(job, _groups(job, blocks, folder), arrived, place)
                 return arrived.stored()
-        # `reduce` may yield any key, so its results are sorted again before they become a part
-        results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
-        _reduce_all(job, groups, results, place)
-    return store_pairs(results, folder)
+    return store_pairs(_own_results(job, blocks, context, folder), folder)
+
+
+def _own_results(job: Job, blocks: Gathered, context: TaskContext, folder: Path) -> Collector:
+    """Return the results of a `reduce` method, which may yield any key: they are sorted again."""
+    place = Place("reduce")
+    results = sorter(context.memory_bytes // BUFFER_SHARE, folder)
+    with user_code(place):
+        _reduce_all(job, _groups(job, blocks, folder), results, place)
+    return results
 
 
 def _reduce_all(

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mapreduce.engine.merge import FileRun, SortedRun
-from mapreduce.formats.frames import BlockWriter
+from mapreduce.formats.frames import BlockWriter, FrameSink
 from mapreduce.wire.messages import Block
 
-BlockContent = Callable[[BlockWriter], None]
+BlockContent = Callable[[FrameSink], None]
 """Writes the sorted pairs of one partition."""
 
 Merging = Callable[[list[SortedRun], Path], BlockContent]
@@ -62,6 +62,14 @@ class Spills:
                 for number in range(self.partitions)
             ),
         )
+
+    def content(self, parts: Sequence[BlockContent]) -> BlockContent:
+        """Return what writes the one partition: the last pairs, merged with all runs, if any."""
+        (last,) = parts
+        if not self._runs:
+            return last
+        self.spill(parts)
+        return self.merging(self._runs_of(0), self.scratch)
 
     def _runs_of(self, partition: int) -> list[SortedRun]:
         return [

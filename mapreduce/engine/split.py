@@ -49,7 +49,7 @@ def run_split(task: SplitTask, context: TaskContext) -> SplitResult:
     if any(given.format.kind == "values" for given in task.inputs):
         splits = _of_values(task.inputs, compressions, context.storage)
     else:
-        splits = _marked(plan_splits(task.inputs, task.cut, compressions), context)
+        splits = _marked(plan_splits(task.inputs, task.cut, compressions, task.broadcast), context)
     boundaries: StoredObject | None = None
     if task.key_ranges is not None and task.job is not None:
         samples = _samples(task, compressions, context)
@@ -73,6 +73,7 @@ def plan_splits(
     inputs: Sequence[InputObject],
     cut: SplitRule,
     compressions: Sequence[Compression | None] = (),
+    broadcast: str = "",
 ) -> tuple[Split, ...]:
     """Cut the inputs into the splits of the map tasks.
 
@@ -84,6 +85,7 @@ def plan_splits(
         inputs: in the order of their records.
         cut: the number or the length of the splits.
         compressions: one for each input; empty if none is compressed.
+        broadcast: the name of the inputs that are in each split, beside its own; "" for none.
 
     Returns:
         Splits that together hold each byte of each input once, in order. An input that cannot be
@@ -94,13 +96,18 @@ def plan_splits(
         _Input(each, compression, each.size or each.format.counts_empty)
         for each, compression in zip(inputs, compressions or [None] * len(inputs), strict=True)
     ]
+    beside = None
+    if broadcast:
+        small = [each for each in given if each.object.name == broadcast]
+        given = [each for each in given if each.object.name != broadcast]
+        beside = tuple(each.piece(0, each.object.size) for each in small if each.weight)
     ranges = (
         _end_to_end(given, cut.splits or 1)
         if cut.split_bytes is None
         else _by_grid(given, cut.split_bytes, cut.pack_bytes or cut.split_bytes)
     )
     return tuple(
-        Split(index=index, pieces=tuple(pieces))
+        Split(index=index, pieces=tuple(pieces), beside=beside)
         for index, pieces in enumerate(filter(None, ranges))
     )
 
@@ -208,15 +215,21 @@ def _between(inputs: Sequence[_Input], start: int, end: int) -> Iterator[ByteRan
 
 def _marked(splits: tuple[Split, ...], context: TaskContext) -> tuple[Split, ...]:
     """Return the splits with the state at the start of each byte range: CSV header and quoting."""
+    beside = splits[0].beside if splits else None
     done = iter(
         marked(
-            [byte_range for split in splits for byte_range in split.pieces],
+            [*(beside or ()), *(piece for split in splits for piece in split.pieces)],
             context.storage,
             context.limits,
         )
     )
+    if beside is not None:
+        beside = tuple(next(done) for _ in beside)
     return tuple(
-        Split(index=split.index, pieces=tuple(next(done) for _ in split.pieces)) for split in splits
+        split.model_copy(
+            update={"pieces": tuple(next(done) for _ in split.pieces), "beside": beside}
+        )
+        for split in splits
     )
 
 

@@ -25,6 +25,8 @@ HOOKS: Mapping[str, int] = {
     "map": 2,
     "map_arrow": 1,
     "map_batch": 1,
+    "broadcasts": 0,
+    "map_joined": 2,
     "map_cleanup": 0,
     "combine": 2,
     "partition": 2,
@@ -54,6 +56,7 @@ _ARGUMENTS = {
     "map": "key, value",
     "map_arrow": "table",
     "map_batch": "batch",
+    "map_joined": "held, records",
     "combine": "key, values",
     "partition": "key, partitions",
     "reduce": "key, values",
@@ -91,10 +94,29 @@ def check_job(cls: type[Job]) -> None:
         ):
             _check_method(cls, name, arguments)
     _check_that_all_is_called(cls)
+    _check_broadcast(cls)
     _check_attributes(cls)
     check_columns(cls)
     check_settings(cls)
     check_parameters(cls)
+
+
+def _check_broadcast(cls: type[Job]) -> None:
+    """Refuse a job that says what may be broadcast, and cannot be mapped so."""
+    says = cls.broadcasts is not Job.broadcasts
+    if says != (cls.map_joined is not Job.map_joined):
+        wanted = "map_joined(self, held, records)" if says else "broadcasts(self)"
+        raise JobLoadError(
+            f"{cls.__name__} has `{'broadcasts' if says else 'map_joined'}` alone; "
+            f"write `def {wanted}` too"
+        )
+    others = cls.map_batch is not Job.map_batch or has_columns(cls)
+    reduce = reduce_of(cls)
+    if says and (others or reduce is None or isinstance(reduce, Aggregation)):
+        raise JobLoadError(
+            f"{cls.__name__} has `broadcasts`, which needs a `map` of single records and a "
+            "`reduce` method: an aggregation or a job without `reduce` never calls `map_joined`"
+        )
 
 
 def without_map(cls: type[Job]) -> JobLoadError:

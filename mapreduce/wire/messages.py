@@ -132,10 +132,15 @@ class ByteRange(Message):
 
 
 class Split(Message):
-    """The input of one map task: one byte range, or several small objects together."""
+    """The input of one map task: one byte range, or several small objects together.
+
+    `beside` is the input that is broadcast, whole, which each map task reads beside its own
+    records; None where no input is.
+    """
 
     index: Size
     pieces: Annotated[tuple[ByteRange, ...], Field(max_length=PIECES_LIMIT)]
+    beside: Annotated[tuple[ByteRange, ...], Field(max_length=PIECES_LIMIT)] | None = None
 
     @property
     def length(self) -> int:
@@ -203,7 +208,8 @@ class SplitTask(TaskMessage):
     """Plan byte ranges over the inputs; in copy mode, write them as chunk files too.
 
     With `key_ranges` the keys are split too: `job` maps a sample of the input, and the sampled keys
-    yield that many key ranges.
+    yield that many key ranges. `broadcast` is the name of the inputs that each map task reads
+    whole; "" for none.
     """
 
     stage: Literal["split"] = "split"
@@ -213,6 +219,7 @@ class SplitTask(TaskMessage):
     mode: SplitMode = "range"
     key_ranges: Annotated[int, Field(ge=1, le=100_000)] | None = None
     job: JobSpec | None = None
+    broadcast: Label = ""
 
 
 class MapTask(TaskMessage):
@@ -351,7 +358,7 @@ class MapResult(Message):
 
     `records_out` counts the pairs after combining; `digest` is that of the object. Without a reduce
     stage there are no `blocks`, the object is a part of the result, and `top` and `pairs` are those
-    of a `ReduceResult`.
+    of a `ReduceResult`. `beside` is what it read of the input that is broadcast.
     """
 
     stage: Literal["map"] = "map"
@@ -360,6 +367,7 @@ class MapResult(Message):
     size: Size
     digest: str = ""
     pieces: tuple[RangeRead, ...]
+    beside: tuple[RangeRead, ...] = ()
     records_in: Size
     records_out: Size
     blocks: BlocksSum | None = None

@@ -35,6 +35,7 @@ class TaskMessages:
         total_order: the parts are ranges of keys.
         top: how many top pairs a part reports.
         keep_pairs: a part's pairs are kept for the next step of a chain.
+        broadcast: the name of the inputs that each map task reads whole; "" for none.
         states: the identity under which reduce tasks keep merged states; "" for none.
         joined: the parts of an earlier step that the reduce tasks merge, one for each.
     """
@@ -48,6 +49,7 @@ class TaskMessages:
     keep_pairs: bool = False
     states: str = ""
     joined: tuple[JoinedPart, ...] = ()
+    broadcast: str = ""
 
     @property
     def key_ranges(self) -> int | None:
@@ -89,6 +91,7 @@ class TaskMessages:
             mode=mode,
             key_ranges=self.key_ranges,
             job=self.job if self.key_ranges else None,
+            broadcast=self.broadcast,
         )
 
     def map(

@@ -83,6 +83,51 @@ def test_any_tables(left: Rows, right: Rows, how: How, end: str, splits: int) ->
     assert in_one_order(nested_loop(left, right, how)) == in_one_order(answer.pairs)
 
 
+SIDES = [
+    (how, side) for how in HOWS for side in ("left", "right") if side in Join(how=how).broadcasts()
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    left=rows("amount"),
+    right=rows("name"),
+    choice=st.sampled_from(SIDES),
+    splits=st.integers(1, 5),
+)
+def test_a_broadcast_gives_the_same_pairs(
+    left: Rows, right: Rows, choice: tuple[How, str], splits: int
+) -> None:
+    """With either table in memory, a join equals nested loops, and the ledger balances."""
+    how, side = choice
+    inputs = {
+        "left": table(left, ["id", "amount"], "\n"),
+        "right": table(right, ["name", "id"], "\n"),
+    }
+    answer = run(Join(how=how), inputs=inputs, splits=splits, broadcast=side)
+    assert in_one_order(nested_loop(left, right, how)) == in_one_order(answer.pairs)
+
+
+def test_the_tables_that_may_be_broadcast() -> None:
+    """A table is held by each map task only where its rows alone are not in the result."""
+    assert [
+        ("inner", "left"),
+        ("inner", "right"),
+        ("left", "right"),
+        ("right", "left"),
+        ("semi", "right"),
+        ("anti", "right"),
+    ] == SIDES
+
+
+def test_a_table_that_is_broadcast_may_be_empty() -> None:
+    """Without rows on either side, a broadcast gives what the shuffle gives."""
+    inputs = {"left": b"id,a\n1,2\n", "right": b""}
+    alone = [("1", [{"id": "1", "a": "2"}, None])]
+    assert alone == run(Join(how="left"), inputs=inputs, broadcast="right").pairs
+    assert [] == run(Join(how="right"), inputs=inputs, broadcast="left").pairs
+
+
 def join(left: bytes, right: bytes, **parameters: str) -> Answer:
     """Join in three splits."""
     return run(Join(**parameters), inputs={"left": left, "right": right}, splits=3)

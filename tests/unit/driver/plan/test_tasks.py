@@ -78,6 +78,22 @@ def test_a_map_task_is_the_same_task_in_another_run() -> None:
     assert len(set(here)) == 4
 
 
+def test_an_input_that_is_broadcast_is_in_the_keys_of_all_maps() -> None:
+    """A changed small input is never joined from an earlier run, nor is the choice mixed up."""
+    given = [InputObject(url=f"file:///{name}", size=8, etag="1", name=name) for name in "ab"]
+    changed = given[1].model_copy(update={"etag": "2"})
+
+    def keys(*inputs: InputObject, broadcast: str = "b") -> list[str]:
+        plan = run_plan(inputs=inputs, partitions=0, broadcast=broadcast)
+        splits = plan_splits(inputs, SplitRule(splits=2), broadcast=broadcast)
+        planned = _planned(plan, 2).model_copy(update={"splits": splits})
+        return [split_task(plan).key, *(spec.key for spec in map_tasks(plan, planned))]
+
+    assert keys(*given) == keys(*given)
+    assert set(keys(*given)).isdisjoint(keys(given[0], changed))
+    assert set(keys(*given)).isdisjoint(keys(*given, broadcast=""))
+
+
 @pytest.mark.parametrize(
     "change",
     [
