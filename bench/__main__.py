@@ -17,9 +17,10 @@ from pathlib import Path
 
 from bench.case import Case
 from bench.cases import CASES
+from bench.goals import Section, verdicts
 from bench.machine import machine, versions
 from bench.measure import ROOT
-from bench.page import Circumstances, Section, drawn, goal_lines, page, rows_of, wrong_or_failed
+from bench.page import Circumstances, drawn, page, rows_of, wrong_or_failed
 from bench.results import Results
 from bench.runner import Runner, digest_of_code
 from bench.scale import DEFAULT, FULL, QUICK, Scale
@@ -116,8 +117,8 @@ def _minute(moment: str) -> str:
 
 
 def _verdict(sections: list[Section]) -> int:
-    for title, goal, ratio, verdict in goal_lines(sections):
-        _say(f"{verdict.strip('*'):<13} {title}: {goal}; measured {ratio}")
+    for verdict in verdicts(sections):
+        _say(f"{verdict.outcome:<13}{verdict.case}: {verdict.goal}; measured {verdict.measured}")
     bad = wrong_or_failed(sections)
     for line in bad:
         _say(f"!!!!! {line}")

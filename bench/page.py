@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.case import Case, Plot, Row, Rows
-from bench.cases.columns import times
+from bench.goals import Section, goal_lines
 from bench.results import Record, summarise
 from bench.trial import Trial
 
@@ -34,14 +34,6 @@ class Circumstances:
     command: str
     machine: Mapping[str, str]
     versions: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A case with its rows, and its plots' files by name."""
-
-    case: Case
-    rows: Rows
 
 
 def rows_of(
@@ -77,26 +69,6 @@ def page(sections: Sequence[Section], circumstances: Circumstances, plots: str) 
     parts = [_head(circumstances), *_warning(sections), _goals(sections), _machine(circumstances)]
     parts += [_section(section, plots) for section in sections]
     return "\n\n".join(parts) + "\n"
-
-
-def goal_lines(sections: Iterable[Section]) -> list[tuple[str, str, str, str]]:
-    """Return case, goal, measured value, and whether it was met."""
-    lines = []
-    for section in sections:
-        for goal in section.case.goals:
-            ratio = goal.ratio(section.rows)
-            verdict = (
-                "not measured" if ratio is None else "met" if goal.met(ratio) else "**not met**"
-            )
-            lines.append(
-                (
-                    section.case.title,
-                    f"{goal.text}: {goal.kind} {goal.bound:.3g}x",
-                    times(ratio),
-                    verdict,
-                )
-            )
-    return lines
 
 
 def table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

@@ -11,7 +11,8 @@ from bench.case import Rows
 from bench.cases import CASES
 from bench.cases.growth import amdahl
 from bench.cases.words import WORD_COUNT
-from bench.page import Circumstances, Section, drawn, goal_lines, page, rows_of, wrong_or_failed
+from bench.goals import Section, goal_lines
+from bench.page import Circumstances, drawn, page, rows_of, wrong_or_failed
 from bench.results import Record
 from bench.scale import DEFAULT, FULL, QUICK, Scale
 from tests.unit.bench.records import CODE, record, trial
