@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from bench.measure import LAST_WORDS, ROOT, measured, read_whole
+from bench.measure import LAST_WORDS, ROOT, measured, read_whole, size_of
 from bench.results import Record, Results
 from bench.trial import Place, Trial
 
@@ -77,7 +77,7 @@ class Runner:
             took = measured(command, place.scratch, environment)
         record = replace(
             record,
-            size_bytes=place.corpus.stat().st_size,
+            size_bytes=size_of(place.corpus),
             wall_s=took.wall_s,
             cpu_s=took.cpu_s,
             peak_bytes=took.peak_bytes,
