@@ -12,6 +12,7 @@ from bench.trial import Trial
 
 BAD = {"wrong": "**WRONG ANSWER**", "failed": "**FAILED**", "missing": "not installed"}
 SIZES = {
+    "tiny": "These are the sizes of `--tiny`, a check of the answers; they tell nothing of speed.",
     "quick": "These are the sizes of `--quick`, a check that all works; they tell little of speed.",
     "default": "It is the smaller version: `make bench ARGS=--full` goes up to 4 GB, with splits "
     "of up to 4 GiB and 4 GB of distinct keys.",

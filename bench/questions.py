@@ -19,6 +19,7 @@ from typing import Any, Literal
 from xxhash import xxh3_64, xxh3_64_intdigest
 
 from bench.answer import word_counts
+from bench.tables import Table
 
 CLOSE = 1e-9
 """How far floats may differ, relatively."""
@@ -35,18 +36,21 @@ class Question:
         right: yields the right answer's lines, given the input.
         line: returns the line of a key and value of ours.
         compare: how answers are compared; lines that are `close` are `name<TAB>number...`.
+        source: returns the file that `right` reads, given that of the contender.
     """
 
     name: str
     right: Callable[[Path], Iterable[bytes]]
     line: Callable[[Any, Any], bytes]
     compare: Compare = "any order"
+    source: Callable[[Path], Path] = Path
 
     def wrong(self, found: Iterable[bytes], path: Path) -> str:
         """Return why an answer is wrong, or ""; the right one is cached beside the input."""
-        kept = path.with_name(f"{path.name}.{self.name}.right")
+        source = self.source(path)
+        kept = source.with_name(f"{source.name}.{self.name}.right")
         if not kept.exists():
-            kept.write_text(self.summed(self.right(path)))
+            kept.write_text(self.summed(self.right(source)))
         right, answer = kept.read_text(), self.summed(found)
         if self.compare == "close":
             return different(json.loads(answer), json.loads(right))
@@ -137,20 +141,25 @@ def distinct_lines() -> Question:
     return Question("distinct", lambda path: set(_lines(path)), _key_line)
 
 
-def sums(column: Literal["country", "user"]) -> Question:
-    """What is the sum of the cents of each key of a table of visits?"""
+def sums(column: Literal["country", "user"], rows: int) -> Question:
+    """What is the sum of the cents of each key of so many visits? Read from CSV for all formats."""
 
     def right(path: Path) -> Iterator[bytes]:
         totals: Counter[str] = Counter()
         place = {"country": 1, "user": 2}[column]
-        with path.with_suffix(".csv").open(encoding="ascii") as file:
+        with path.open(encoding="ascii") as file:
             next(file)
             for line in file:
                 fields = line.split(",", 4)
                 totals[fields[place]] += int(fields[3])
         return (_counted(*pair) for pair in totals.items())
 
-    return Question(f"sums-{column}", right, _counted)
+    return Question(
+        f"sums-{column}",
+        right,
+        _counted,
+        source=lambda path: Table("csv", rows).made_in(path.parent),
+    )
 
 
 def joined() -> Question:

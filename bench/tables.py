@@ -77,8 +77,10 @@ class Table:
     def name(self) -> str:
         """The file's name: all that its bytes depend on."""
         of = f"-of-{self.keys}" if self.keys else ""
-        ending = {"join": "", "lines": ".txt", "links": ".txt", "points": ".csv"}
-        return f"table-{self.kind}-{self.rows}{of}{ending.get(self.kind, f'.{self.kind}')}"
+        if self.kind in ("csv", "jsonl", "parquet"):
+            return f"visits-{self.rows}.{self.kind}"
+        ending = {"join": "", "points": ".csv"}
+        return f"table-{self.kind}-{self.rows}{of}{ending.get(self.kind, '.txt')}"
 
     def made_in(self, folder: Path) -> Path:
         """Return the file, and generate it unless it exists."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bench.case import Case
+from bench.cases.groups import GROUPS
 from bench.cases.growth import GROWTH, MAPPERS
+from bench.cases.jobs8 import JOBS, JOIN
 from bench.cases.memory import MEMORY, SPILL
 from bench.cases.pairs import SHUFFLE, SKEW
 from bench.cases.s3 import S3
@@ -20,4 +22,7 @@ CASES: tuple[Case, ...] = (
     MEMORY,
     SPILL,
     S3,
+    *JOBS,
+    JOIN,
+    *GROUPS,
 )
