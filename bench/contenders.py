@@ -115,7 +115,10 @@ def pair_lines(question: Question, urls: Sequence[str]) -> Iterator[bytes]:
 
 
 def report_figures(report: dict[str, Any]) -> dict[str, float]:
-    """Return a report's figures: the timings, and each stage's largest task memory in bytes."""
+    """Return a report's figures: the timings in seconds, of each stage the largest task memory in
+    bytes, how many tasks it has and how many were done (the others were reused), and the requests
+    to S3 with their list price.
+    """
     timings = report["timings"]
     figures = {name: float(value) for name, value in timings.items()}
     figures["inner_s"] = figures["end_to_end"] - figures["start"]
@@ -123,12 +126,14 @@ def report_figures(report: dict[str, Any]) -> dict[str, float]:
         rows = [row for row in report["tasks"] if row["stage"] == stage]
         figures[f"{stage}_peak_bytes"] = max((row["peak_memory_bytes"] for row in rows), default=0)
         figures[f"{stage}_tasks"] = len(rows)
+        figures[f"{stage}_done"] = sum(not row["reused"] for row in rows)
     figures["records"] = report["records"]
     figures["shuffled_bytes"] = sum(
         row["bytes_out"] for row in report["tasks"] if row["stage"] == "map"
     )
     if "requests" in report:
         figures["requests"] = float(sum(report["requests"]["total"].values()))
+        figures["requests_usd"] = float(report["requests"]["dollars"])
     return figures
 
 

@@ -99,12 +99,15 @@ def different(found: dict[str, list[float]], right: dict[str, list[float]]) -> s
 
 
 def word_count() -> Question:
-    """How often does each word occur?"""
-    return Question(
-        "word-count",
-        lambda path: (_counted(*pair) for pair in word_counts(path).items()),
-        _counted,
-    )
+    """How often does each word occur, in a file or in those of a folder?"""
+
+    def right(path: Path) -> Iterator[bytes]:
+        total: Counter[str] = Counter()
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            total.update(word_counts(file))
+        return (_counted(*pair) for pair in total.items())
+
+    return Question("word-count", right, _counted)
 
 
 def top_words(k: int) -> Question:

@@ -9,6 +9,8 @@ from bench.cases.jobs8 import JOBS, JOIN
 from bench.cases.memory import MEMORY, SPILL
 from bench.cases.pairs import SHUFFLE, SKEW
 from bench.cases.s3 import S3
+from bench.cases.s3_requests import REQUESTS, SLOW_S3
+from bench.cases.whole_runs import INCREMENTAL, SMALL
 from bench.cases.words import PYTHON_MAP_SUM, PYTHON_REDUCE, WORD_COUNT
 
 CASES: tuple[Case, ...] = (
@@ -22,6 +24,10 @@ CASES: tuple[Case, ...] = (
     MEMORY,
     SPILL,
     S3,
+    REQUESTS,
+    SLOW_S3,
+    SMALL,
+    INCREMENTAL,
     *JOBS,
     JOIN,
     *GROUPS,
