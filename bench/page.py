@@ -88,8 +88,9 @@ Measured by `{given.command}` on one machine, from {given.first} to {given.last}
 
 Trust the ratios, not the seconds. Each measurement is a separate process, timed from outside, with
 its input in the page cache. Contenders take turns (A B C A B C), and a figure is the median of up
-to {given.repeats} such turns, with the least and the most in brackets. Every answer is compared by
-digest with that of a plain Python loop over the same file. "Without start" is the command's own
+to {given.repeats} such turns, with the least and the most in brackets; a contender whose turns have
+taken 20 s gets no more. Every answer is compared with that of a plain Python loop over the same
+file, by digest, and numbers of floats to nine digits. "Without start" is the command's own
 figure: for ours without the start of the services, for Spark and Dask without theirs; for the
 others it is the whole command. Text: {given.text}."""
 

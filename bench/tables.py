@@ -31,7 +31,7 @@ VISITS = f"""
         'note ' || lpad(CAST(i * 48271 % 2147483647 AS VARCHAR), 25, '-') AS note
     FROM range({{rows}}) AS rows(i)
 """
-"""A CSV file of these has 62 bytes a row."""
+"""A CSV file of these has 59 bytes a row."""
 LINES = """
     SELECT lpad(CAST(n * 2654435761 % 4294967296 AS VARCHAR), 10, '0') || ' '
         || lpad(CAST(n * 48271 % 2147483647 AS VARCHAR), 38, 'abcdefgh') AS line
