@@ -24,9 +24,9 @@ CENTRES = 8
 CSV = "(FORMAT csv, HEADER)"
 VISITS = f"""
     SELECT '2026-01-' || lpad(CAST(1 + i % 28 AS VARCHAR), 2, '0') AS day,
-        [{COUNTRIES}][1 + (i * 2654435761 % 4294967296 >> 29)] AS country,
-        'u' || lpad(CAST((i * 40503 + 12345) * 2654435761 % 4294967296 * {USERS} >> 32 AS VARCHAR),
-            7, '0') AS "user",
+        [{COUNTRIES}][1 + (i % 2147483648 * 2654435761 % 4294967296 >> 29)] AS country,
+        'u' || lpad(CAST((i * 40503 + 12345) % 2147483648 * 2654435761 % 4294967296
+            * {USERS} >> 32 AS VARCHAR), 7, '0') AS "user",
         i * 7919 % 10000 AS cents,
         'note ' || lpad(CAST(i * 48271 % 2147483647 AS VARCHAR), 25, '-') AS note
     FROM range({{rows}}) AS rows(i)
@@ -39,7 +39,8 @@ LINES = """
 """
 """Lines of 50 bytes with their end; `keys` of them are distinct."""
 ORDERS = """
-    SELECT i AS "order", (i * 40503 + 7) * 2654435761 % 4294967296 * {keys} >> 32 AS customer,
+    SELECT i AS "order", (i * 40503 + 7) % 2147483648 * 2654435761 % 4294967296 * {keys} >> 32
+            AS customer,
         i * 7919 % 10000 AS cents
     FROM range({rows}) AS rows(i)
 """

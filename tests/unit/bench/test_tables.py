@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import duckdb
+import pytest
 
-from bench.tables import Table
+from bench.scale import FULL
+from bench.tables import LINES, ORDERS, POINTS, VISITS, Table
 
 
 def test_the_three_formats_have_the_same_rows(tmp_path: Path) -> None:
@@ -55,3 +57,11 @@ def test_points_lie_around_eight_centres(tmp_path: Path) -> None:
     points = [tuple(map(float, line.split(","))) for line in lines]
     assert {3} == {len(point) for point in points}
     assert 8 == len({tuple(axis >= 100 for axis in point) for point in points})
+
+
+@pytest.mark.parametrize("query", [VISITS, LINES, ORDERS, POINTS])
+def test_the_formulas_hold_at_the_full_size(query: str) -> None:
+    """The last row of more rows than any scale has overflows no integer."""
+    rows = 10 * max(FULL.table_rows, FULL.job_lines, FULL.points, *map(max, FULL.joins))
+    last = query.replace("range({rows})", f"range({rows - 1}, {rows})").format(keys=rows)
+    assert 1 == len(duckdb.connect().execute(last).fetchall())
