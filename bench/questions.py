@@ -19,7 +19,7 @@ from typing import Any, Literal
 from xxhash import xxh3_64, xxh3_64_intdigest
 
 from bench.answer import word_counts
-from bench.tables import Table
+from bench.generated import Table
 
 CLOSE = 1e-9
 """How far floats may differ, relatively."""

@@ -8,8 +8,8 @@ from typing import Literal
 from bench.case import Case
 from bench.cases.comparison import COMPARED, WORKS, answers, at_least, at_most_of, warm_spark
 from bench.contenders import ours
+from bench.generated import Table
 from bench.questions import sums
-from bench.tables import Table
 from bench.trial import Trial
 
 Form = Literal["csv", "jsonl", "parquet"]

@@ -19,6 +19,7 @@ from bench.cases.comparison import (
 )
 from bench.cases.work import work_s
 from bench.contenders import ours
+from bench.generated import Table
 from bench.questions import (
     Question,
     clusters,
@@ -31,7 +32,6 @@ from bench.questions import (
     word_count,
 )
 from bench.scale import Scale
-from bench.tables import Table
 from bench.trial import CORES, Data, Trial
 
 PATTERN = "[bd]ai.*zu"

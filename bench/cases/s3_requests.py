@@ -13,10 +13,10 @@ from bench.cases.columns import WHOLE, figure, seconds, times
 from bench.cases.s3 import BUCKET, EMULATOR, INPUT, emulated_s3
 from bench.contenders import ours
 from bench.corpus import Corpus
+from bench.generated import Table
 from bench.questions import sorted_lines, word_count
 from bench.results import Summary
 from bench.scale import Scale
-from bench.tables import Table
 from bench.trial import OURS, Data, Judged, Place, Trial
 from driver.forecast.requests import RunShape, run_requests
 from driver.plan.cut import reducer_count, split_rule

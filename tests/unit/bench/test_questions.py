@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.generated import Table
 from bench.questions import (
     Question,
     clusters,
@@ -19,7 +20,6 @@ from bench.questions import (
     top_words,
     word_count,
 )
-from bench.tables import Table
 
 
 def written(folder: Path, text: str) -> Path:

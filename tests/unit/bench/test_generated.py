@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bench.generated import LINES, ORDERS, POINTS, VISITS, Table
 from bench.scale import FULL
-from bench.tables import LINES, ORDERS, POINTS, VISITS, Table
 
 
 def test_the_three_formats_have_the_same_rows(tmp_path: Path) -> None:
