@@ -90,7 +90,7 @@ def sums(path: Path, key: Callable[[str], str]) -> dict[str, int]:
     total: dict[str, int] = {}
     with path.open(encoding="ascii") as file:
         for line in file:
-            name, _, value = line.partition(" ")
+            name, _, value = line.partition(",")
             name = key(name)
             total[name] = total.get(name, 0) + int(value)
     return total

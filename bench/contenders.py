@@ -20,6 +20,7 @@ from bench.trial import CORES, OURS, Data, Judged, Place, Trial, as_it_is
 
 PEERS = ROOT / "bench" / "peers"
 KERNEL = ROOT / "bench" / "native" / "word_count.c"
+SIMD = ROOT / "bench" / "native" / "word_count_simd.c"
 
 NO_INPUTS: Mapping[str, str] = {}
 World = Callable[[Place], AbstractContextManager[Mapping[str, str]]]
@@ -216,14 +217,23 @@ def kernel(case: str, name: str, label: str, corpus: Corpus, threads: int) -> Tr
     )
 
 
-def compiled(build: Path) -> Path:
-    """Compile the C program for this machine."""
-    program = build / f"word_count-{hashlib.sha256(KERNEL.read_bytes()).hexdigest()[:12]}"
+def simd_kernel(case: str, name: str, label: str, corpus: Corpus) -> Trial:
+    """Return a trial of the C program with SIMD, which uses one core."""
+
+    def command(place: Place) -> list[str]:
+        return [str(compiled(place.build, SIMD)), str(place.corpus), str(place.answer)]
+
+    return Trial(case, name, label, corpus, command, _judge_peer(corpus), cores=1, needs=("gcc",))
+
+
+def compiled(build: Path, source: Path = KERNEL) -> Path:
+    """Compile a C program for this machine."""
+    program = build / f"{source.stem}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
     if not program.exists():
         build.mkdir(parents=True, exist_ok=True)
         partial = program.with_suffix(".partial")
         options = ["-O3", "-march=native", "-pthread"]
-        subprocess.run(["gcc", *options, str(KERNEL), "-o", str(partial)], check=True)
+        subprocess.run(["gcc", *options, str(source), "-o", str(partial)], check=True)
         partial.replace(program)
     return program
 

@@ -29,15 +29,16 @@ SENTENCE_WORDS = (4, 30)
 PARAGRAPH_SENTENCES = (1, 9)
 BATCH = 100_000
 
-Kind = Literal["text", "pairs", "lines"]
+Kind = Literal["text", "pairs", "lines", "h2o", "records"]
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """A generated file.
 
-    `count` is a text's least size in bytes, or the number of pairs or lines; `keys` the number of
-    keys that pairs are drawn from. `books` is a folder of texts to repeat.
+    `count` is a text's least size in bytes, or the number of pairs, lines, rows or records; `keys`
+    the number of keys that pairs are drawn from, or H2O.ai's number of groups. `books` is a folder
+    of texts to repeat.
     """
 
     kind: Kind
@@ -51,7 +52,8 @@ class Corpus:
         suffix = (
             f"-of-{self.keys}" if self.keys else f"-{_digest(self.books)}" if self.books else ""
         )
-        return f"{self.kind}-{self.count}{suffix}.txt"
+        end = {"pairs": "csv", "h2o": "csv", "records": "dat"}.get(self.kind, "txt")
+        return f"{self.kind}-{self.count}{suffix}.{end}"
 
     def made_in(self, folder: Path) -> Path:
         """Return the file, and generate it unless it exists."""
@@ -70,6 +72,10 @@ class Corpus:
             return pairs(self.count, self.keys)
         if self.kind == "lines":
             return distinct_lines(self.count)
+        if self.kind == "h2o":
+            return h2o_rows(self.count, self.keys)
+        if self.kind == "records":
+            return sort_records(self.count)
         return cut(
             repetitions(books(self.books) if self.books else prose(min(PROSE_BYTES, self.count))),
             self.count,
@@ -178,7 +184,7 @@ def paragraph(sentences: list[list[str]]) -> str:
 
 
 def pairs(count: int, keys: int) -> Iterator[bytes]:
-    """Yield lines `key value`: keys below `keys`, equally likely, and values from 1 to 99."""
+    """Yield lines `key,value`: keys below `keys`, equally likely, and values from 1 to 99."""
     chance = random.Random(SEED)
     for start in range(0, count, BATCH):
         batch = min(BATCH, count - start)
@@ -187,7 +193,44 @@ def pairs(count: int, keys: int) -> Iterator[bytes]:
             chance.choices(range(1, 100), k=batch),
             strict=True,
         )
-        yield "".join(f"{key} {value}\n" for key, value in drawn).encode("ascii")
+        yield "".join(f"{key},{value}\n" for key, value in drawn).encode("ascii")
+
+
+def h2o_rows(count: int, keys: int) -> Iterator[bytes]:
+    """Yield rows as H2O.ai's generator makes them, without missing values and unsorted.
+
+    id1, id2, id4 and id5 have `keys` values, id3 and id6 count / keys; v1 is from 1 to 5, v2 from 1
+    to 15, and v3 from 0 to 100 with six decimals.
+    """
+    chance = random.Random(SEED)
+    most = (keys, keys, count // keys, keys, keys, count // keys, 5, 15)
+    yield b"id1,id2,id3,id4,id5,id6,v1,v2,v3\n"
+    for start in range(0, count, BATCH):
+        batch = min(BATCH, count - start)
+        drawn = [chance.choices(range(1, each + 1), k=batch) for each in most]
+        wholes, parts = (chance.choices(range(each), k=batch) for each in (100, 1_000_000))
+        form = "id%03d,id%03d,id%010d,%d,%d,%d,%d,%d,%d.%06d\n"
+        rows = zip(*drawn, wholes, parts, strict=True)
+        yield "".join([form % row for row in rows]).encode("ascii")
+
+
+def sort_records(count: int) -> Iterator[bytes]:
+    """Yield records of 100 bytes as `gensort -a` makes them, which are lines too.
+
+    A record has ten random printable characters, which are the key, its number in 32 hexadecimal
+    digits, and filler.
+    """
+    chance = random.Random(SEED)
+    printable = bytes(range(32, 127))
+    digits = [f"{digit:X}" * 4 for digit in range(16)]
+    fillers = ["".join((digits[first:] + digits)[:13]) for first in range(16)]
+    for start in range(0, count, BATCH):
+        batch = min(BATCH, count - start)
+        keys = bytes(chance.choices(printable, k=10 * batch)).decode("ascii")
+        yield "".join(
+            f"{keys[10 * at : 10 * at + 10]}  {start + at:032X}  {fillers[(start + at) % 16]}\r\n"
+            for at in range(batch)
+        ).encode("ascii")
 
 
 def distinct_lines(count: int) -> Iterator[bytes]:

@@ -13,7 +13,8 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Sizes of the inputs, in bytes; of pairs and lines, their number.
+    """Sizes of the inputs, in bytes; of pairs, lines, rows and records, their
+    number.
 
     `slice_bytes` is the input of contenders that would take hours for the whole, `sort_bytes` of
     those that would take minutes; their throughput is compared. `joins` are the rows of the left
@@ -37,6 +38,8 @@ class Scale:
     memory_bytes: int
     split_bytes: tuple[int, ...]
     lines: int
+    rows: int
+    records: int
     task_memory_bytes: int
     s3_bytes: int
     job_bytes: int
@@ -58,6 +61,14 @@ class Scale:
         """Return the pairs; of n keys drawn 4 n times, about 98 % occur."""
         return Corpus("pairs", self.pairs, self.keys)
 
+    def h2o_rows(self) -> Corpus:
+        """Return rows of H2O.ai's generator; 10 million have 0.5 GB."""
+        return Corpus("h2o", self.rows, 100)
+
+    def sort_records(self) -> Corpus:
+        """Return records of 100 bytes; 20 million have 2 GB."""
+        return Corpus("records", self.records)
+
     def distinct_lines(self) -> Corpus:
         """Return distinct lines of 64 characters."""
         return Corpus("lines", self.lines)
@@ -78,6 +89,8 @@ DEFAULT = Scale(
     memory_bytes=1024 * MIB,
     split_bytes=(64 * MIB, 256 * MIB, 1024 * MIB),
     lines=4_000_000,
+    rows=10_000_000,
+    records=20_000_000,
     task_memory_bytes=256 * MIB,
     s3_bytes=100 * MB,
     job_bytes=200 * MB,
@@ -106,6 +119,8 @@ QUICK = replace(
     memory_bytes=32 * MIB,
     split_bytes=(2 * MIB, 8 * MIB, 32 * MIB),
     lines=400_000,
+    rows=200_000,
+    records=200_000,
     s3_bytes=10 * MB,
     job_bytes=10 * MB,
     job_lines=200_000,
@@ -131,6 +146,8 @@ TINY = replace(
     memory_bytes=2 * MIB,
     split_bytes=(MIB,),
     lines=20_000,
+    rows=3_000,
+    records=3_000,
     s3_bytes=MB // 2,
     job_bytes=MB // 4,
     job_lines=5_000,

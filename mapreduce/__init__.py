@@ -17,6 +17,7 @@ from mapreduce.aggregate import (
     TopK,
 )
 from mapreduce.aggregations.approximate import ApproximateQuantile
+from mapreduce.aggregations.correlation import Correlation
 from mapreduce.aggregations.ranks import ArgMax, ArgMin, First, Last, Quantile, Quantiles
 from mapreduce.aggregations.spread import StandardDeviation, Variance
 from mapreduce.batch import Batch
@@ -50,6 +51,7 @@ __all__ = [
     "Chain",
     "CollectList",
     "CollectSet",
+    "Correlation",
     "Count",
     "Csv",
     "Descending",

@@ -1,4 +1,4 @@
-"""Sum the values of each key of a file of lines `key value` in DuckDB, on all cores, and time each
+"""Sum the values of each key of a file of lines `key,value` in DuckDB, on all cores, and time each
 step.
 """
 
@@ -9,7 +9,7 @@ import time
 import duckdb
 
 READ = """
-CREATE TABLE pairs AS SELECT * FROM read_csv(?, header = false, delim = ' ', quote = '',
+CREATE TABLE pairs AS SELECT * FROM read_csv(?, header = false, delim = ',', quote = '',
     escape = '', auto_detect = false, columns = {'key': 'VARCHAR', 'value': 'BIGINT'})
 """
 GROUP = (

@@ -87,7 +87,7 @@ class StandardDeviation(Variance):
 
     def result(self, state: list[int]) -> float | None:
         exact = self._exact(state)
-        return None if exact is None else _root(exact)
+        return None if exact is None else rounded_root(exact, "the standard deviation")
 
     def plain(self, values: list[Any]) -> float | None:
         for value in values:
@@ -107,8 +107,12 @@ def _scaled(state: list[int], exponent: int) -> list[int]:
     return [state[0], exponent, state[2] << more, state[3] << 2 * more]
 
 
-def _root(number: Fraction) -> float:
-    """Return the square root, correctly rounded."""
+def rounded_root(number: Fraction, what: str) -> float:
+    """Return the square root, correctly rounded.
+
+    Raises:
+        NotAggregable: it is beyond the range of float.
+    """
     if not number:
         return 0.0
     # scaled by a power of four, so that the root of the quotient has more bits than a float
@@ -121,4 +125,4 @@ def _root(number: Fraction) -> float:
     root = isqrt(above // below)
     # an inexact root is made odd, so that it is not taken for the middle between two floats
     root |= root * root * below != above
-    return rounded(Fraction(root) * Fraction(2) ** shift, "the standard deviation")
+    return rounded(Fraction(root) * Fraction(2) ** shift, what)

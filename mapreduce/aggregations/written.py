@@ -9,13 +9,13 @@ from typing import Any
 
 from mapreduce import aggregate
 from mapreduce.aggregate import Aggregation
-from mapreduce.aggregations import approximate, ranks, spread
+from mapreduce.aggregations import approximate, correlation, ranks, spread
 from mapreduce.aggregations.several import Several
 from mapreduce.errors import JobLoadError
 
 _OURS: dict[str, type[Aggregation[Any]]] = {
     name: found
-    for module in (aggregate, approximate, ranks, spread)
+    for module in (aggregate, approximate, correlation, ranks, spread)
     for name, found in vars(module).items()
     if isinstance(found, type) and issubclass(found, Aggregation) and not name.startswith("_")
 }

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mapreduce.aggregate import Aggregation
+from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.kinds import converter_of
+from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
 from mapreduce.columns.statement import TABLE, Statement
 from mapreduce.errors import UserCodeError
 
 _FETCH = 10_000
-
-Columns = tuple[list[Any], list[Any]]
-"""The keys and the values of some pairs, or the keys and their states."""
+_SAMPLE = 10_000
+"""Records by which it is decided whether SQL groups."""
+_INTEGER_STATES = (type(None), Sum, Count, Min, Max)
+"""Aggregations for which the state of an integer is itself, or 1; and none."""
 
 
 class Source(Protocol):
@@ -45,6 +47,8 @@ class _Bound:
     convert_key: Any
     convert_value: Any
     plan: Plan | None
+    packs: bool
+    key_is_text: bool
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class Query:
     owner: str
     aggregation: Aggregation[Any] | None = None
     _bound: dict[tuple[str, ...], _Bound] = field(default_factory=dict)
+    _spread: bool | None = None
 
     def reads(self, names: tuple[str, ...]) -> list[str]:
         """Return which of these columns are read.
@@ -108,6 +113,40 @@ class Query:
             states += plan.states(found)
         return keys, states
 
+    def packed(self, source: Source) -> Generator[PackedColumns | Columns] | None:
+        """Return the pairs of all records as buffers, or lists where a value is NULL.
+
+        Of an aggregation the values are states: an integer is its own, or 1 is. None: the pairs
+        have no such form, or SQL groups them better.
+
+        Raises:
+            UserCodeError: the SQL failed.
+        """
+        if not self._bind(source).packs or (self.aggregation and not self._is_spread(source)):
+            return None
+        return self._packed(source)
+
+    def _packed(self, source: Source) -> Generator[PackedColumns | Columns]:
+        key = "key" if self._bind(source).key_is_text else "CAST(key AS BIGINT) AS key"
+        sql = self._whole(source, f"SELECT {key}, CAST(value AS BIGINT) AS value FROM mapped")
+        try:
+            yield from packed_of(source.connection.sql(sql), ones=type(self.aggregation) is Count)
+        except Exception:
+            # raises the error with its type, if it is one of the SQL
+            for _ in self._rows(source, "SELECT key, value FROM mapped"):
+                pass
+            raise
+
+    def _is_spread(self, source: Source) -> bool:
+        """Return whether the first records have so many keys that SQL need not group them."""
+        if self._spread is None:
+            counts = "SELECT count(DISTINCT key), count(*) FROM mapped"
+            with self._failures(source):
+                sample = source.connection.execute(self._whole(source, counts, _SAMPLE))
+                ((keys, records),) = sample.fetchall()
+            self._spread = 2 * keys > records
+        return self._spread
+
     def _bind(self, source: Source) -> _Bound:
         known = self._bound.get(source.names)
         if known is None:
@@ -119,12 +158,15 @@ class Query:
             plan = None
             if self.aggregation is not None and key.id in KEYS and converter_of(key) is None:
                 plan = plan_of(self.aggregation, "value", value)
-            known = _Bound(converter_of(key), converter_of(value), plan)
+            packs = are_packed(key, value) and type(self.aggregation) in _INTEGER_STATES
+            known = _Bound(converter_of(key), converter_of(value), plan, packs, key.id == "varchar")
             self._bound[source.names] = known
         return known
 
-    def _whole(self, source: Source, last: str) -> str:
+    def _whole(self, source: Source, last: str, most: int | None = None) -> str:
         wanted = source.relation(self.reads(source.names))
+        if most is not None:
+            wanted = f"SELECT * FROM ({wanted}) LIMIT {most}"
         if self.statement is None:
             return f"WITH mapped AS ({wanted}) {last}"
         return (
@@ -186,11 +228,12 @@ def is_of_all(exc: BaseException) -> bool:
     return type(exc.__cause__).__name__ in _BINDING
 
 
-def listed(pairs: Iterable[Columns]) -> Columns:
+def listed(pairs: Iterable[PackedColumns | Columns]) -> Columns:
     """Return all keys and all values in two lists."""
     keys: list[Any] = []
     values: list[Any] = []
-    for some_keys, some_values in pairs:
+    for columns in pairs:
+        some_keys, some_values = columns.lists() if isinstance(columns, PackedColumns) else columns
         keys += some_keys
         values += some_values
     return keys, values

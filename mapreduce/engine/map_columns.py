@@ -8,17 +8,19 @@ fails, it is halved until one record fails alone: the error names that record, o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
 from mapreduce.columns.chunks import Chunk, chunk_of, gathered, registered
 from mapreduce.columns.database import DuckDBPyConnection, opened
-from mapreduce.columns.query import Columns, Query, Source, is_of_all, listed
+from mapreduce.columns.packed import Columns, PackedColumns
+from mapreduce.columns.query import Query, Source, is_of_all, listed
 from mapreduce.columns.statement import statement_of
 from mapreduce.engine.bad_records import SetAside, carriable
 from mapreduce.engine.collect import PairTaker
 from mapreduce.engine.context import TaskContext
+from mapreduce.engine.native_collector import NativeCollector
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.base import RecordBatch
 from mapreduce.formats.limits import MIB
@@ -64,6 +66,7 @@ class ColumnsMap:
         self._resources = resources
         self._aside = aside
         self._states = states
+        self._packs = isinstance(collector, NativeCollector)
         self._connection: DuckDBPyConnection | None = None
         self._queries: dict[str, Query] = {}
         self._chunk_bytes = min(CHUNK_BYTES, max(MIB, context.memory_bytes // CHUNK_SHARE))
@@ -84,8 +87,8 @@ class ColumnsMap:
         if self._aside is not None:
             return self._leniently(self._aside, place, chunk, byte_range.name)
         try:
-            for keys, values in self._mapped(chunk, byte_range.name):
-                self._collector.add_columns(keys, values)
+            for pairs in self._mapped(chunk, byte_range.name):
+                self._add(pairs)
         except Exception as exc:
             self._locate(chunk, byte_range.name, place, exc)
             raise
@@ -95,7 +98,14 @@ class ColumnsMap:
         self._context.meter.records += records
         return records
 
-    def _mapped(self, chunk: Chunk, name: str) -> Iterator[Columns]:
+    def _add(self, pairs: PackedColumns | Columns) -> None:
+        if isinstance(pairs, PackedColumns):
+            assert isinstance(self._collector, NativeCollector), "others take no buffers"
+            self._collector.add_packed(pairs)
+        else:
+            self._collector.add_columns(*pairs)
+
+    def _mapped(self, chunk: Chunk, name: str) -> Iterator[PackedColumns | Columns]:
         """Yield the pairs of a chunk, some at a time, or its states."""
         query = self._query(name, chunk)
         if type(self._job).map_sql is None:
@@ -104,7 +114,13 @@ class ColumnsMap:
         with chunk.source(self._database, query.reads(chunk.names)) as source:
             yield from self._of(query, source)
 
-    def _of(self, query: Query, source: Source) -> Iterator[Columns]:
+    def _of(self, query: Query, source: Source) -> Iterator[PackedColumns | Columns]:
+        packed = query.packed(source) if self._packs else None
+        if packed is not None:
+            with closing(packed):
+                for pairs in packed:
+                    yield pairs if isinstance(pairs, PackedColumns) else self._as_states(pairs)
+            return
         states = query.states(source) if self._states else None
         if states is not None:
             yield states
@@ -112,7 +128,7 @@ class ColumnsMap:
         for pairs in query.pairs(source):
             yield self._as_states(pairs)
 
-    def _by_arrow(self, chunk: Chunk, query: Query) -> Iterator[Columns]:
+    def _by_arrow(self, chunk: Chunk, query: Query) -> Iterator[PackedColumns | Columns]:
         returned: Any = self._job.map_arrow(chunk.table(chunk.names))
         if hasattr(returned, "__arrow_c_stream__"):
             with registered(self._database(), returned, ("key", "value")) as source:
@@ -170,11 +186,12 @@ class ColumnsMap:
 
     def _checked(self, chunk: Chunk, name: str) -> Columns:
         """Return the pairs of a chunk after every check that a later step would make."""
-        states, self._states = self._states, False
+        before = self._states, self._packs
+        self._states = self._packs = False
         try:
             keys, values = listed(self._mapped(chunk, name))
         finally:
-            self._states = states
+            self._states, self._packs = before
         check_key = None if self._aside is None else self._aside.check_key
         pairs = zip(keys, values, strict=True)
         return keys, [carriable(self._job, key, value, check_key) for key, value in pairs]

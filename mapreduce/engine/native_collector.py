@@ -27,6 +27,7 @@ from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import Block
 
 if TYPE_CHECKING:
+    from mapreduce.columns.packed import PackedColumns
     from mapreduce.native.extension import Collector as Pairs
 
 _COMBINING: dict[type[Aggregation[Any]], tuple[str, str]] = {
@@ -162,6 +163,19 @@ class NativeCollector:
             state, at, refused = self._pairs.add_columns(keys, values, at)
         if state == self._refused:
             self.add(chain(refused, zip(keys[at:], values[at:], strict=True)))
+
+    def add_packed(self, columns: PackedColumns) -> None:
+        """Take keys and integers that lie in buffers, as `add_columns` takes lists."""
+        if self._instead is not None:
+            self._instead.add_columns(*columns.lists())
+            return
+        ends, texts, values = columns.ends, columns.keys, columns.values
+        state, at, refused = self._pairs.add_packed(ends, texts, values, 0)
+        while state == self._full:
+            self._spill()
+            state, at, refused = self._pairs.add_packed(ends, texts, values, at)
+        if state == self._refused:
+            self.add(chain(refused, zip(*columns.lists(at), strict=True)))
 
     def _fed(self, pairs: Iterator[Any]) -> tuple[Any, ...]:
         """Feed the extension until the pairs end, or until it refuses some, and return those."""

@@ -28,17 +28,12 @@ static int add_by_python(Collector *self, PyObject *key) {
     return failed;
 }
 
-/* Write the key's bytes behind those in use of the arena, and return them, borrowed until the arena
- * grows; set_key or combine_value keeps them. NULL with an exception. */
-static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length) {
-    size_t begin = self->arena.used;
-    int packed = pack_key(&self->arena, key);
-    if (packed == 0)
-        packed = add_by_python(self, key);
+/* The bytes from `begin` on as a key behind those in use of the arena; see encoded_key. */
+static const uint8_t *padded_key(Collector *self, size_t begin, size_t *length) {
     *length = self->arena.used - begin;
     self->arena.used = begin;
     /* short keys are padded with zeros */
-    if (packed < 0 || buffer_reserve(&self->arena, *length + INLINE_BYTES) < 0)
+    if (buffer_reserve(&self->arena, *length + INLINE_BYTES) < 0)
         return NULL;
     uint8_t *at = self->arena.data + begin;
     if (*length < INLINE_BYTES)
@@ -46,6 +41,42 @@ static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length
     if (*at != STR_TAG)
         self->all_str = 0;
     return at;
+}
+
+/* Write the key's bytes behind those in use of the arena, and return them, borrowed until the arena
+ * grows; set_key or combine_value keeps them. NULL with an exception. */
+static const uint8_t *encoded_key(Collector *self, PyObject *key, size_t *length) {
+    size_t begin = self->arena.used;
+    int packed = pack_key(&self->arena, key);
+    if (packed == 0)
+        packed = add_by_python(self, key);
+    return packed < 0 ? NULL : padded_key(self, begin, length);
+}
+
+/* A column of keys: texts, or integers where `ends` is NULL. Borrowed from the caller's buffers,
+ * which need not be aligned. */
+typedef struct {
+    const uint8_t *ends; /* 32-bit: where each text begins, and where the last one ends */
+    const uint8_t *data; /* UTF-8, or 64-bit integers */
+} KeyColumn;
+
+/* As encoded_key, of a column's key. */
+static const uint8_t *column_key(Collector *self, const KeyColumn *keys, Py_ssize_t at,
+                                 size_t *length) {
+    size_t begin = self->arena.used;
+    if (!keys->ends) {
+        if (pack_integer_key(&self->arena, (int64_t)load64(keys->data + 8 * at)) < 0)
+            return NULL;
+        return padded_key(self, begin, length);
+    }
+    uint32_t start = load32(keys->ends + 4 * at), end = load32(keys->ends + 4 * at + 4);
+    if (buffer_reserve(&self->arena, 1 + (end - start)) < 0)
+        return NULL;
+    self->arena.data[begin] = STR_TAG;
+    if (end > start)
+        memcpy(self->arena.data + begin + 1, keys->data + start, end - start);
+    self->arena.used += 1 + (end - start);
+    return padded_key(self, begin, length);
 }
 
 /* Call the check with a key; -1 with its exception. Where the partition is the check, the answer is
@@ -131,10 +162,8 @@ static PyObject *refused_pairs(Collector *self, PyObject *pair) {
 }
 
 /* 1: taken; 0: refused, as a sum does not fit; 2: taken, but one that waits is refused; -1 with an
- * exception. */
-static int combine_pair(Collector *self, PyObject *key, int64_t value) {
-    size_t length;
-    const uint8_t *bytes = encoded_key(self, key, &length);
+ * exception, which `bytes` of NULL stands for. */
+static int combine_pair(Collector *self, const uint8_t *bytes, size_t length, int64_t value) {
     if (!bytes)
         return -1;
     Waiting pair = {load64(bytes), load64(bytes + 8), 0, value, (uint32_t)length, UNKNOWN};
@@ -182,8 +211,8 @@ static int keep_value(Collector *self, Entry *entry, PyObject *value) {
     return failed;
 }
 
-static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_number,
-                     int64_t number) {
+/* Make space for one more pair that is kept; -1 with MemoryError. */
+static int entries_reserve(Collector *self) {
     if (self->used == self->size) {
         size_t size = self->size ? self->size + self->size / 2 : FIRST_ENTRIES;
         Entry *entries = size < UINT32_MAX ? realloc(self->entries, size * sizeof *entries) : NULL;
@@ -194,8 +223,12 @@ static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_num
         self->entries = entries;
         self->size = size;
     }
-    size_t length;
-    const uint8_t *bytes = encoded_key(self, key, &length);
+    return 0;
+}
+
+/* `value` is NULL where it is `number`; -1 with an exception, which `bytes` of NULL stands for. */
+static int keep_pair(Collector *self, const uint8_t *bytes, size_t length, PyObject *value,
+                     int64_t number) {
     uint32_t partition;
     if (!bytes || checked(self, bytes, length, &partition) < 0)
         return -1;
@@ -203,7 +236,7 @@ static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_num
     set_key(self, entry, bytes, length, 0);
     entry->value = number;
     entry->value_length = IS_INT;
-    if (!is_number && keep_value(self, entry, value) < 0)
+    if (value && keep_value(self, entry, value) < 0)
         return -1;
     self->used++;
     return 1;
@@ -211,13 +244,19 @@ static int keep_pair(Collector *self, PyObject *key, PyObject *value, int is_num
 
 /* As combine_pair. */
 static int take_pair(Collector *self, PyObject *key, PyObject *value) {
-    if (self->operation == COUNT)
-        return combine_pair(self, key, 1);
-    int overflow = 1;
-    int64_t number = PyLong_CheckExact(value) ? PyLong_AsLongLongAndOverflow(value, &overflow) : 0;
+    int overflow = self->operation != COUNT;
+    int64_t number = 1;
+    if (self->operation != COUNT && PyLong_CheckExact(value))
+        number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow && self->operation != KEEP)
+        return 0;
+    if (self->operation == KEEP && entries_reserve(self) < 0)
+        return -1;
+    size_t length;
+    const uint8_t *bytes = encoded_key(self, key, &length);
     if (self->operation == KEEP)
-        return keep_pair(self, key, value, overflow == 0, number);
-    return overflow ? 0 : combine_pair(self, key, number);
+        return keep_pair(self, bytes, length, overflow ? value : NULL, number);
+    return combine_pair(self, bytes, length, number);
 }
 
 /* As `key, value = pair` does, with borrowed references: 1, or 0 when it is no tuple or list of
@@ -315,6 +354,43 @@ static PyObject *add_columns(Collector *self, PyObject *keys, PyObject *values, 
     return Py_BuildValue("(inN)", (int)state, at, refused_pairs(self, NULL));
 }
 
+/* As add_columns, of a column of keys and one of 64-bit integers. */
+static PyObject *add_packed(Collector *self, const KeyColumn *keys, const uint8_t *values,
+                            Py_ssize_t count, Py_ssize_t at) {
+    int taken = 1;
+    while (taken == 1 && at < count && !entries_are_full(self)) {
+        int64_t number = self->operation == COUNT ? 1 : (int64_t)load64(values + 8 * at);
+        size_t length;
+        if (self->operation == KEEP && entries_reserve(self) < 0)
+            return NULL;
+        const uint8_t *bytes = column_key(self, keys, at, &length);
+        taken = self->operation == KEEP ? keep_pair(self, bytes, length, NULL, number)
+                                        : combine_pair(self, bytes, length, number);
+        at += taken > 0;
+    }
+    if (taken < 0)
+        return NULL;
+    int settled = taken == 2 ? 0 : settle(self);
+    if (settled < 0)
+        return NULL;
+    AddState state = !settled || !taken ? REFUSED : at < count ? FULL : ENDED;
+    return Py_BuildValue("(inN)", (int)state, at, refused_pairs(self, NULL));
+}
+
+/* Whether texts lie one behind the other within `size` bytes; ValueError where not. */
+static int texts_are_sound(const Py_buffer *ends, Py_ssize_t count, Py_ssize_t size) {
+    uint32_t last = ends->len == 4 * (count + 1) ? load32(ends->buf) : UINT32_MAX;
+    int sound = ends->len == 4 * (count + 1) && size <= INT32_MAX;
+    for (Py_ssize_t at = 1; sound && at <= count; at++) {
+        uint32_t end = load32((const uint8_t *)ends->buf + 4 * at);
+        sound = last <= end && end <= (size_t)size;
+        last = end;
+    }
+    if (!sound)
+        PyErr_SetString(PyExc_ValueError, "the texts do not lie one behind the other in the data");
+    return sound;
+}
+
 /* Begin a call that no other may interrupt, and that ends with `busy` = 0; 0 with RuntimeError when
  * it may not begin. */
 static int begin(Collector *self) {
@@ -349,6 +425,28 @@ static PyObject *Collector_add_columns(Collector *self, PyObject *const *argumen
         return NULL;
     PyObject *answer = add_columns(self, arguments[0], arguments[1], at);
     self->busy = 0;
+    return answer;
+}
+
+static PyObject *Collector_add_packed(Collector *self, PyObject *arguments) {
+    Py_buffer ends = {0}, data = {0}, values = {0};
+    Py_ssize_t at;
+    if (!PyArg_ParseTuple(arguments, "z*y*y*n", &ends, &data, &values, &at))
+        return NULL;
+    Py_ssize_t count = values.len / 8;
+    KeyColumn keys = {ends.buf, data.buf};
+    PyObject *answer = NULL;
+    if (values.len % 8 || at < 0 || (!ends.buf && data.len != values.len))
+        PyErr_SetString(PyExc_ValueError, "the columns are of two lengths, or `at` is below 0");
+    else if (self->is_sorted)
+        PyErr_SetString(PyExc_RuntimeError, "the collector is sorted; clear it first");
+    else if ((!ends.buf || texts_are_sound(&ends, count, data.len)) && begin(self)) {
+        answer = add_packed(self, &keys, values.buf, count, at);
+        self->busy = 0;
+    }
+    PyBuffer_Release(&ends);
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&values);
     return answer;
 }
 
@@ -509,6 +607,9 @@ static PyMethodDef Collector_methods[] = {
     {"add_columns", (PyCFunction)(void (*)(void))Collector_add_columns, METH_FASTCALL,
      "add_columns(keys, values, at): take pairs from two lists. (ENDED, FULL or REFUSED, where it "
      "stopped, the pairs that are refused beside the one there)."},
+    {"add_packed", (PyCFunction)Collector_add_packed, METH_VARARGS,
+     "add_packed(ends, data, values, at): take pairs of keys in buffers, texts of UTF-8 that end "
+     "at 32-bit `ends`, or 64-bit integers where that is None, and 64-bit values; as add_columns."},
     {"sort", (PyCFunction)Collector_sort, METH_NOARGS,
      "Put all pairs in the order of their partitions and keys."},
     {"frame", (PyCFunction)(void (*)(void))Collector_frame, METH_FASTCALL,

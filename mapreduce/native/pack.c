@@ -200,11 +200,7 @@ static int add_escaped(Buffer *out, uint8_t tag, const uint8_t *bytes, size_t le
     }
 }
 
-static int add_integer_key(Buffer *out, PyObject *key) {
-    int overflow;
-    int64_t number = PyLong_AsLongLongAndOverflow(key, &overflow);
-    if (overflow)
-        return 0;
+int pack_integer_key(Buffer *out, int64_t number) {
     uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     size_t size = 0;
     while (size < 8 && magnitude >> 8 * size)
@@ -214,6 +210,12 @@ static int add_integer_key(Buffer *out, PyObject *key) {
         return -1;
     return number < 0 ? add_number(out, (uint8_t)(0x80 - size), ~magnitude, size)
                       : add_number(out, (uint8_t)(0x80 + size), magnitude, size);
+}
+
+static int add_integer_key(Buffer *out, PyObject *key) {
+    int overflow;
+    int64_t number = PyLong_AsLongLongAndOverflow(key, &overflow);
+    return overflow ? 0 : pack_integer_key(out, number);
 }
 
 static int add_real_key(Buffer *out, PyObject *key) {

@@ -2,8 +2,9 @@
  *
  * A run that holds bytes beyond ASCII is counted as it stands, apart from the words: what its words
  * are is for Python to say, once for each different run. Sixty-four bytes at a time become a bit
- * mask of those that words are made of; its edges are where words begin and end. A word of up to 16
- * bytes is two machine words, in a table that holds no pointers.
+ * mask of those that words are made of (masks.h); its edges are where words begin and end. A word of
+ * up to 16 bytes is two machine words, in a table that holds no pointers. It first waits with some
+ * others, until its place in the table is in the processor's cache; none waits between two calls.
  *
  * A WordCounts owns its tables and texts, and no object of Python, so that it needs no garbage
  * collection. `add` holds the buffer that it is given, counts without the GIL, and takes the
@@ -11,16 +12,20 @@
  * lock without the GIL, and fills its lists with both: that allocates str, bytes and int only, none
  * of which can run other code (a garbage collection, say) that would wait for the lock.
  */
-#include "extension.h"
+#include "masks.h"
 
 #define WORD_BYTES 16
-#define BLOCK 64
+#define WAITING 32
 #define FIRST_BITS 12
 
 typedef struct {
     uint64_t low, high; /* the word, padded with zeros; low is 0 where there is none */
     uint64_t count;
 } ShortWord;
+
+typedef struct {
+    uint64_t low, high, hash;
+} WaitingWord;
 
 typedef struct {
     uint64_t hash;
@@ -34,19 +39,22 @@ typedef struct {
     PyObject_HEAD
     PyThread_type_lock lock; /* counting runs without the interpreter's */
     HashSeeds seeds;
+    int lanes; /* see masks.h */
     ShortWord *words;
     size_t used;
     int bits;
+    WaitingWord waiting[WAITING];
+    size_t waits;
     LongWord *runs;
     size_t runs_used, runs_size;
     Buffer texts;
 } WordCounts;
 
 /* The word's place in a table of 2^bits, or the free one that it would have. */
-static inline ShortWord *find_short(const HashSeeds *seeds, ShortWord *words, int bits,
-                                    uint64_t low, uint64_t high) {
+static inline ShortWord *find_short(ShortWord *words, int bits, uint64_t low, uint64_t high,
+                                    uint64_t hash) {
     size_t mask = ((size_t)1 << bits) - 1;
-    size_t at = (size_t)(hash_words(seeds, low, high) >> (64 - bits));
+    size_t at = (size_t)(hash >> (64 - bits));
     while (words[at].low && (words[at].low != low || words[at].high != high))
         at = (at + 1) & mask;
     return &words[at];
@@ -59,8 +67,9 @@ static int grow_short(WordCounts *self) {
         return -1;
     for (size_t at = 0; at < size; at++) {
         ShortWord word = self->words[at];
+        uint64_t hash = hash_words(&self->seeds, word.low, word.high);
         if (word.low)
-            *find_short(&self->seeds, words, self->bits + 1, word.low, word.high) = word;
+            *find_short(words, self->bits + 1, word.low, word.high, hash) = word;
     }
     free(self->words);
     self->words = words;
@@ -68,20 +77,25 @@ static int grow_short(WordCounts *self) {
     return 0;
 }
 
-static inline int count_short(WordCounts *self, uint64_t low, uint64_t high) {
-    ShortWord *word = find_short(&self->seeds, self->words, self->bits, low, high);
-    if (word->low) {
-        word->count++;
-        return 0;
+/* Count the words that wait; -1 where there is no memory. */
+static inline int settle(WordCounts *self) {
+    if (self->used + self->waits > (size_t)1 << (self->bits - 1) && grow_short(self) < 0)
+        return -1;
+    for (size_t at = 0; at < self->waits; at++) {
+        const WaitingWord *each = &self->waiting[at];
+        ShortWord *word = find_short(self->words, self->bits, each->low, each->high, each->hash);
+        self->used += !word->low;
+        *word = (ShortWord){each->low, each->high, word->count + 1};
     }
-    if (self->used >= (size_t)1 << (self->bits - 1)) {
-        if (grow_short(self) < 0)
-            return -1;
-        word = find_short(&self->seeds, self->words, self->bits, low, high);
-    }
-    *word = (ShortWord){low, high, 1};
-    self->used++;
+    self->waits = 0;
     return 0;
+}
+
+static inline int count_short(WordCounts *self, uint64_t low, uint64_t high) {
+    uint64_t hash = hash_words(&self->seeds, low, high);
+    __builtin_prefetch(&self->words[hash >> (64 - self->bits)], 1);
+    self->waiting[self->waits++] = (WaitingWord){low, high, hash};
+    return self->waits < WAITING ? 0 : settle(self);
 }
 
 static int grow_runs(WordCounts *self) {
@@ -158,29 +172,10 @@ static inline int count_word(WordCounts *self, const uint8_t *data, size_t size,
     return count_short(self, low, high);
 }
 
-typedef struct {
-    uint64_t words; /* bytes that words are made of */
-    uint64_t high;  /* bytes beyond ASCII */
-} Masks;
-
-static inline uint64_t packed(const uint8_t flags[BLOCK]) {
-    uint64_t mask = 0;
-    for (int part = 0; part < 8; part++) /* eight bytes of 0 or 1 become eight bits */
-        mask |= (load64(flags + 8 * part) * 0x0102040810204080ULL >> 56) << (8 * part);
-    return mask;
-}
-
-static inline Masks masks_of(const uint8_t *data) {
-    uint8_t words[BLOCK], high[BLOCK];
-    for (int at = 0; at < BLOCK; at++) {
-        uint8_t byte = data[at];
-        high[at] = byte >> 7;
-        words[at] = (uint8_t)((uint8_t)((byte | 0x20) - 'a') < 26) | (byte == '\'') | high[at];
-    }
-    return (Masks){packed(words), packed(high)};
-}
-
-static int count_words(WordCounts *self, const uint8_t *data, size_t size) {
+/* Inlined into a function for each kind of instructions. */
+static inline __attribute__((always_inline)) int
+count_words_by(WordCounts *self, const uint8_t *data, size_t size,
+               Masks (*masks_of)(const uint8_t *)) {
     size_t start = 0;
     uint64_t inside = 0; /* 1 when the byte before is of a word that goes on */
     int is_run = 0;
@@ -213,14 +208,51 @@ static int count_words(WordCounts *self, const uint8_t *data, size_t size) {
         if (inside)
             is_run |= masks.high >> from != 0;
     }
-    return inside ? count_word(self, data, size, start, size, is_run) : 0;
+    if (inside && count_word(self, data, size, start, size, is_run) < 0)
+        return -1;
+    return settle(self);
+}
+
+static int count_words_plain(WordCounts *self, const uint8_t *data, size_t size) {
+    return count_words_by(self, data, size, masks_plain);
+}
+
+#if defined(__x86_64__)
+static int count_words_sse2(WordCounts *self, const uint8_t *data, size_t size) {
+    return count_words_by(self, data, size, masks_sse2);
+}
+
+WITH_AVX2 static int count_words_avx2(WordCounts *self, const uint8_t *data, size_t size) {
+    return count_words_by(self, data, size, masks_avx2);
+}
+#endif
+
+/* -1 where there is no memory; the words that wait are then forgotten. */
+static int count_words(WordCounts *self, const uint8_t *data, size_t size) {
+    int done;
+#if defined(__x86_64__)
+    if (self->lanes == AVX2_LANES)
+        done = count_words_avx2(self, data, size);
+    else if (self->lanes == SSE2_LANES)
+        done = count_words_sse2(self, data, size);
+    else
+#endif
+        done = count_words_plain(self, data, size);
+    self->waits = 0;
+    return done;
 }
 
 static PyObject *WordCounts_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    (void)args, (void)kwargs;
+    static char *names[] = {"lanes", NULL};
+    int lanes = AVX2_LANES, most = most_lanes();
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|i", names, &lanes))
+        return NULL;
+    if (lanes != PLAIN_LANES && lanes != SSE2_LANES && lanes != AVX2_LANES)
+        return PyErr_Format(PyExc_ValueError, "lanes are 1, 16 or 32, not %d", lanes);
     WordCounts *self = (WordCounts *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
+    self->lanes = lanes < most ? lanes : most;
     self->seeds = state_of((PyObject *)self)->seeds;
     self->bits = FIRST_BITS;
     self->words = calloc((size_t)1 << self->bits, sizeof *self->words);
@@ -338,6 +370,11 @@ static PyObject *WordCounts_nbytes(WordCounts *self, void *closure) {
                              + self->runs_size * sizeof *self->runs + self->texts.size);
 }
 
+static PyObject *WordCounts_lanes(WordCounts *self, void *closure) {
+    (void)closure;
+    return PyLong_FromLong(self->lanes);
+}
+
 static PyMethodDef WordCounts_methods[] = {
     {"add", (PyCFunction)WordCounts_add, METH_O,
      "Count the words of some bytes; words do not go on from call to call."},
@@ -347,10 +384,12 @@ static PyMethodDef WordCounts_methods[] = {
 
 static PyGetSetDef WordCounts_getset[] = {
     {"nbytes", (getter)WordCounts_nbytes, NULL, "Bytes of memory held.", NULL},
+    {"lanes", (getter)WordCounts_lanes, NULL, "How many bytes one instruction takes.", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot WordCounts_slots[] = {
-    {Py_tp_doc, "How often each word of ASCII letters and apostrophes occurs."},
+    {Py_tp_doc, "WordCounts(lanes=32): how often each word of ASCII letters and apostrophes "
+                "occurs. `lanes` is the most bytes of one instruction: 1, 16 or 32."},
     {Py_tp_new, WordCounts_new},
     {Py_tp_dealloc, WordCounts_dealloc},
     {Py_tp_methods, WordCounts_methods},

@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 import json
 import re
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain, groupby, pairwise
+from itertools import accumulate, chain, groupby, pairwise
 from typing import Any, Literal
 
 import xxhash
@@ -131,7 +132,7 @@ def block_target(data: Reader) -> None:
 
 def words_target(data: Reader) -> None:
     """Text in pieces has the words and runs that a regular expression finds."""
-    counts = extension.WordCounts()
+    counts = extension.WordCounts((1, 16, 32)[data.number() % 3])
     for _ in range(2):
         expected: Counter[bytes] = Counter()
         for _ in range(data.number() % 4):
@@ -230,7 +231,10 @@ def collector_target(data: Reader) -> None:
     while data and len(pairs) < 600 and not left:
         some = [_pair(data) for _ in range(1 + data.number() % 40)]
         pairs += some
-        if data.number() & 1:
+        way = data.number() % 3
+        if way == 2 and (buffers := _buffers(some)) is not None:
+            _add_packed(given, some, buffers, left, drain)
+        elif way:
             _add_columns(given, some, left, drain)
         else:
             _add(given, some, left, drain)
@@ -305,6 +309,38 @@ def _add_columns(
         drain()
         state, at, refused = given.add_columns(keys, values, at)
     assert state == extension.REFUSED or (at, refused) == (len(keys), ())
+    left += [*refused, *some[at:]]
+
+
+def _buffers(some: list[tuple[Any, Any]]) -> tuple[bytes | None, bytes, bytes] | None:
+    """Return texts or integers, and integers, as buffers; None where the pairs are others."""
+    keys, values = [key for key, _ in some], [value for _, value in some]
+    try:
+        packed_values = array("q", values).tobytes()
+        if all(type(key) is int for key in keys):
+            return None, array("q", keys).tobytes(), packed_values
+    except (TypeError, OverflowError):
+        return None
+    if not all(type(key) is str for key in keys):
+        return None
+    texts = [key.encode("utf-8") for key in keys]
+    ends = array("i", [0, *accumulate(map(len, texts))]).tobytes()
+    return ends, b"".join(texts), packed_values
+
+
+def _add_packed(
+    given: Any,
+    some: list[tuple[Any, Any]],
+    buffers: tuple[bytes | None, bytes, bytes],
+    left: list[tuple[Any, Any]],
+    drain: Callable[[], None],
+) -> None:
+    state, at, refused = given.add_packed(*buffers, 0)
+    while state == extension.FULL:
+        assert () == refused
+        drain()
+        state, at, refused = given.add_packed(*buffers, at)
+    assert state == extension.REFUSED or (at, refused) == (len(some), ())
     left += [*refused, *some[at:]]
 
 

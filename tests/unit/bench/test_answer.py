@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.answer import digest, expected, our_lines, peer_lines, sums, word_counts
-from bench.contenders import compiled, wrong_of_ours
+from bench.contenders import SIMD, compiled, wrong_of_ours
 from bench.corpus import Corpus
 from bench.measure import ROOT
 from bench.trial import CORES, Place
@@ -35,7 +35,7 @@ WORDS = {
 def test_the_right_answer_is_known_by_hand(tmp_path: Path) -> None:
     """The plain loops count as by hand."""
     (tmp_path / "text").write_bytes(NASTY)
-    (tmp_path / "pairs").write_bytes(b"1 5\n20 7\n1 -2\n")
+    (tmp_path / "pairs").write_bytes(b"1,5\n20,7\n1,-2\n")
     assert WORDS == word_counts(tmp_path / "text")
     assert {"1": 3, "20": 7} == sums(tmp_path / "pairs", str)
 
@@ -100,6 +100,29 @@ def test_a_peer_gives_the_right_answer(name: str, program: str, tmp_path: Path) 
         [*peer_command(name, tmp_path), str(source), str(target), *more], cwd=ROOT, check=True
     )
     assert expected(Corpus("text", 1), source) == digest(peer_lines(target))
+
+
+@pytest.mark.parametrize("instructions", ["avx2", "sse2", "scalar", None])
+def test_the_kernel_counts_the_same_with_any_instructions(
+    instructions: str | None, tmp_path: Path
+) -> None:
+    """The program with SIMD is right at the ends of blocks, of its buffer and of the file."""
+    if not shutil.which("gcc"):
+        pytest.skip("gcc is not installed")
+    if instructions == "avx2" and "avx2" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has no AVX2")
+    program = compiled(tmp_path, SIMD)
+    every_length = b" ".join(b"q" * length + b"-" * length for length in range(200))
+    every_byte = b"".join(bytes([byte]) + b"a" for byte in range(128)) * 3
+    long_word = b"Zz" * 150_000
+    for number, text in enumerate(
+        [NASTY, every_length, every_byte, b"", b"a", long_word, (NASTY + every_length) * 30]
+    ):
+        source, target = tmp_path / f"text-{number}", tmp_path / f"answer-{number}"
+        source.write_bytes(text)
+        more = [instructions] if instructions else []
+        subprocess.run([str(program), str(source), str(target), *more], check=True)
+        assert expected(Corpus("text", 1), source) == digest(peer_lines(target))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7, 50])

@@ -56,7 +56,7 @@ def test_books_are_converted_to_ascii(tmp_path: Path) -> None:
 
 def test_pairs_and_lines() -> None:
     """The corpus has the requested number of pairs, and of distinct lines."""
-    pairs = [line.split() for line in b"".join(Corpus("pairs", 1000, 10).blocks()).splitlines()]
+    pairs = [line.split(b",") for line in b"".join(Corpus("pairs", 1000, 10).blocks()).splitlines()]
     assert 1000 == len(pairs)
     assert {str(key).encode() for key in range(10)} == {key for key, _ in pairs}
     lines = b"".join(Corpus("lines", 1000).blocks()).splitlines()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -12,14 +14,20 @@ from hypothesis import strategies as st
 from mapreduce import WordCounts, native, word_counts, words
 
 
-@pytest.fixture(autouse=True, params=["native", "pure"])
+@pytest.fixture(autouse=True, params=["native", 1, 16, 32, "pure"])
 def implementation(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run the test with the native extension, or without it."""
-    if request.param == "native" and native.extension is None:
+    """Run the test with the native extension, with each kind of its instructions, or without it."""
+    extension = native.extension
+    if request.param != "pure" and extension is None:
         pytest.skip(f"the native extension is {native.why_not}")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "pure":
             patch.setattr(native, "extension", None)
+        elif request.param != "native" and extension is not None:
+            if extension.WordCounts(request.param).lanes != request.param:
+                pytest.skip(f"this processor has no instructions for {request.param} bytes")
+            limited = SimpleNamespace(WordCounts=partial(extension.WordCounts, request.param))
+            patch.setattr(native, "extension", limited)
         yield
 
 
@@ -72,6 +80,26 @@ def test_words_of_every_length_at_every_place(length: int) -> None:
     """A word of any length is found at any offset, also at the end of the data."""
     for before in range(130):
         assert Counter({"q" * length: 1}) == counted([b" " * before + b"Q" * length])
+
+
+def test_every_byte_at_every_place() -> None:
+    """Each ASCII byte is of a word, or ends one, at any offset in a block, as `str.split` says."""
+    letters = set("'abcdefghijklmnopqrstuvwxyz")
+    for byte in range(128):
+        data = b"".join(b" " * at + b"a" + bytes([byte]) + b"b\n" for at in range(64, 128))
+        text = data.decode("ascii").lower()
+        split = "".join(each if each in letters else " " for each in text).split()
+        assert Counter(split) == counted([data])
+
+
+def test_every_byte_beyond_ascii() -> None:
+    """A byte beyond ASCII is of a run, at any offset in a block."""
+    data = b"".join(
+        b" " * at + b"a" + bytes([byte]) + b" b\n"
+        for at in range(60, 70)
+        for byte in range(128, 256)
+    )
+    assert plain([data]) == counted([data])
 
 
 def test_more_words_than_the_table_holds_at_first() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mapreduce import StandardDeviation, Variance
 from mapreduce.aggregate import NotAggregable
-from mapreduce.aggregations.spread import _root
+from mapreduce.aggregations.spread import rounded_root
 from tests.unit.mapreduce.test_aggregate import merged_result, randoms
 
 numbers = st.lists(
@@ -47,7 +47,7 @@ def test_any_splits_give_the_rounded_deviation(
 @given(st.fractions(min_value=0, max_denominator=10**6) | st.just(Fraction(1, 3 << 900)))
 def test_a_root_is_correctly_rounded(number: Fraction) -> None:
     """No neighbour of the root is nearer to the exact one."""
-    root = _root(number)
+    root = rounded_root(number, "the root")
     below = (Fraction(root) + Fraction(nextafter(root, 0))) / 2
     above = (Fraction(root) + Fraction(nextafter(root, float("inf")))) / 2
     assert below**2 <= number <= above**2

@@ -380,6 +380,17 @@ def test_one_call_at_a_time() -> None:
         given_pairs.__init__(extension.SUM, 1, 1, encode_key, encode_value, key_hash, None, None)
 
 
+def test_the_instructions_of_a_word_count_are_chosen() -> None:
+    """`lanes` is a limit, not a demand, and only numbers that stand for instructions are taken."""
+    most = extension.WordCounts().lanes
+    assert [min(lanes, most) for lanes in (1, 16, 32)] == [
+        extension.WordCounts(lanes).lanes for lanes in (1, 16, 32)
+    ]
+    for lanes in (0, 2, 64, -1):
+        with pytest.raises(ValueError, match="lanes are 1, 16 or 32"):
+            extension.WordCounts(lanes)
+
+
 def test_words_are_counted_by_many_threads() -> None:
     """The counter works in many threads without the interpreter's lock, and frees large tables."""
     counts = extension.WordCounts()

@@ -1,0 +1,95 @@
+"""Columns of keys and integers as buffers, which the native collector takes without Python objects.
+
+They come from DuckDB by Arrow.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import nanoarrow
+
+from mapreduce.columns.kinds import INTEGERS, Kind, converter_of
+
+Columns = tuple[list[Any], list[Any]]
+"""The keys and the values of some pairs, or the keys and their states."""
+
+PACKED_INTEGERS = INTEGERS - {"ubigint"}
+"""Types whose values fit 64 bits with a sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedColumns:
+    """Keys and values of some pairs.
+
+    Attributes:
+        ends: 32-bit integers: where each text begins, and where the last one ends; None: the keys
+            are integers.
+        keys: UTF-8, or 64-bit integers.
+        values: 64-bit integers.
+        owner: frees the buffers, which no memoryview holds, when it is freed.
+    """
+
+    ends: memoryview | None
+    keys: memoryview
+    values: memoryview
+    owner: Any = None
+
+    def __len__(self) -> int:
+        return self.values.nbytes // 8
+
+    def lists(self, begin: int = 0) -> tuple[list[Any], list[int]]:
+        """Return the keys and the values from one on."""
+        values = self.values.cast("q")[begin:].tolist()
+        if self.ends is None:
+            return self.keys.cast("q")[begin:].tolist(), values
+        ends = self.ends.cast("i")[begin:].tolist()
+        texts = self.keys.tobytes()
+        return [texts[start:end].decode("utf-8") for start, end in pairwise(ends)], values
+
+
+def are_packed(key: Kind, value: Kind) -> bool:
+    """Return whether columns of these types have this form."""
+    plain = converter_of(key) is None and converter_of(value) is None
+    return plain and key.id in PACKED_INTEGERS | {"varchar"} and value.id in PACKED_INTEGERS
+
+
+def packed_of(stream: Any, *, ones: bool) -> Iterator[PackedColumns | Columns]:
+    """Yield the columns key and value of an Arrow stream, some rows at a time.
+
+    Args:
+        stream: has texts or 64-bit integers, and 64-bit integers. Rows among which is a NULL are
+            yielded as lists.
+        ones: put 1 in place of each value.
+    """
+    # released at the end: an open result stops the next query
+    with nanoarrow.c_array_stream(stream) as batches:
+        for batch in batches:
+            yield _packed(batch, ones=ones) or _listed(batch)
+
+
+def _listed(batch: Any) -> Columns:
+    keys, values = (nanoarrow.Array(batch.child(at)).to_pylist() for at in (0, 1))
+    return keys, values
+
+
+def _packed(batch: Any, *, ones: bool) -> PackedColumns | None:
+    view, count = batch.view(), batch.length
+    key, value = view.child(0), view.child(1)
+    if key.null_count or value.null_count or key.offset or value.offset:
+        return None
+    is_text = key.n_buffers == 3
+    return PackedColumns(
+        _bytes_of(key.buffer(1), 4 * (count + 1)) if is_text else None,
+        _bytes_of(key.buffer(2)) if is_text else _bytes_of(key.buffer(1), 8 * count),
+        _bytes_of(array("q", [1]) * count if ones else value.buffer(1), 8 * count),
+        batch,
+    )
+
+
+def _bytes_of(buffer: Any, size: int | None = None) -> memoryview:
+    return memoryview(buffer).cast("B")[:size]

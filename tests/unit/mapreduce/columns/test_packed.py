@@ -1,0 +1,112 @@
+"""Columns as buffers: what they hold, and when a query gives them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+
+from mapreduce import Count, Max, Mean, Sum
+from mapreduce.aggregate import Aggregation
+from mapreduce.columns.chunks import registered
+from mapreduce.columns.database import DuckDBPyConnection
+from mapreduce.columns.packed import PackedColumns, packed_of
+from mapreduce.columns.query import Query
+from mapreduce.columns.table import Table
+from mapreduce.errors import UserCodeError
+
+
+@pytest.fixture
+def connection() -> Iterator[DuckDBPyConnection]:
+    """A database."""
+    with duckdb.connect() as opened:
+        yield opened
+
+
+def lists(columns: list[Any]) -> list[Any]:
+    """Return pairs, whatever form they have."""
+    found: list[Any] = []
+    for each in columns:
+        keys, values = each.lists() if isinstance(each, PackedColumns) else each
+        found += zip(keys, values, strict=True)
+    return found
+
+
+def queried(
+    connection: DuckDBPyConnection, rows: list[tuple[Any, Any]], aggregation: Any, key: str = "int"
+) -> list[Any] | None:
+    """Return what a query over two columns gives as buffers."""
+    table = Table(
+        {
+            "key": ("str" if key == "str" else "int", [each for each, _ in rows]),
+            "value": ("int", [each for _, each in rows]),
+        },
+        len(rows),
+    )
+    with registered(connection, table, ("key", "value")) as source:
+        packed = Query(None, "it", aggregation).packed(source)
+        return None if packed is None else lists(list(packed))
+
+
+def test_columns_are_lists_from_a_place_on() -> None:
+    """Texts of several bytes, and integers."""
+    texts = PackedColumns(
+        memoryview(array("i", [0, 1, 3, 3]).tobytes()),
+        memoryview("aé".encode()),
+        memoryview(array("q", [1, -2, 3]).tobytes()),
+    )
+    assert (3, (["a", "é", ""], [1, -2, 3])) == (len(texts), texts.lists())
+    assert (
+        [
+            "",
+        ],
+        [3],
+    ) == texts.lists(2)
+    numbers = memoryview(array("q", [5, -6]).tobytes())
+    assert ([-6], [-6]) == PackedColumns(None, numbers, numbers).lists(1)
+
+
+def test_rows_with_a_null_come_as_lists(connection: DuckDBPyConnection) -> None:
+    """They are not lost, and the others stay as they are."""
+    for key, value in ((None, 1), ("a", None)):
+        sql = "SELECT * FROM (VALUES ('b', 2::BIGINT), ($key, $value))"
+        relation = connection.sql(sql, params={"key": key, "value": value})
+        found = list(packed_of(relation, ones=False))
+        assert not any(isinstance(each, PackedColumns) for each in found)
+        assert [("b", 2), (key, value)] == lists(found)
+
+
+@pytest.mark.parametrize("key", ["int", "str"])
+@pytest.mark.parametrize("aggregation", [None, Sum(), Max(), Count()])
+def test_many_keys_are_not_grouped(
+    connection: DuckDBPyConnection, aggregation: Aggregation[Any] | None, key: str
+) -> None:
+    """The value is the state, or 1."""
+    rows = [(str(at) if key == "str" else at, at - 2) for at in range(5)]
+    ones = isinstance(aggregation, Count)
+    expected = [(each, 1 if ones else value) for each, value in rows]
+    assert expected == queried(connection, rows, aggregation, key)
+
+
+def test_few_keys_are_left_to_sql(connection: DuckDBPyConnection) -> None:
+    """SQL groups them, unless nothing is aggregated; a mean is not an integer."""
+    rows = [(1, 2)] * 5
+    assert queried(connection, rows, Sum()) is None
+    assert rows == queried(connection, rows, None)
+    assert queried(connection, [(at, at) for at in range(5)], Mean()) is None
+
+
+def test_an_error_while_reading_is_that_of_the_sql(connection: DuckDBPyConnection) -> None:
+    """The conversion of a later row fails as it does in lists."""
+    from mapreduce.columns.statement import statement_of
+
+    sql = "SELECT key, CAST(value AS BIGINT) AS value FROM records"
+    table = Table({"key": ("int", [1, 2]), "value": ("str", ["1", "x"])}, 2)
+    with registered(connection, table, ("key", "value")) as source:
+        packed = Query(statement_of(sql, "it", connection), "it").packed(source)
+        assert packed is not None
+        with pytest.raises(UserCodeError, match="Could not convert string 'x'"):
+            list(packed)
