@@ -46,6 +46,7 @@ def test_right_answers(question: Question, text: str, right: list[str], tmp_path
     lines = [f"{line}\n".encode() for line in right]
     assert "" == question.wrong(lines, path)
     assert "" == question.wrong(lines, path)  # now from the cache
+    assert question.wrong([b"other\n", *lines[1:]], path)
     assert question.wrong(lines[1:], path)
     assert question.wrong([*lines, lines[0]], path)
 
