@@ -36,7 +36,14 @@ def terabyte_usd(job: str) -> float:
     maps = -(-TERABYTE // length)
     partitions = reducer_count(TERABYTE, combines=job == "word-count")
     shuffled = int(TERABYTE * (SHUFFLED_BY_A_COUNT if job == "word-count" else 1))
-    shape = RunShape(maps, [length] * maps, partitions, shuffled // maps, shuffled // partitions)
+    shape = RunShape(
+        inputs=1,
+        splits=[length] * maps,
+        partitions=partitions,
+        map_output_bytes=shuffled // maps,
+        part_bytes=shuffled // partitions,
+        total_order=job == "sort",
+    )
     return run_requests(shape).dollars
 
 
@@ -53,6 +60,7 @@ def formula_usd(report: dict[str, Any]) -> float:
         map_output_bytes=max(row["bytes_out"] for row in rows["map"]),
         part_bytes=max(row["bytes_out"] for row in rows["reduce"]),
         seconds=report["timings"]["end_to_end"],
+        total_order=report["job"] == "Sort",
     )
     return run_requests(shape).dollars
 
