@@ -56,7 +56,7 @@ def _benchmark(given: argparse.Namespace) -> int:
         section for section in sections if any(row.summary for row in section.rows.values())
     ]
     _write(sections, scale, runner, given.page)
-    return _verdict(sections)
+    return _verdict([section for section in sections if section.case in chosen])
 
 
 def _measure(cases: list[Case], names: list[str], scale: Scale, runner: Runner) -> None:
