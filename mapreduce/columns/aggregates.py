@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from mapreduce.aggregate import Aggregation, Count, Max, Mean, Min, Sum
@@ -23,6 +22,7 @@ KEYS = _ORDERED | {"boolean"}
 _HIGH, _LOW = 20, 60
 """A float is held as two integers: its multiple of 2**-20, and the rest's of 2**-80."""
 _LARGEST = 1 << 42
+_UNITS = 1 << (_HIGH + _LOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +137,12 @@ def _float_states(found: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def _float_state(high: int, low: int) -> list[Any]:
-    rest = Fraction((high << _LOW) + low, 1 << (_HIGH + _LOW))
-    parts: list[float] = []
-    # each is the rounded remainder after the ones before it, as in `aggregate.expansion`
+    state: list[Any] = [0]
+    rest = (high << _LOW) + low
+    # each is the rounded remainder after the ones before it, as in `aggregate.expansion`; a rounded
+    # multiple of the unit is a multiple of it, so that nothing is lost
     while rest:
-        parts.append(float(rest))
-        rest -= Fraction(parts[-1])
-    return [0, *parts]
+        part = rest / _UNITS
+        state.append(part)
+        rest -= int(part * _UNITS)
+    return state

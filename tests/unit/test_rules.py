@@ -20,7 +20,10 @@ ENTRY_POINTS = {
         "mapreduce/columns/database.py",
     ),
     "fsspec": ("mapreduce/formats/parquet",),
-    "nanoarrow": ("mapreduce/formats/arrow", "mapreduce/batch.py", "mapreduce/columns/table.py"),
+    "nanoarrow": (
+        *("mapreduce/formats/arrow", "mapreduce/batch.py"),
+        *("mapreduce/columns/table.py", "mapreduce/columns/packed.py"),
+    ),
     "xxhash": (
         *(
             "mapreduce/partition.py",
