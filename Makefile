@@ -11,7 +11,7 @@ ARGS ?=
 
 .PHONY: help run test coverage integration check format docs docs-test deploy destroy scale stop \
     start e2e containerd-store browser notebook pictures installed faults simulate sanitize fuzz \
-    spark java porting examples bench forecast mutation audit sbom lock clean
+    spark java porting examples bench bench-test forecast mutation audit sbom lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -119,6 +119,9 @@ simulate: $(VENV)/ready  ## Run the scheduler and the drivers in virtual time in
 
 bench: $(VENV)/ready $(VENV)/bench  ## Compare with Spark and others; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
+
+bench-test: $(VENV)/extension $(VENV)/emulator $(VENV)/bench  ## Every case of the benchmark at a tiny size: only the answers
+	$(BIN)/python -m pytest -n auto $(or $(TESTS),tests/bench/test_answers.py) $(ARGS)
 
 forecast: $(VENV)/extension  ## Plan and carry out ten runs: how many lie in their range
 	$(BIN)/python -m bench.forecast $(ARGS)

@@ -13,16 +13,18 @@ import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bench.case import Case
 from bench.cases import CASES
+from bench.goals import Section, verdicts
 from bench.machine import machine, versions
 from bench.measure import ROOT
-from bench.page import Circumstances, Section, drawn, goal_lines, page, rows_of, wrong_or_failed
+from bench.page import Circumstances, drawn, page, rows_of, wrong_or_failed
 from bench.results import Results
 from bench.runner import Runner, digest_of_code
-from bench.scale import DEFAULT, FULL, QUICK, Scale
+from bench.scale import DEFAULT, FULL, QUICK, TINY, Scale
 
 BUILD = ROOT / "build" / "bench"
 PEERS = ROOT / ".venv" / "bench-env" / "bin" / "python"
@@ -41,31 +43,36 @@ def main() -> int:
 
 def _benchmark(given: argparse.Namespace) -> int:
     scale = _scale(given)
-    chosen = [case for case in CASES if not given.only or case.name in given.only]
+    chosen = [case for case in CASES if any(fnmatchcase(case.name, each) for each in given.only)]
     results = Results(BUILD / f"{scale.name}.jsonl")
     if given.fresh:
         results.forget(case.name for case in chosen)
     code = digest_of_code()
     runner = Runner(given.peers, BUILD, results, code, _say)
     if not given.page_only:
-        _measure(chosen, scale, runner)
+        _measure(chosen, given.contenders, scale, runner)
     sections = [Section(case, rows_of(case.trials(scale), results.records, code)) for case in CASES]
     sections = [
         section for section in sections if any(row.summary for row in section.rows.values())
     ]
     _write(sections, scale, runner, given.page)
-    return _verdict(sections)
+    return _verdict([section for section in sections if section.case in chosen])
 
 
-def _measure(cases: list[Case], scale: Scale, runner: Runner) -> None:
+def _measure(cases: list[Case], names: list[str], scale: Scale, runner: Runner) -> None:
     for case in cases:
         _say(f"-- {case.name}: {case.title}")
-        runner.run_trials(case.trials(scale), scale.repeats)
+        trials = [
+            trial
+            for trial in case.trials(scale)
+            if any(fnmatchcase(trial.contender, each) for each in names)
+        ]
+        runner.run_trials(trials, scale.repeats)
 
 
 def _write(sections: list[Section], scale: Scale, runner: Runner, target: Path | None) -> None:
-    """Write the page and its plots: to docs, or beside the results after `--quick`."""
-    path = target or (BUILD if scale.name == "quick" else DOCS) / "benchmarks.md"
+    """Write the page and its plots: to docs, or beside the results after `--quick` and `--tiny`."""
+    path = target or (BUILD if scale.name in ("tiny", "quick") else DOCS) / "benchmarks.md"
     plots = path.parent / path.stem
     data = BUILD / "plots.json"
     data.parent.mkdir(parents=True, exist_ok=True)
@@ -116,8 +123,8 @@ def _minute(moment: str) -> str:
 
 
 def _verdict(sections: list[Section]) -> int:
-    for title, goal, ratio, verdict in goal_lines(sections):
-        _say(f"{verdict.strip('*'):<13} {title}: {goal}; measured {ratio}")
+    for verdict in verdicts(sections):
+        _say(f"{verdict.outcome:<13}{verdict.case}: {verdict.goal}; measured {verdict.measured}")
     bad = wrong_or_failed(sections)
     for line in bad:
         _say(f"!!!!! {line}")
@@ -125,7 +132,7 @@ def _verdict(sections: list[Section]) -> int:
 
 
 def _scale(given: argparse.Namespace) -> Scale:
-    scale = QUICK if given.quick else FULL if given.full else DEFAULT
+    scale = next((each for each in (TINY, QUICK, FULL) if getattr(given, each.name)), DEFAULT)
     repeats = given.repeat or scale.repeats
     return replace(scale, repeats=repeats, books=given.books.resolve() if given.books else None)
 
@@ -136,6 +143,11 @@ def _arguments() -> argparse.ArgumentParser:
     )
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
+        "--tiny",
+        action="store_true",
+        help="a few kilobytes each: only whether the answers are right",
+    )
+    size.add_argument(
         "--quick",
         action="store_true",
         help="small inputs, once each; the page is written beside the results",
@@ -144,7 +156,20 @@ def _arguments() -> argparse.ArgumentParser:
         "--full", action="store_true", help="up to 4 GB; takes an hour, and 20 GB of disk"
     )
     parser.add_argument(
-        "--only", nargs="+", choices=[case.name for case in CASES], help="only these cases"
+        "--only",
+        nargs="+",
+        default=["*"],
+        type=_pattern,
+        metavar="CASE",
+        help="only these cases, by name or pattern ('job-*'): "
+        + ", ".join(case.name for case in CASES),
+    )
+    parser.add_argument(
+        "--contenders",
+        nargs="+",
+        default=["*"],
+        metavar="NAME",
+        help="only these, by name or pattern: ours duckdb polars 'spark-*'",
     )
     parser.add_argument("--fresh", action="store_true", help="discard earlier measurements")
     parser.add_argument("--repeat", type=int, help="how often each case is measured")
@@ -155,6 +180,13 @@ def _arguments() -> argparse.ArgumentParser:
         "--page-only", action="store_true", help="measure nothing, only rewrite the page"
     )
     return parser
+
+
+def _pattern(text: str) -> str:
+    """Return a pattern that is of a case at least."""
+    if not any(fnmatchcase(case.name, text) for case in CASES):
+        raise argparse.ArgumentTypeError(f"no case is called {text}; see --help")
+    return text
 
 
 def _say(text: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from bench.corpus import Corpus
 
@@ -14,6 +16,14 @@ _LETTERS = bytes(
     byte if chr(byte) in "abcdefghijklmnopqrstuvwxyz'" else 32 for byte in bytes(range(256)).lower()
 )
 _BLOCK = 1 << 24
+
+
+class _Pair(msgspec.Struct):
+    key: Any
+    value: Any
+
+
+_PAIR = msgspec.json.Decoder(_Pair)
 
 
 def digest(lines: Iterable[bytes]) -> str:
@@ -32,19 +42,21 @@ def peer_lines(target: Path) -> Iterator[bytes]:
 
 
 def our_lines(urls: Iterable[str], read: Callable[[str], bytes]) -> Iterator[bytes]:
-    """Yield the lines of a run's result: one JSON document, or a part of JSON Lines per reduce
+    """Yield the lines `key<TAB>value` of a run's result."""
+    return (f"{key}\t{value}\n".encode() for key, value in our_pairs(urls, read))
+
+
+def our_pairs(urls: Iterable[str], read: Callable[[str], bytes]) -> Iterator[tuple[Any, Any]]:
+    """Yield the pairs of a run's result: one JSON document, or a part of JSON Lines per reduce
     task.
     """
     for url in urls:
         data = read(url)
         if url.endswith(".jsonl"):
-            rows = map(json.loads, data.splitlines())
-            pairs: Iterable[tuple[object, object]] = ((row["key"], row["value"]) for row in rows)
+            yield from ((row.key, row.value) for row in map(_PAIR.decode, data.splitlines()))
         else:
-            document = json.loads(data)
-            pairs = document.items() if isinstance(document, dict) else document
-        for key, value in pairs:
-            yield f"{key}\t{value}\n".encode()
+            document = msgspec.json.decode(data)
+            yield from document.items() if isinstance(document, dict) else document
 
 
 def as_it_is(key: str) -> str:

@@ -42,12 +42,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A goal: `ratio` of a case is at least, or at most, `bound`; None if it is not measurable."""
+    """A goal: `ratio` of a case is at least, or at most, `bound`; None if it is not measurable.
+
+    `unit` is `x` for a ratio, or that of an absolute number, with a space before it (` s`).
+    """
 
     text: str
     kind: Literal["at least", "at most"]
     bound: float
     ratio: Callable[[Rows], float | None]
+    unit: str = "x"
 
     def met(self, ratio: float) -> bool:
         """Return whether a ratio meets the goal."""
@@ -79,7 +83,11 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A named comparison."""
+    """A named comparison.
+
+    `against_warm_spark` returns the speed of each of the case's jobs against that of a warm
+    PySpark, by name: these count for the geometric mean over all cases.
+    """
 
     name: str
     title: str
@@ -88,6 +96,7 @@ class Case:
     columns: tuple[Column, ...]
     goals: tuple[Goal, ...] = ()
     plots: Callable[[Rows], tuple[Plot, ...]] = lambda rows: ()
+    against_warm_spark: Callable[[Rows], Mapping[str, float | None]] | None = None
 
 
 def found(rows: Rows, contender: str = OURS, variant: str = "") -> Summary | None:

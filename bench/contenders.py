@@ -12,45 +12,48 @@ from pathlib import Path
 from typing import Any
 
 from bench.answer import as_it_is as same_key
-from bench.answer import digest, expected, our_lines, peer_lines
+from bench.answer import digest, expected, our_lines, our_pairs, peer_lines
 from bench.corpus import Corpus
 from bench.measure import ROOT
-from bench.trial import CORES, OURS, Judged, Place, Trial, as_it_is
+from bench.questions import Question
+from bench.trial import CORES, OURS, Data, Judged, Place, Trial, as_it_is
 
 PEERS = ROOT / "bench" / "peers"
 KERNEL = ROOT / "bench" / "native" / "word_count.c"
 SIMD = ROOT / "bench" / "native" / "word_count_simd.c"
 
+NO_INPUTS: Mapping[str, str] = {}
 World = Callable[[Place], AbstractContextManager[Mapping[str, str]]]
 
 
 def ours(
     case: str,
-    corpus: Corpus,
+    corpus: Data,
     *options: str,
     variant: str = "",
     label: str = "**ours**",
     input_url: str = "",
+    inputs: Mapping[str, str] = NO_INPUTS,
     store_url: str = "",
     world: World = as_it_is,
     needs: tuple[str, ...] = (),
     most_repeats: int = 1000,
     key: Callable[[str], str] = same_key,
+    question: Question | None = None,
 ) -> Trial:
     """Return a trial of `python -m driver run` with these options, with a separate store.
 
     `key` maps the corpus's keys to the job's. With an `input_url` the command reads that instead of
     the corpus, and also writes its result to a file, because the store is deleted before the answer
-    is checked.
+    is checked. `inputs` maps names of the job's inputs to files of a corpus that is a folder. The
+    answer is that of `question`, or else the sum of each key.
     """
 
     def command(place: Place) -> list[str]:
-        where = [
-            "--input",
-            input_url or str(place.corpus),
-            "--store",
-            store_url or str(place.scratch / "store"),
-        ]
+        named = [f"{name}={place.corpus / file}" for name, file in inputs.items()]
+        read = named or [input_url or str(place.corpus)]
+        where = [word for each in read for word in ("--input", each)]
+        where += ["--store", store_url or str(place.scratch / "store")]
         if input_url:
             where += ["--output", str(place.scratch / "answer.jsonl")]
         return [
@@ -68,7 +71,12 @@ def ours(
     def judge(place: Place, stdout: str) -> Judged:
         report = json.loads(stdout)
         urls = [str(place.scratch / "answer.jsonl")] if input_url else report["result_urls"]
-        return Judged(report_figures(report), wrong_of_ours(corpus, place, report, urls, key))
+        wrong = (
+            question.wrong(pair_lines(question, urls), place.corpus)
+            if question
+            else wrong_of_ours(_texts(corpus), place, report, urls, key)
+        )
+        return Judged(report_figures(report), wrong)
 
     return Trial(
         case,
@@ -98,12 +106,20 @@ def wrong_of_ours(
     if corpus.kind == "lines":
         found = report["records"]
         return "" if found == corpus.count else f"{found} keys, and not {corpus.count}"
-    lines = our_lines(urls, lambda url: Path(url.removeprefix("file://")).read_bytes())
+    lines = our_lines(urls, _read)
     return _wrong(digest(lines), corpus, place, key)
 
 
+def pair_lines(question: Question, urls: Sequence[str]) -> Iterator[bytes]:
+    """Yield a line of the answer for each pair of ours, in the order of the parts."""
+    return (question.line(key, value) for key, value in our_pairs(urls, _read))
+
+
 def report_figures(report: dict[str, Any]) -> dict[str, float]:
-    """Return a report's figures: the timings, and each stage's largest task memory in bytes."""
+    """Return a report's figures: the timings in seconds, of each stage the largest task memory in
+    bytes, how many tasks it has and how many were done (the others were reused), and the requests
+    to S3 with their list price.
+    """
     timings = report["timings"]
     figures = {name: float(value) for name, value in timings.items()}
     figures["inner_s"] = figures["end_to_end"] - figures["start"]
@@ -111,12 +127,14 @@ def report_figures(report: dict[str, Any]) -> dict[str, float]:
         rows = [row for row in report["tasks"] if row["stage"] == stage]
         figures[f"{stage}_peak_bytes"] = max((row["peak_memory_bytes"] for row in rows), default=0)
         figures[f"{stage}_tasks"] = len(rows)
+        figures[f"{stage}_done"] = sum(not row["reused"] for row in rows)
     figures["records"] = report["records"]
     figures["shuffled_bytes"] = sum(
         row["bytes_out"] for row in report["tasks"] if row["stage"] == "map"
     )
     if "requests" in report:
         figures["requests"] = float(sum(report["requests"]["total"].values()))
+        figures["requests_usd"] = float(report["requests"]["dollars"])
     return figures
 
 
@@ -125,10 +143,12 @@ def python_peer(
     name: str,
     label: str,
     module: str,
-    corpus: Corpus,
+    corpus: Data,
     *options: str,
     cores: int = CORES,
     needs: Sequence[str],
+    variant: str = "",
+    question: Question | None = None,
 ) -> Trial:
     """Return a trial of a Python program of `bench/peers`."""
 
@@ -148,7 +168,8 @@ def python_peer(
         label,
         corpus,
         command,
-        _judge_peer(corpus),
+        _judge_peer(corpus, question),
+        variant=variant,
         cores=cores,
         needs=tuple(needs),
         world=_spark_folders,
@@ -156,15 +177,32 @@ def python_peer(
 
 
 def shell_peer(
-    case: str, name: str, label: str, script: str, corpus: Corpus, cores: int, needs: Sequence[str]
+    case: str,
+    name: str,
+    label: str,
+    script: str,
+    corpus: Data,
+    cores: int,
+    needs: Sequence[str],
+    *options: str,
+    variant: str = "",
+    question: Question | None = None,
 ) -> Trial:
     """Return a trial of a shell script of `bench/peers`."""
 
     def command(place: Place) -> list[str]:
-        return ["sh", str(PEERS / script), str(place.corpus), str(place.answer)]
+        return ["sh", str(PEERS / script), str(place.corpus), str(place.answer), *options]
 
     return Trial(
-        case, name, label, corpus, command, _judge_peer(corpus), cores=cores, needs=tuple(needs)
+        case,
+        name,
+        label,
+        corpus,
+        command,
+        _judge_peer(corpus, question),
+        variant=variant,
+        cores=cores,
+        needs=tuple(needs),
     )
 
 
@@ -200,15 +238,31 @@ def compiled(build: Path, source: Path = KERNEL) -> Path:
     return program
 
 
-def _judge_peer(corpus: Corpus) -> Callable[[Place, str], Judged]:
+def _judge_peer(corpus: Data, question: Question | None = None) -> Callable[[Place, str], Judged]:
     def judge(place: Place, stdout: str) -> Judged:
         said = [line for line in stdout.splitlines() if line.startswith("{")]
         figures = (
             {name: float(value) for name, value in json.loads(said[-1]).items()} if said else {}
         )
-        return Judged(figures, _wrong(digest(peer_lines(place.answer)), corpus, place))
+        lines = peer_lines(place.answer)
+        wrong = (
+            question.wrong(lines, place.corpus)
+            if question
+            else _wrong(digest(lines), _texts(corpus), place)
+        )
+        return Judged(figures, wrong)
 
     return judge
+
+
+def _texts(corpus: Data) -> Corpus:
+    """Return the corpus: only these have an answer without a question."""
+    assert isinstance(corpus, Corpus), "a table needs a question"
+    return corpus
+
+
+def _read(url: str) -> bytes:
+    return Path(url.removeprefix("file://")).read_bytes()
 
 
 def _wrong(found: str, corpus: Corpus, place: Place, key: Callable[[str], str] = same_key) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -79,6 +80,36 @@ class Corpus:
             repetitions(books(self.books) if self.books else prose(min(PROSE_BYTES, self.count))),
             self.count,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A corpus cut at ends of lines into a folder of `count` files, `000.txt` and so on."""
+
+    corpus: Corpus
+    count: int
+
+    @property
+    def name(self) -> str:
+        """The folder's name: all that its bytes depend on."""
+        return f"{self.corpus.name}-in-{self.count}"
+
+    def made_in(self, folder: Path) -> Path:
+        """Return the folder, and generate it unless it exists."""
+        path = folder / self.name
+        if not path.exists():
+            whole = self.corpus.made_in(folder)
+            size = whole.stat().st_size // self.count
+            partial = folder / f"{self.name}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            with whole.open("rb") as file:
+                for number in range(self.count - 1):
+                    data = file.read(size) + file.readline()
+                    (partial / f"{number:03d}.txt").write_bytes(data)
+                (partial / f"{self.count - 1:03d}.txt").write_bytes(file.read())
+            partial.replace(path)
+        return path
 
 
 def repetitions(base: bytes) -> Iterator[bytes]:

@@ -63,7 +63,17 @@ def measured(command: Sequence[str], folder: Path, environment: Mapping[str, str
 
 
 def read_whole(path: Path) -> None:
-    """Read a file once, so that every contender finds it in the page cache."""
-    with path.open("rb", buffering=0) as file:
-        while file.read(1 << 24):
-            pass
+    """Read a file, or those of a folder, so that every contender finds them in the page cache."""
+    for each in _files(path):
+        with each.open("rb", buffering=0) as file:
+            while file.read(1 << 24):
+                pass
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of those of a folder."""
+    return sum(each.stat().st_size for each in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]

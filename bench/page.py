@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.case import Case, Plot, Row, Rows
-from bench.cases.columns import times
+from bench.goals import Section, goal_lines
 from bench.results import Record, summarise
 from bench.trial import Trial
 
 BAD = {"wrong": "**WRONG ANSWER**", "failed": "**FAILED**", "missing": "not installed"}
 SIZES = {
+    "tiny": "These are the sizes of `--tiny`, a check of the answers; they tell nothing of speed.",
     "quick": "These are the sizes of `--quick`, a check that all works; they tell little of speed.",
     "default": "It is the smaller version: `make bench ARGS=--full` goes up to 4 GB, with splits "
     "of up to 4 GiB and 4 GB of distinct keys.",
@@ -34,14 +35,6 @@ class Circumstances:
     command: str
     machine: Mapping[str, str]
     versions: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A case with its rows, and its plots' files by name."""
-
-    case: Case
-    rows: Rows
 
 
 def rows_of(
@@ -79,26 +72,6 @@ def page(sections: Sequence[Section], circumstances: Circumstances, plots: str) 
     return "\n\n".join(parts) + "\n"
 
 
-def goal_lines(sections: Iterable[Section]) -> list[tuple[str, str, str, str]]:
-    """Return case, goal, measured value, and whether it was met."""
-    lines = []
-    for section in sections:
-        for goal in section.case.goals:
-            ratio = goal.ratio(section.rows)
-            verdict = (
-                "not measured" if ratio is None else "met" if goal.met(ratio) else "**not met**"
-            )
-            lines.append(
-                (
-                    section.case.title,
-                    f"{goal.text}: {goal.kind} {goal.bound:.3g}x",
-                    times(ratio),
-                    verdict,
-                )
-            )
-    return lines
-
-
 def table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown; the first column is text, the others are numbers."""
     rule = ["---", *("---:" for _ in titles[1:])]
@@ -115,8 +88,9 @@ Measured by `{given.command}` on one machine, from {given.first} to {given.last}
 
 Trust the ratios, not the seconds. Each measurement is a separate process, timed from outside, with
 its input in the page cache. Contenders take turns (A B C A B C), and a figure is the median of up
-to {given.repeats} such turns, with the least and the most in brackets. Every answer is compared by
-digest with that of a plain Python loop over the same file. "Without start" is the command's own
+to {given.repeats} such turns, with the least and the most in brackets; a contender whose turns have
+taken 20 s gets no more. Every answer is compared with that of a plain Python loop over the same
+file, by digest, and numbers of floats to nine digits. "Without start" is the command's own
 figure: for ours without the start of the services, for Spark and Dask without theirs; for the
 others it is the whole command. Text: {given.text}."""
 

@@ -63,6 +63,16 @@ class Results:
         """Return whether this was measured with the right answer; failures are repeated."""
         return key in self._records and self._records[key].status == "ok"
 
+    def spent_s(self, key: Key) -> float:
+        """Return the wall seconds of all repeats of a measurement, of this state of the code."""
+        case, contender, variant, corpus, _, code = key
+        of = (case, contender, variant, corpus, code)
+        return sum(
+            each.wall_s
+            for each in self._records.values()
+            if (each.case, each.contender, each.variant, each.corpus, each.code) == of
+        )
+
     def forget(self, cases: Iterable[str]) -> None:
         """Remove the measurements of these cases from the file."""
         gone = set(cases)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from bench.measure import LAST_WORDS, ROOT, measured, read_whole
+from bench.measure import LAST_WORDS, ROOT, measured, read_whole, size_of
 from bench.results import Record, Results
 from bench.trial import Place, Trial
 
@@ -25,6 +25,8 @@ MEASURED_CODE = (
     "bench/peers",
     "bench/native",
 )
+ENOUGH_S = 20.0
+"""A trial that has taken so long is not repeated: the longer a run, the steadier its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Runner:
 
     def run_trials(self, trials: Sequence[Trial], repeats: int) -> None:
         """Run the contenders in turns, A B C A B C, so that a disturbance of the machine affects
-        all.
+        all; a trial is not repeated once its runs have taken `ENOUGH_S`.
         """
         given_up: set[Trial] = set()
         for repeat in range(repeats):
@@ -49,6 +51,7 @@ class Runner:
                     trial in given_up
                     or repeat >= trial.most_repeats
                     or self.results.done(record.key)
+                    or 0.0 < self.results.spent_s(record.key) >= ENOUGH_S
                 ):
                     continue
                 record = self._tried(trial, record)
@@ -77,7 +80,7 @@ class Runner:
             took = measured(command, place.scratch, environment)
         record = replace(
             record,
-            size_bytes=place.corpus.stat().st_size,
+            size_bytes=size_of(place.corpus),
             wall_s=took.wall_s,
             cpu_s=took.cpu_s,
             peak_bytes=took.peak_bytes,

@@ -1,4 +1,4 @@
-"""The sizes of a benchmark: quick, default, or full."""
+"""The sizes of a benchmark: tiny, for tests; quick, default, or full."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ class Scale:
     number.
 
     `slice_bytes` is the input of contenders that would take hours for the whole, `sort_bytes` of
-    those that would take minutes; their throughput is compared. `books` is a folder of texts, the
-    source of the text.
+    those that would take minutes; their throughput is compared. `joins` are the rows of the left
+    and the right table, of a small and a large join; `table_rows` those of a group-by over columns,
+    `row_rows` of one by a Python function for each row. `files` is how many files the incremental
+    case begins with, `slow_maps` how many map outputs the reduce over a slow S3 reads. `books` is a
+    folder of texts, the source of the text.
     """
 
     name: str
@@ -39,6 +42,15 @@ class Scale:
     records: int
     task_memory_bytes: int
     s3_bytes: int
+    job_bytes: int
+    job_lines: int
+    points: int
+    edges: int
+    joins: tuple[tuple[int, int], ...]
+    table_rows: int
+    row_rows: int
+    files: int
+    slow_maps: int
     books: Path | None = None
 
     def text(self, size_bytes: int) -> Corpus:
@@ -81,6 +93,15 @@ DEFAULT = Scale(
     records=20_000_000,
     task_memory_bytes=256 * MIB,
     s3_bytes=100 * MB,
+    job_bytes=200 * MB,
+    job_lines=4_000_000,
+    points=500_000,
+    edges=1_000_000,
+    joins=((3_600_000, 100_000), (10_000_000, 1_000_000)),
+    table_rows=17_000_000,
+    row_rows=2_000_000,
+    files=100,
+    slow_maps=1000,
 )
 QUICK = replace(
     DEFAULT,
@@ -101,6 +122,42 @@ QUICK = replace(
     rows=200_000,
     records=200_000,
     s3_bytes=10 * MB,
+    job_bytes=10 * MB,
+    job_lines=200_000,
+    points=50_000,
+    edges=50_000,
+    joins=((200_000, 5_000), (400_000, 40_000)),
+    table_rows=500_000,
+    row_rows=200_000,
+    slow_maps=100,
+)
+TINY = replace(
+    QUICK,
+    name="tiny",
+    text_bytes=MB // 2,
+    python_bytes=MB // 4,
+    slice_bytes=MB // 10,
+    sort_bytes=MB // 4,
+    pairs=10_000,
+    keys=2_500,
+    growth_bytes=(MB // 4,),
+    mapper_counts=(2,),
+    mappers_bytes=MB // 2,
+    memory_bytes=2 * MIB,
+    split_bytes=(MIB, 2 * MIB),
+    lines=20_000,
+    rows=3_000,
+    records=3_000,
+    s3_bytes=MB // 2,
+    job_bytes=MB // 4,
+    job_lines=5_000,
+    points=2_000,
+    edges=2_000,
+    joins=((4_000, 100), (5_000, 500)),
+    table_rows=10_000,
+    row_rows=5_000,
+    files=5,
+    slow_maps=10,
 )
 FULL = replace(
     DEFAULT,

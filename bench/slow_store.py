@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import multiprocessing
 import os
 import random
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from email.utils import formatdate
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -173,11 +174,16 @@ def _result(info: ObjectInfo, blocks: list[Block], index: bytes) -> MapResult:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Seconds of both measurements, and the bytes of the partition."""
+    """Seconds of both measurements, and the bytes of the partition.
+
+    `keys` is how many keys the task wrote, `right_keys` how many each map output has.
+    """
 
     size_bytes: int
     fetch_s: float
     reduce_s: float
+    keys: int
+    right_keys: int
 
 
 def measure(maps: int, block_bytes: int, delay_s: float, memory_bytes: int) -> Figures:
@@ -199,8 +205,15 @@ def measure(maps: int, block_bytes: int, delay_s: float, memory_bytes: int) -> F
             for _ in each_of(lambda source: fetch(source, context), partition.sources, pool):
                 pass
         fetched = time.perf_counter()
-        run_reduce(task, context)
-        return Figures(partition.bytes, fetched - began, time.perf_counter() - fetched)
+        done = run_reduce(task, context)
+        reduced = time.perf_counter()
+        return Figures(
+            partition.bytes,
+            fetched - began,
+            reduced - fetched,
+            done.records_out,
+            done.records_in // maps,
+        )
 
 
 def main() -> None:
@@ -210,8 +223,12 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=64 << 10, help="bytes")
     parser.add_argument("--delay", type=float, default=0.025, help="seconds for an answer")
     parser.add_argument("--memory", type=int, default=1 << 30, help="bytes for the task")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     given = parser.parse_args()
     figures = measure(given.maps, given.block, given.delay, given.memory)
+    if given.json:
+        sys.stdout.write(json.dumps(asdict(figures)) + "\n")
+        return
     for name, seconds in (("fetch", figures.fetch_s), ("reduce", figures.reduce_s)):
         rate = figures.size_bytes / seconds / 1e6
         sys.stdout.write(f"{name:<10}{seconds:6.2f} s  {rate:6.0f} MB/s\n")

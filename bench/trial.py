@@ -7,11 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from bench.corpus import Corpus
+from typing import Protocol
 
 OURS = "ours"
 CORES = os.cpu_count() or 1
+
+
+class Data(Protocol):
+    """A generated input: a `Corpus` or a `Table`."""
+
+    @property
+    def name(self) -> str:
+        """The file's name: all that its bytes depend on."""
+
+    def made_in(self, folder: Path) -> Path:
+        """Return the file or folder, and generate it unless it exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Trial:
     case: str
     contender: str
     label: str
-    corpus: Corpus
+    corpus: Data
     command: Callable[[Place], list[str]]
     judge: Callable[[Place, str], Judged]
     variant: str = ""

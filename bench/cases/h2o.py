@@ -178,4 +178,8 @@ H2O = Case(
             partial(_worst, peer="spark"),
         ),
     ),
+    against_warm_spark=lambda rows: {
+        f"{CASE} {each.variant}": work_ratio(rows, "spark", each.variant, each.variant)
+        for each in QUESTIONS
+    },
 )

@@ -69,6 +69,7 @@ class Work(Message):
 
     `new_maps` are the bytes that each map task to run reads, `all_maps` those of all map tasks.
     `shares` are the partitions' shares of the shuffled bytes; empty for equal ones.
+    `total_order`: the partitions are ranges of keys, for which the input is sampled.
     """
 
     inputs: int
@@ -77,6 +78,7 @@ class Work(Message):
     partitions: int
     reduces_reused: int = 0
     shares: tuple[float, ...] = ()
+    total_order: bool = False
 
     @property
     def new_reduces(self) -> int:
@@ -164,6 +166,7 @@ def requests_of(work: Work, figures: Figures, seconds: float) -> Requests:
         map_output_bytes=int(statistics.fmean(sizes)) if sizes else 0,
         part_bytes=int(written),
         seconds=seconds,
+        total_order=work.total_order,
     )
     return run_requests(shape).total
 

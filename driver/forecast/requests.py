@@ -17,6 +17,8 @@ from mapreduce.storage.base import BLOCK_BYTES
 
 PART_BYTES = 16 << 20
 """The part size of a multipart write (`mapreduce.storage.s3.PART_BYTES`, which imports obstore)."""
+SAMPLED_PLACES = 100
+"""How many places of the input a total order samples (`mapreduce.engine.sample.PLACES`)."""
 RUN_RECORDS = (
     *("code", "plan", "outputs", "results", "ledger", "events", "log", "report", "index"),
     *("page", "epoch", "success", "receipt", "history"),
@@ -37,6 +39,7 @@ class RunShape:
         map_output_bytes: the bytes that each map task writes.
         part_bytes: the bytes of each part.
         seconds: how long the run takes, from its plan on; in each rhythm something happens.
+        total_order: the partitions are ranges of keys, chosen from a sample.
     """
 
     inputs: int
@@ -45,6 +48,7 @@ class RunShape:
     map_output_bytes: int
     part_bytes: int
     seconds: float = 0.0
+    total_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,10 @@ def run_requests(shape: RunShape) -> StageRequests:
     block = shape.map_output_bytes // max(1, partitions)
     tasks = 1 + maps + partitions
     return StageRequests(
-        split=Requests(get=shape.inputs),
+        # with a total order also the sampled places, and the boundaries that are written
+        split=Requests(
+            get=shape.inputs + SAMPLED_PLACES * shape.total_order, put=int(shape.total_order)
+        ),
         maps=Requests(
             # a range, and the end of its last line
             get=sum(_blocks(length) + 1 for length in shape.splits),

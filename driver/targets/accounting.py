@@ -159,6 +159,7 @@ def from_earlier_runs(prepared: Prepared, place: Place, history: JobHistory) -> 
         new_maps=sizes,
         all_maps=sizes,
         partitions=prepared.partitions,
+        total_order=prepared.config.sort or prepared.job.total_order,
     )
     raw = raw_values(work, figures, place)
     earlier = history.forecasts("earlier runs", cold=place.is_cold)

@@ -106,6 +106,7 @@ def _of_job(prepared: Prepared, plan: RunPlan, place: Place, history: JobHistory
         all_maps=sizes,
         partitions=plan.partitions,
         reduces_reused=reuse.reduces_reused,
+        total_order=plan.total_order,
     )
     outcome = _sampled(prepared, plan, place, new or found.splits)
     figures = figures_of(outcome.answer, outcome.unpacked)

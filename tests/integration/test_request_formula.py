@@ -52,6 +52,20 @@ def test_the_formula_is_that_of_a_counted_run(
     assert all(count >= 0 for count in astuple(formula.total - made.total))
 
 
+def test_the_formula_of_a_total_order(bucket: Bucket) -> None:  # noqa: F811 - the fixture
+    """The sample of a sort is part of the formula, and of the split stage of the run. In an input
+    as small as this one, a sampled place ends within a line, which is read with one request more.
+    """
+    where = ["--input", f"s3://{BUCKET}/books/a.txt", "--store", f"s3://{BUCKET}/sorted"]
+    size = ["--mappers", "1", "--chunks", "2", "--reducers", "2", "--job", "sort"]
+    out = bucket.python("-m", "driver", "run", "--json", "--target", "local", *where, *size)
+    report = Report.model_validate_json(out)
+    formula = run_requests(RunShape(1, [1000, 1000], 2, 1000, 1000, total_order=True))
+    made = report.requests.split
+    assert formula.split.put == made.put
+    assert formula.split.get <= made.get <= 2 * formula.split.get
+
+
 SLOW = """
 import time
 

@@ -11,9 +11,10 @@ from bench.case import Rows
 from bench.cases import CASES
 from bench.cases.growth import amdahl
 from bench.cases.words import WORD_COUNT
-from bench.page import Circumstances, Section, drawn, goal_lines, page, rows_of, wrong_or_failed
+from bench.goals import Section, goal_lines, verdicts
+from bench.page import Circumstances, drawn, page, rows_of, wrong_or_failed
 from bench.results import Record
-from bench.scale import DEFAULT, FULL, QUICK, Scale
+from bench.scale import DEFAULT, FULL, QUICK, TINY, Scale
 from tests.unit.bench.records import CODE, record, trial
 
 CIRCUMSTANCES = Circumstances(
@@ -106,13 +107,19 @@ def test_a_plot_of_one_point_is_not_drawn() -> None:
     assert "![Word count](benchmarks/word-count.svg)" in text([record("ours"), record("c")])
 
 
-@pytest.mark.parametrize("scale", [QUICK, DEFAULT, FULL], ids=lambda scale: scale.name)
+@pytest.mark.parametrize("scale", [TINY, QUICK, DEFAULT, FULL], ids=lambda scale: scale.name)
 def test_every_case_can_be_shown_before_anything_is_measured(scale: Scale) -> None:
     """Every case can be shown without any measurement."""
     sections = [Section(case, rows_of(case.trials(scale), [], CODE)) for case in CASES]
     shown = page(sections, replace(CIRCUMSTANCES, scale=scale.name), "benchmarks")
     assert all(f"## {case.title}" in shown for case in CASES)
     assert {"not measured"} == {verdict for *_, verdict in goal_lines(sections)}
+
+
+def test_the_jobs_count_for_the_mean() -> None:
+    """The eight jobs and H2O.ai's ten questions are compared with a warm PySpark."""
+    found = [verdict.goal for verdict in verdicts([Section(case, {}) for case in CASES])]
+    assert any("0 of 18 jobs" in goal for goal in found)
 
 
 def test_trials_have_unique_names() -> None:

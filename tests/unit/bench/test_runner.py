@@ -55,6 +55,16 @@ def measured(runner: Runner) -> list[tuple[str, int, str]]:
     return [(each.contender, each.repeat, each.status) for each in runner.results.records]
 
 
+def test_a_long_trial_is_not_repeated(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial whose runs have taken long enough is not run again; a quick one is."""
+    monkeypatch.setattr("bench.runner.ENOUGH_S", 0.0)
+    runner.run_trials([trial("a")], 3)
+    assert [("a", 0, "ok")] == measured(runner)
+    monkeypatch.setattr("bench.runner.ENOUGH_S", 1e9)
+    runner.run_trials([trial("a")], 3)
+    assert 3 == len(measured(runner))
+
+
 def test_contenders_take_turns(runner: Runner) -> None:
     """Contenders are measured in turns, A B A B."""
     runner.run_trials([trial("a"), trial("b")], 2)

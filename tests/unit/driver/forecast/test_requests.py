@@ -8,12 +8,14 @@ from driver.forecast.pricing import requests_price
 from driver.forecast.requests import (
     PART_BYTES,
     RHYTHM_S,
+    SAMPLED_PLACES,
     RunShape,
     run_requests,
     signs_of_life,
 )
 from driver.history.lease import S3_RHYTHM_S
 from driver.plan.cut import reducer_count, split_rule
+from mapreduce.engine.sample import PLACES
 from mapreduce.storage import Requests
 from mapreduce.storage.s3 import PART_BYTES as WRITTEN
 
@@ -39,6 +41,15 @@ def test_each_stage() -> None:
     assert made.split + made.maps + made.reduces + made.driver == made.total
     assert made.dollars > 0
     assert PART_BYTES == WRITTEN
+
+
+def test_a_total_order_samples_the_input() -> None:
+    """The splitter reads the sampled places, and writes the boundaries of the ranges."""
+    shape = RunShape(1, [20_000_000] * 3, 2, 10_000_000, 40_000_000)
+    made = run_requests(replace(shape, total_order=True))
+    assert Requests(get=PLACES, put=1) == made.split - run_requests(shape).split
+    assert Requests(get=PLACES, put=1) == made.total - run_requests(shape).total
+    assert SAMPLED_PLACES == PLACES
 
 
 def test_signs_of_life() -> None:
