@@ -17,9 +17,8 @@ MIB = 1 << 20
 SHORTEST_SPLIT_BYTES = 64 << 10
 """The shortest default split: the start of a task costs more than to map so little text."""
 LEAST_SPLITS = 8
-"""Splits of an input that is cut by rule, at least, so that several mappers have work."""
-SHORT_BYTES = 4 * MIB
-"""Below it an input has half as many splits at least: there the start of a task counts more."""
+"""Splits of an input of 4 MiB or more that is cut by rule, at least, so that several mappers have
+work. A shorter one has fewer, and its splits grow with the square root too."""
 LEAST_COLUMN_SPLITS = 4
 """The same for a map over columns, which reads several times the bytes in a second."""
 COLUMN_LENGTH = 4
@@ -70,7 +69,7 @@ def split_rule(
         return SplitRule(split_bytes=chunk_bytes, pack_bytes=chunk_bytes)
     scale = scale_of(total_bytes)
     root = isqrt(scale // MIB)
-    few = LEAST_SPLITS if total_bytes >= SHORT_BYTES else LEAST_SPLITS // 2
+    few = min(LEAST_SPLITS, max(1, isqrt(scale // SHORTEST_SPLIT_BYTES)))
     # one split may be longer than the input; several must divide it
     longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
     parts = max(few, root)

@@ -252,7 +252,7 @@ static int take_pair(Collector *self, PyObject *key, PyObject *value) {
         return 0;
     if (self->operation == KEEP && entries_reserve(self) < 0)
         return -1;
-    size_t length;
+    size_t length = 0;
     const uint8_t *bytes = encoded_key(self, key, &length);
     if (self->operation == KEEP)
         return keep_pair(self, bytes, length, overflow ? value : NULL, number);
@@ -360,7 +360,7 @@ static PyObject *add_packed(Collector *self, const KeyColumn *keys, const uint8_
     int taken = 1;
     while (taken == 1 && at < count && !entries_are_full(self)) {
         int64_t number = self->operation == COUNT ? 1 : (int64_t)load64(values + 8 * at);
-        size_t length;
+        size_t length = 0;
         if (self->operation == KEEP && entries_reserve(self) < 0)
             return NULL;
         const uint8_t *bytes = column_key(self, keys, at, &length);

@@ -35,6 +35,7 @@ def test_the_scale_is_a_power_of_four_just_below(total: int) -> None:
     [
         (0, 64 * KIB, 1),
         (200 * KIB, 64 * KIB, 1 * KIB),
+        (900 * KIB, 128 * KIB, 4 * KIB),
         (1 * MIB, 256 * KIB, 16 * KIB),
         (4 * MIB, 512 * KIB, 64 * KIB),
         (256 * MIB, 16 * MIB, 4 * MIB),
@@ -51,13 +52,13 @@ def test_lengths(total: int, split: int, pack: int) -> None:
 
 @given(st.integers(1, 1 << 57))
 def test_there_are_neither_few_splits_nor_many(total: int) -> None:
-    """At least eight where they are longer than the shortest, four below 4 MiB, and from 64 MiB on
+    """At least eight from 4 MiB on, two where they are longer than the shortest, and from 64 MiB on
     about the square root of the MiB.
     """
     length = split_rule(total).split_bytes or 0
     count = -(-total // length)
     if length > SHORTEST_SPLIT_BYTES:
-        assert (LEAST_SPLITS if total >= 4 * MIB else LEAST_SPLITS // 2) <= count
+        assert (LEAST_SPLITS if total >= 4 * MIB else 2) <= count
     if total >= 64 * MIB:
         root = (total / MIB) ** 0.5
         assert root / 2 <= count <= 2 * root + 1
