@@ -79,7 +79,7 @@ TERASORT = Case(
     trials=_trials,
     columns=(*AGAINST_PEERS[:4], MAP, REDUCE, WORK, *AGAINST_PEERS[4:]),
     goals=(
-        Goal("MB/s of the work, a core", "at least", 40, _megabytes_a_core),
+        Goal("MB/s of the work, a core", "at least", 40, _megabytes_a_core, unit=" MB/s"),
         Goal(
             "speed of the work, of GNU sort",
             "at least",
