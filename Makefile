@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := bin/pip install --quiet --disable-pip-version-check --require-hashes
 INPUT ?= build/zipf.txt
 TESTS ?= tests/unit tests/contract tests/simulation tests/integration/test_run.py
+BENCH_TESTS ?= tests/bench/test_answers.py
 LEAST ?= 85
 ARGS ?=
 
@@ -121,7 +122,7 @@ bench: $(VENV)/ready $(VENV)/bench  ## Compare with Spark and others; writes doc
 	$(BIN)/python -m bench $(ARGS)
 
 bench-test: $(VENV)/extension $(VENV)/emulator $(VENV)/bench  ## Every case of the benchmark at a tiny size: only the answers
-	$(BIN)/python -m pytest -n auto $(or $(TESTS),tests/bench/test_answers.py) $(ARGS)
+	$(BIN)/python -m pytest -n auto $(BENCH_TESTS) $(ARGS)
 
 forecast: $(VENV)/extension  ## Plan and carry out ten runs: how many lie in their range
 	$(BIN)/python -m bench.forecast $(ARGS)
