@@ -27,6 +27,7 @@ from mapreduce.encoding import encode_key
 from mapreduce.errors import DataError, InputError
 from mapreduce.formats.json_values import json_key, jsonable, key_of_json
 from mapreduce.formats.output import read_pairs
+from mapreduce.input_formats import Pairs
 from mapreduce.job import Job
 from mapreduce.wire.messages import Message
 
@@ -130,6 +131,9 @@ def _contents(plan: RunPlan, job: Job | Chain, runs: RunStore) -> Iterable[Plain
     for given in plan.inputs:
         form = given.format if isinstance(job, Job) else None
         yield PlainInput(given.url, runs.storage.read(given.url, etag=given.etag), given.name, form)
+    for part in plan.joined:
+        content = runs.storage.read(part.url, etag=part.etag)
+        yield PlainInput(part.url, content, "joined", Pairs(), joined=True)
 
 
 def _left_out(plan: RunPlan, runs: RunStore) -> list[LeftOut]:

@@ -93,6 +93,9 @@ def _common(
         return "code", f"the code of {plan.job.name} that its map tasks run has changed"
     if now["job"]["parameters"] != then["job"]["parameters"]:
         return "parameters", _parameters(now["job"]["parameters"], then["job"]["parameters"])
+    held = [each.get("broadcast") or "nothing" for each in (now, then)]
+    if held[0] != held[1]:
+        return "partitions", f"broadcast of {held[0]}, and of {held[1]} before (--broadcast)"
     if now["partitions"] != then["partitions"]:
         return "partitions", f"--reducers {now['partitions']}, and {then['partitions']} before"
     if now["boundaries"] != then["boundaries"]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from driver.plan.config import RunConfig
 from driver.text import bytes_text
+from mapreduce.engine.broadcasts import broadcasts_of
 from mapreduce.job import Job
 from mapreduce.wire.messages import InputObject
 
@@ -51,15 +52,19 @@ def choose(
 
     Returns:
         The shortest of the inputs that may be broadcast, if it is short enough.
+
+    Raises:
+        JobLoadError: the job's `broadcasts` returns something else than names of its inputs.
+        UserCodeError: it raised.
     """
-    names = tuple(job.broadcasts())
+    names = broadcasts_of(job)
     sizes = Counter(dict.fromkeys(names, 0))
     for given in inputs:
         if given.name in sizes:
             sizes[given.name] += _length(given)
     if not names:
         return Broadcast()
-    if against := _against(job, config):
+    if against := _against(job, inputs, config):
         return Broadcast(reason=f"shuffle, because {against}")
     limit, said = _limit(config, memory_bytes)
     name = min(names, key=lambda each: sizes[each])
@@ -89,10 +94,19 @@ def _limit(config: RunConfig, memory_bytes: int | None) -> tuple[int, str]:
     return BROADCAST_BYTES, "--broadcast"
 
 
-def _against(job: Job, config: RunConfig) -> str:
+def _against(job: Job, inputs: Sequence[InputObject], config: RunConfig) -> str:
     """Return what a broadcast cannot do; "" if nothing is asked for that it cannot."""
     if config.sort or job.total_order:
         return "the parts are to be in key order"
+    if job.keep_order:
+        return "`keep_order` asks for the order of `reduce`"
+    if job.partitions_itself:
+        return "the job's `partition` says which part a key is in"
+    lengths = Counter({given.name: 0 for given in inputs})
+    for given in inputs:
+        lengths[given.name] += given.size
+    if not all(lengths.values()):
+        return "an input is empty"  # no map task would read, and so check, the other one
     if config.skip_bad_records:
         return "bad records are set aside"
     if config.reducers is not None and config.broadcast_bytes is None:

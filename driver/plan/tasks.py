@@ -230,10 +230,12 @@ def _table(plan: RunPlan) -> list[Any]:
 def pieces_identity(split: Split) -> list[dict[str, Any]]:
     """Return the part of a map task's key that is its own: what it reads."""
     # every run copies its chunk files again: the key holds their digests, not their URLs
-    return [
+    pieces = [
         piece.model_dump(exclude={"url", "etag"} if piece.digest else None)
         for piece in (*split.pieces, *(split.beside or ()))
     ]
+    # the records of what is broadcast count in one task: another one's result has them not
+    return [*pieces, {"counts": True}] if split.counts_beside else pieces
 
 
 def _ranges(split: Split) -> str:

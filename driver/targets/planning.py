@@ -307,8 +307,10 @@ def _sampled(
         total_order=plan.total_order,
         memory_bytes=place.map_memory_bytes or 256 << 20,
     )
-    # the beginnings of two inputs hold few keys in common: a sample says nothing of their join
-    return run_sample(job, () if plan.broadcast else splits, prepared.runs.storage)
+    why_not = ""
+    if plan.broadcast:
+        why_not = "the beginnings of two inputs have few keys in common, and say nothing of a join"
+    return run_sample(job, splits, prepared.runs.storage, why_not)
 
 
 def _price_elsewhere(prepared: Prepared, work: Work, figures: Figures) -> list[str]:

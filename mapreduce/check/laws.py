@@ -15,6 +15,7 @@ from typing import Any
 from mapreduce.check.reference import PlainInput, plain_run
 from mapreduce.check.trial import Answer, Trial, run_trial
 from mapreduce.encoding import encode_key, encode_value
+from mapreduce.engine.broadcasts import broadcasts_of
 from mapreduce.formats.json_values import json_key, jsonable, key_of_json
 from mapreduce.input_formats import Csv, JsonLines, Text
 from mapreduce.job import Job
@@ -128,6 +129,8 @@ def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
     if not (job.map_only or job.order_matters or keeps_order):
         laws.append(_order(plain))
     laws.append(_plain(plain))
+    if job.broadcasts():
+        laws.append(_broadcast(make, broadcasts_of(job)))
     if seeded:
         laws.append(_hash_seed(seeded))
     return laws
@@ -186,6 +189,18 @@ def _partitions(make: Callable[[], Job]) -> Law:
         "`reduce` keeps state from one key to the next, or `partition` does not depend on the key "
         "alone: each reduce task sees only the keys of its partition",
         tuple((_plural(n, "partition"), _way(make, Trial(1, partitions=n))) for n in (1, 2, 5)),
+    )
+
+
+def _broadcast(make: Callable[[], Job], names: Sequence[str]) -> Law:
+    return Law(
+        "an input that each map task holds gives the answer of the shuffle",
+        "`map_joined` does not yield what `reduce` yields for the same records: it gets the records"
+        " of one input, and what `map` yields for the other, by key",
+        (
+            ("with a shuffle", _way(make, BASE)),
+            *((f"broadcast of {each}", _way(make, Trial(2, 1, broadcast=each))) for each in names),
+        ),
     )
 
 

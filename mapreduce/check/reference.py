@@ -111,8 +111,12 @@ def plain_run(
     pairs: Sequence[Record] = (),
     left_out: LeftOut | None = None,
     watch: Watch | None = None,
+    *,
+    pairs_last: bool = False,
 ) -> PlainAnswer:
-    """Return one job's answer over pairs of a previous step, then over inputs."""
+    """Return one job's answer over pairs of a previous step, then over inputs, or the other way
+    round.
+    """
     inputs = list(inputs)
     gathered = [pair for each in inputs if each.joined for pair in _joined_pairs(each)]
     state = task_state(job)
@@ -130,12 +134,16 @@ def plain_run(
         gather(job.map(key, value), none_is_empty=job.gathers)
         count()
 
-    with user_code(place):
-        job.map_setup()
-        place.step = "map"
+    def map_previous() -> None:
         state.source = state.input = place.url = "previous"
         for key, value in _without(pairs, left_out.pairs):
             mapped(key, value)
+
+    with user_code(place):
+        job.map_setup()
+        place.step = "map"
+        if not pairs_last:
+            map_previous()
         for each in (each for each in inputs if not each.joined):
             state.source, state.input, place.url = each.url, each.name, each.url
             form = each.format or job.format_of(each.name)
@@ -150,6 +158,8 @@ def plain_run(
             for key, value in plain_records(each, form, left_out.records, own):
                 if (each.url, key) not in left_out.records:
                     mapped(key, value)
+        if pairs_last:
+            map_previous()
         place.step, place.url, place.record, place.offset = "map_cleanup", "", None, None
         gather(job.map_cleanup(), none_is_empty=True)
     return _answer(job, gathered, watch)
@@ -221,7 +231,14 @@ def _plain_chain(
         given = inputs if "given" in step.sources else []
         previous = answer.pairs if answer and "previous" in step.sources else []
         joined = joined_input(results[step.joined]) if step.joined else []
-        answer = plain_run(step.job, [*joined, *given], previous, next(skipped, None), watch)
+        answer = plain_run(
+            step.job,
+            [*joined, *given],
+            previous,
+            next(skipped, None),
+            watch,
+            pairs_last=step.sources[-1] == "previous",
+        )
         results.append(answer.pairs)
     if answer is None:
         raise JobLoadError(f"{type(chain).__name__} has no step; let `steps` yield a job")

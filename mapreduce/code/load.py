@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import ClassVar, TypeAlias
 
 from mapreduce.chain import Chain, Reduce
+from mapreduce.code.from_source import from_source
 from mapreduce.code.modules import files_of, loaded_modules
 from mapreduce.code.reserved import is_reserved
 from mapreduce.code.unpacking import PACKED_LIMIT, too_large, unpack
@@ -261,7 +262,7 @@ def _import_file(path: Path, module: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(module, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
-    loaded = importlib.util.module_from_spec(spec)
+    loaded = importlib.util.module_from_spec(from_source(spec))
     # before the execution, as importlib does, so that the module can import itself
     sys.modules[module] = loaded
     try:
@@ -381,17 +382,19 @@ class _OwnModules:
     def find_spec(
         cls, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a top-level module of the job, or None."""
+        """Return the spec of a module of the job, or of its author's elsewhere, or None."""
         if name == _DRIVER and path is None and PathFinder.find_spec(name) is None:
             return spec_from_file_location(name, _NO_DRIVER)
-        if cls.root is None or path is not None or is_reserved(name):
+        if cls.root is None or is_reserved(name.partition(".")[0]):
             return None
-        spec = PathFinder.find_spec(name, [str(cls.root)], target)
-        if spec is None:
-            return None
-        cls.found.add(name)
-        # a folder without code must not hide a package elsewhere
-        return spec if spec.loader is not None else None
+        spec = PathFinder.find_spec(name, [str(cls.root)], target) if path is None else None
+        if spec is not None:
+            cls.found.add(name)
+            # a folder without code must not hide a package elsewhere
+            return from_source(spec) if spec.loader is not None else None
+        if cls.importing and (elsewhere := PathFinder.find_spec(name, path, target)):
+            return from_source(elsewhere) if elsewhere.loader is not None else None
+        return None
 
 
 def _forget(tops: Collection[str]) -> None:

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mapreduce.encoding import encode_key
+from mapreduce.encoding import decode_value, encode_key, encode_value
 from mapreduce.errors import UserCodeError
 from mapreduce.job import Job, task_state
 from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import ByteRange, RangeRead
 
-_EXACT = (str, bytes, int, type(None))
+_EXACT = frozenset((str, bytes, int, type(None)))
+_PLAIN = frozenset((str, bytes, bool, float, type(None)))
 
 
 @dataclass(slots=True)
@@ -90,10 +91,13 @@ class Held:
             key, value = pair if type(pair) is tuple and len(pair) == 2 else pair_of(pair)
             if fields:
                 key = key[0] if fields == 1 and type(key) is tuple and key else _group(key, fields)
+            if type(key) not in _EXACT:
+                _check(key)
+            if type(value) not in _PLAIN:
+                # as the shuffle would: the author may change the object, or not be able to send it
+                value = decode_value(encode_value(value))
             values = groups.get(key)
             if values is None:
-                if type(key) is not str:
-                    _check(key)
                 groups[key] = (value,)  # most keys have one value: a list takes three times as much
             elif type(values) is list:
                 values.append(value)

@@ -26,7 +26,7 @@ from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.held import Beside, Held, apart, without_collections
 from mapreduce.engine.part import keep, write_part, write_sorted
 from mapreduce.engine.sample import read_boundaries
-from mapreduce.errors import OutputLost
+from mapreduce.errors import OutputLost, UserCodeError
 from mapreduce.formats import base
 from mapreduce.formats.readers import reader_of
 from mapreduce.formats.text import count_records
@@ -116,7 +116,7 @@ def _to_part(
     aside = None if task.skip_limit is None else SetAside(job, task.skip_limit)
     beside = None
     if task.split.beside is not None:
-        beside = Beside(task.split.beside, counts=task.split.index == 0)
+        beside = Beside(task.split.beside, counts=task.split.counts_beside)
     if job.keep_order:
         with arrivals(folder) as arrived:
             mapping = MapStage(job, arrived, context, aside)
@@ -319,12 +319,23 @@ class MapStage:
     def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         place.name_of_key = _key_name(byte_range.format)
         if self._held is not None:
-            records = _watched(self, place, batch.records)
-            self._collector.add(pairs_of(self._job.map_joined(self._held, records)))
+            self._joined(place, batch, self._held)
             return
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
         self._collector.add(chain.from_iterable(self._mapped(place, batch)))
+
+    def _joined(
+        self, place: Place, batch: base.RecordBatch, held: Mapping[Any, Sequence[Any]]
+    ) -> None:
+        place.step = "map_joined"
+        records = _watched(self, place, batch.records)
+        self._collector.add(pairs_of(self._job.map_joined(held, records)))
+        if next(records, None) is not None:
+            raise UserCodeError(
+                "map_joined ended before it had taken all `records`; take each of them, and yield "
+                "nothing for those without a result"
+            )
 
     def _mapped(self, place: Place, batch: base.RecordBatch) -> Iterator[Iterable[Any]]:
         map_record, mapped, gathers = self._job.map, 0, self._job.gathers

@@ -117,6 +117,12 @@ def _check_broadcast(cls: type[Job]) -> None:
             f"{cls.__name__} has `broadcasts`, which needs a `map` of single records and a "
             "`reduce` method: an aggregation or a job without `reduce` never calls `map_joined`"
         )
+    for hook in ("map_cleanup", "reduce_cleanup"):
+        if says and getattr(cls, hook) is not getattr(Job, hook):
+            raise JobLoadError(
+                f"{cls.__name__} has `broadcasts` and `{hook}`, whose pairs belong to a reduce "
+                "stage, and with a broadcast there is none; leave one of them out"
+            )
 
 
 def without_map(cls: type[Job]) -> JobLoadError:

@@ -143,6 +143,11 @@ class Split(Message):
     beside: Annotated[tuple[ByteRange, ...], Field(max_length=PIECES_LIMIT)] | None = None
 
     @property
+    def counts_beside(self) -> bool:
+        """Whether the records of `beside` count in this split's task: in one of the run."""
+        return self.beside is not None and self.index == 0
+
+    @property
     def length(self) -> int:
         """The number of bytes in all ranges."""
         return sum(piece.length for piece in self.pieces)

@@ -73,14 +73,17 @@ class SampleOutcome:
     unpacked: float = 1.0
 
 
-def run_sample(job: SampledJob, splits: Sequence[Split], storage: Storage) -> SampleOutcome:
-    """Run a job on the beginnings of some of its splits."""
+def run_sample(
+    job: SampledJob, splits: Sequence[Split], storage: Storage, why_not: str = ""
+) -> SampleOutcome:
+    """Run a job on the beginnings of some of its splits; on none if there is a reason why not."""
     began, before = time.monotonic(), storage.requests
     with tempfile.TemporaryDirectory(prefix="mapreduce-", ignore_cleanup_errors=True) as folder:
         copies = _Copies(storage, Path(folder))
         try:
-            samples = tuple(filter(None, map(copies.beginning, chosen(splits))))
-            answer = SampleAnswer(error="no split of this input can be sampled")
+            wanted = () if why_not else chosen(splits)
+            samples = tuple(filter(None, map(copies.beginning, wanted)))
+            answer = SampleAnswer(error=why_not or "no split of this input can be sampled")
             if samples:
                 answer = _asked(_request(job, samples, folder))
         except MapReduceError as exc:

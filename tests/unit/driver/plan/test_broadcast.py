@@ -96,3 +96,28 @@ def test_what_a_broadcast_cannot_do(options: dict[str, Any], why: str) -> None:
     """Options that need a reduce stage, or another map, forbid a broadcast; the reason says so."""
     chosen = choose(Join(), inputs(9, 9), config(**options), None)
     assert ("", f"shuffle, because {why}") == (chosen.name, chosen.reason)
+
+
+def test_what_a_job_asks_for_that_a_broadcast_cannot_do() -> None:
+    """The order of `reduce`, and a part for each key, need a reduce stage."""
+
+    class Ordered(Join):
+        keep_order = True
+
+    class Placed(Join):
+        def partition(self, key: Any, parts: int) -> int:
+            """Return the first part."""
+            return 0
+
+    for cls, why in (Ordered, "`keep_order` asks for"), (Placed, "the job's `partition` says"):
+        chosen = choose(cls(), inputs(9, 9), config(), None)
+        assert "" == chosen.name
+        assert why in chosen.reason
+
+
+@pytest.mark.parametrize(("left", "right"), [(0, 9), (9, 0)])
+def test_an_empty_input_forbids_a_broadcast(left: int, right: int) -> None:
+    """No map task would read the other one, and say what is wrong with it."""
+    assert "shuffle, because an input is empty" == (
+        choose(Join(how="left"), inputs(left, right), config(), None).reason
+    )

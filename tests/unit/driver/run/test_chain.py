@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from driver.history.run_store import RunStore
+from driver.history.verify import verify_run
 from driver.plan import events
 from driver.plan.config import RunConfig
 from driver.plan.events import EventLog
@@ -20,11 +21,13 @@ from driver.run.chain import ChainRun, plan_step, read_pairs_of
 from driver.targets.prepare import prepare
 from driver.targets.start import carry_out
 from mapreduce import Chain, Job, Sum
-from mapreduce.chain import Step
-from mapreduce.code import identity_of
+from mapreduce.chain import Step, Steps
+from mapreduce.check.reference import plain_answer
+from mapreduce.code import identity_of, import_job
 from mapreduce.errors import InputError, OutputLost, StageFailed
 from mapreduce.formats.output import read_pairs
 from mapreduce.storage import open_storage
+from mapreduce.testing import run
 from mapreduce.wire import keys
 from mapreduce.wire.messages import JoinedPart
 from tests.unit.driver.samples import run_plan
@@ -263,6 +266,41 @@ def test_a_step_joins_an_earlier_one_than_it_reads(tmp_path: Path) -> None:
     assert looked <= {row.what for row in report.ledger.rows if row.balances}
     pairs = read_pairs(runs.storage.read(report.result_urls[0]).split(b"\n"))
     assert ("a", [4 + 5 + 4, ["a", "b", "c"]]) in list(pairs)
+
+
+def test_each_step_that_joins_is_verified_by_itself(tmp_path: Path) -> None:
+    """The reference run of a step reads the parts that the step has joined."""
+    report, runs = _carried_out(tmp_path, "a b c\nb d\n", JOINS, "Spreading")
+    for step in runs.steps(report.run_id):
+        plan, success = runs.plan(step), runs.success(step)
+        assert success is not None
+        job = import_job(tmp_path, "spreading_of_chains", plan.job.name)(**plan.job.parameters)
+        assert verify_run(plan, job, runs, success).equal, step
+
+
+@pytest.mark.parametrize("reads", [("given", "previous"), ("previous", "given")])
+def test_the_reference_run_reads_in_the_order_of_the_step(reads: tuple[Any, ...]) -> None:
+    """Values come in the order in which the step names what it reads."""
+
+    class Named(Job):
+        def map(self, key: Any, value: Any) -> Iterator[tuple[str, str]]:
+            """Yield each word, with where it is from."""
+            words = [key] if self.input == "previous" else value.split()
+            yield from ((word, self.input) for word in words)
+
+        def reduce(self, key: str, values: Iterator[str]) -> Iterator[tuple[str, list[str]]]:
+            """Yield the values as they come."""
+            yield key, list(values)
+
+    class Both(Chain):
+        def steps(self) -> Steps:
+            """Yield the steps."""
+            yield Named()
+            yield Step(Named(), reads=reads)
+
+    expected = ["", "previous"] if reads[0] == "given" else ["previous", ""]
+    assert [("a", expected)] == plain_answer(Both(), [("file:///in", b"a\n")])
+    assert [("a", expected)] == run(Both(), ["a"]).pairs
 
 
 def test_the_code_of_a_class_is_looked_at_once(

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
+from driver.plan.tasks import pieces_identity
 from mapreduce import Job, JsonLines, Sum, Text
+from mapreduce.check.laws import check
+from mapreduce.check.reference import PlainInput
+from mapreduce.encoding import NotCarriable
+from mapreduce.engine.broadcasts import broadcasts_of
 from mapreduce.engine.held import Held
 from mapreduce.engine.split import plan_splits
 from mapreduce.errors import JobLoadError, UserCodeError
@@ -97,13 +102,85 @@ def test_a_class_that_cannot_be_broadcast_is_refused() -> None:
         with pytest.raises(JobLoadError, match=message):
             cls.check()
     Names.check()
+    for hook in "map_cleanup", "reduce_cleanup":
+        ends: type[Names] = type("Ends", (Names,), {hook: lambda self: [], "__module__": __name__})
+        with pytest.raises(JobLoadError, match=f"`broadcasts` and `{hook}`"):
+            ends.check()
 
 
 @pytest.mark.parametrize("key", [1.0, True, (1, 2.0)])
 def test_keys_that_python_takes_as_equal_are_refused(key: Any) -> None:
     """1, 1.0 and True are three keys of the engine, and one of a dict."""
-    with pytest.raises(UserCodeError, match="str, bytes, int and None only"):
-        Held(0).add([(key, 1)])
+    for before in (), ((1, 1), ((1, 2), 1)):
+        with pytest.raises(UserCodeError, match="str, bytes, int and None only"):
+            Held(0).add([*before, (key, 1)])
+
+
+def test_values_are_those_that_the_shuffle_would_carry() -> None:
+    """An object that the author fills again keeps what it had, and one that cannot be sent is
+    refused.
+    """
+    row, held = [0], Held(0)
+
+    def pairs() -> Iterator[tuple[str, Any]]:
+        for number in 1, 2:
+            row[0] = number
+            yield "a", row
+
+    held.add(pairs())
+    assert {"a": [[1], [2]]} == held.groups
+    with pytest.raises(NotCarriable):
+        held.add([("a", {1, 2})])
+
+
+def test_a_job_that_leaves_records_is_an_error() -> None:
+    """Records that `map_joined` does not take would be in no count."""
+
+    class Early(Names):
+        def map_joined(
+            self, held: Mapping[Any, Sequence[Any]], records: Iterator[tuple[Any, Any]]
+        ) -> Iterator[tuple[Any, Any]]:
+            """Yield the first one."""
+            yield next(records)
+
+    with pytest.raises(UserCodeError, match="map_joined ended before it had taken all `records`"):
+        run(Early(), inputs=INPUTS, splits=1, broadcast="names")
+
+
+@pytest.mark.parametrize("returned", ["names", None, ["nmaes"], 3])
+def test_names_that_are_no_inputs_are_refused(returned: Any) -> None:
+    """What `broadcasts` returns are names of the job's inputs; an error in it is the author's."""
+    job = Names()
+    job.broadcasts = lambda: returned  # type: ignore[method-assign]
+    with pytest.raises(JobLoadError, match=r"names of its inputs \(lines, names\)"):
+        broadcasts_of(job)
+
+
+def test_what_is_broadcast_counts_in_one_task_only_of_a_run() -> None:
+    """The task in which it counts has another key than the same split in which it does not."""
+    inputs = [given("b", 10), given("c", 10), given("a", 7)]
+    splits = plan_splits(inputs, SplitRule(split_bytes=10), broadcast="a")
+    assert [True, False] == [each.counts_beside for each in splits]
+    counted, not_counted = splits[0], splits[0].model_copy(update={"index": 1})
+    assert pieces_identity(counted) != pieces_identity(not_counted)
+    assert pieces_identity(splits[1]) == pieces_identity(splits[1].model_copy(update={"index": 9}))
+
+
+def test_check_holds_the_broadcast_against_the_shuffle() -> None:
+    """A `map_joined` that yields something else than `reduce` breaks a law; the right one none."""
+
+    class Wrong(Names):
+        def map_joined(
+            self, held: Mapping[Any, Sequence[Any]], records: Iterator[tuple[Any, Any]]
+        ) -> Iterator[tuple[Any, Any]]:
+            """Yield each line, with a name or not."""
+            for _, line in records:
+                yield int(line), str(held.get(int(line)))
+
+    inputs = [PlainInput(f"file:///{name}", data, name) for name, data in INPUTS.items()]
+    assert [] == check(Names, inputs)
+    (breach,) = check(Wrong, inputs)
+    assert "broadcast of names" == breach.way
 
 
 def test_a_group_of_fields() -> None:
