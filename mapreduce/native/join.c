@@ -11,54 +11,57 @@
 
 enum { INNER, OUTER, SEMI, ANTI, HOWS };
 
-/* A held row: where its value is in `data`, and the next row of its key, from 1 on; 0: none. */
+/* A held row, whose key and value lie one behind the other in `data`. `next` is the number of the
+ * next row of its key, from 1 on, or 0; the first row of a key knows the last one. */
 typedef struct {
     uint64_t at;
-    uint32_t length, next;
+    uint32_t key_length, length, next, last;
 } Row;
 
-/* A key of the table, as in an Entry; a length of 0 is a free slot. */
+/* The first row of a key, by its number, and the key's hash; a number of 0 is a free slot. It is
+ * small, so that many are in the cache: the key itself is beside the value, which is read anyway. */
 typedef struct {
-    uint64_t low, high;
-    uint32_t length, first, last;
+    uint32_t hash, first;
 } Slot;
 
-/* A key that is looked up: `at` is where its bytes are, padded with zeros. */
+/* A key that is looked up: `at` is where its bytes are in `keys`, padded with zeros. */
 typedef struct {
-    uint64_t low, high, hash;
+    uint64_t low, high;
     size_t at;
-    uint32_t length, first;
+    uint32_t length, hash, first;
 } Probe;
 
 typedef struct {
     PyObject_HEAD
     HashSeeds seeds;
-    Buffer data; /* values, and long keys */
+    Buffer data;
     Buffer keys, row; /* of the rows of one call */
     Row *rows;
     Slot *slots;
     size_t used, space, keyed, size; /* rows, space for them, keys, slots */
 } HeldRows;
 
-/* Find the bytes of a key behind `begin` of `keys`, padded, as what is looked up. -1 with MemoryError. */
+/* Take the key behind `begin` of `keys`, and pad it; -1 with an exception. */
 static int probe_of(HeldRows *self, size_t begin, Probe *probe) {
+    static const uint8_t zeros[INLINE_BYTES] = {0};
     size_t length = self->keys.used - begin;
     if (length >= UINT32_MAX) {
         PyErr_SetString(PyExc_OverflowError, "a key of 4 GiB or more cannot be carried");
         return -1;
     }
-    static const uint8_t zeros[INLINE_BYTES] = {0};
     if (buffer_add(&self->keys, zeros, INLINE_BYTES) < 0)
         return -1;
     const uint8_t *key = self->keys.data + begin;
     *probe = (Probe){.at = begin, .length = (uint32_t)length};
+    uint64_t hash;
     if (length <= INLINE_BYTES) {
         probe->low = load64(key);
         probe->high = load64(key + 8);
-        probe->hash = short_hash(&self->seeds, probe->low, probe->high, probe->length);
+        hash = short_hash(&self->seeds, probe->low, probe->high, probe->length);
     } else {
-        probe->hash = probe->low = hash_bytes(&self->seeds, key, length);
+        hash = hash_bytes(&self->seeds, key, length);
     }
+    probe->hash = (uint32_t)(hash ^ hash >> 32);
     return 0;
 }
 
@@ -67,36 +70,35 @@ static Slot *slot_of(const HeldRows *self, const Probe *probe) {
     size_t mask = self->size - 1;
     for (size_t at = probe->hash & mask;; at = (at + 1) & mask) {
         Slot *slot = &self->slots[at];
-        if (!slot->length)
+        if (!slot->first)
             return slot;
-        if (slot->length != probe->length || slot->low != probe->low)
+        if (slot->hash != probe->hash)
             continue;
-        if (probe->length <= INLINE_BYTES
-                ? slot->high == probe->high
-                : !memcmp(self->data.data + slot->high, self->keys.data + probe->at, probe->length))
+        const Row *row = &self->rows[slot->first - 1];
+        if (row->key_length == probe->length
+            && !memcmp(self->data.data + row->at, self->keys.data + probe->at, probe->length))
             return slot;
     }
 }
 
-/* Make the table larger, if one more key needs it; -1 with MemoryError. */
-static int slots_reserve(HeldRows *self) {
-    if (self->keyed < self->size / 2)
+/* Make the table larger, if so many more keys need it; -1 with MemoryError. */
+static int slots_reserve(HeldRows *self, size_t more) {
+    size_t size = self->size ? self->size : 1024;
+    while (size / 2 < self->keyed + more)
+        size *= 2;
+    if (size == self->size)
         return 0;
-    size_t size = self->size ? 2 * self->size : 1024;
-    Slot *slots = PyMem_RawCalloc(size, sizeof *slots);
+    Slot *slots = size <= (size_t)1 << 32 ? PyMem_RawCalloc(size, sizeof *slots) : NULL;
     if (!slots) {
         PyErr_NoMemory();
         return -1;
     }
     for (size_t at = 0; at < self->size; at++) {
         const Slot *slot = &self->slots[at];
-        if (!slot->length)
+        size_t to = slot->hash & (size - 1);
+        if (!slot->first)
             continue;
-        uint64_t hash = slot->length <= INLINE_BYTES
-                            ? short_hash(&self->seeds, slot->low, slot->high, slot->length)
-                            : slot->low;
-        size_t to = hash & (size - 1);
-        while (slots[to].length)
+        while (slots[to].first)
             to = (to + 1) & (size - 1);
         slots[to] = *slot;
     }
@@ -120,31 +122,71 @@ static int rows_reserve(HeldRows *self) {
     return 0;
 }
 
-/* Hold the value under the key in `keys`; -1 with an exception. */
-static int hold(HeldRows *self, const uint8_t *value, size_t length) {
-    Probe probe;
+/* Hold the value under a key; -1 with an exception. */
+static int hold(HeldRows *self, const Probe *probe, const uint8_t *value, size_t length) {
     if (length >= UINT32_MAX) {
         PyErr_SetString(PyExc_OverflowError, "a value of 4 GiB or more cannot be carried");
         return -1;
     }
-    if (slots_reserve(self) < 0 || rows_reserve(self) < 0 || probe_of(self, 0, &probe) < 0)
+    if (slots_reserve(self, 1) < 0 || rows_reserve(self) < 0)
         return -1;
-    Slot *slot = slot_of(self, &probe);
-    size_t key_at = self->data.used;
-    int is_new = !slot->length, is_long = is_new && probe.length > INLINE_BYTES;
-    if (is_long && buffer_add(&self->data, self->keys.data, probe.length) < 0)
+    Row row = {self->data.used, probe->length, (uint32_t)length, 0, 0};
+    if (buffer_add(&self->data, self->keys.data + probe->at, probe->length) < 0
+        || buffer_add(&self->data, value, length) < 0)
         return -1;
-    Row row = {self->data.used, (uint32_t)length, 0};
-    if (buffer_add(&self->data, value, length) < 0)
-        return -1;
+    uint32_t number = (uint32_t)self->used + 1;
+    Slot *slot = slot_of(self, probe);
+    row.last = number;
     self->rows[self->used++] = row;
-    uint32_t number = (uint32_t)self->used;
-    if (is_new) {
-        *slot = (Slot){probe.low, is_long ? key_at : probe.high, probe.length, number, number};
+    if (!slot->first) {
+        *slot = (Slot){probe->hash, number};
         self->keyed++;
     } else {
-        self->rows[slot->last - 1].next = number;
-        slot->last = number;
+        Row *first = &self->rows[slot->first - 1];
+        self->rows[first->last - 1].next = number;
+        first->last = number;
+    }
+    return 0;
+}
+
+/* Write the keys of some rows to `keys`, whose slots are then on their way to the cache. */
+static int keys_of(HeldRows *self, const Columns *columns, size_t at, Probe *probes, size_t count) {
+    self->keys.used = 0;
+    for (size_t place = 0; place < count; place++) {
+        size_t begin = self->keys.used;
+        if (columns_key(columns, at + place, &self->keys) < 0
+            || probe_of(self, begin, &probes[place]) < 0)
+            return -1;
+        if (self->size)
+            __builtin_prefetch(&self->slots[probes[place].hash & (self->size - 1)], 1);
+    }
+    return 0;
+}
+
+/* The number of rows from `at` on that are looked at in one turn. */
+static size_t turn(const Columns *columns, size_t at) {
+    size_t left = columns->rows - at;
+    return left < PENDING ? left : PENDING;
+}
+
+/* Hold all rows, or None for each; -1 with an exception. */
+static int hold_all(HeldRows *self, const Columns *columns, int keeps) {
+    static const uint8_t none = 0xc0;
+    Probe probes[PENDING];
+    if (slots_reserve(self, columns->rows) < 0)
+        return -1;
+    for (size_t at = 0, count; at < columns->rows; at += count) {
+        count = turn(columns, at);
+        if (keys_of(self, columns, at, probes, count) < 0)
+            return -1;
+        for (size_t place = 0; place < count; place++) {
+            self->row.used = 0;
+            if (keeps && columns_row(columns, at + place, &self->row) < 0)
+                return -1;
+            if (hold(self, &probes[place], keeps ? self->row.data : &none,
+                     keeps ? self->row.used : 1) < 0)
+                return -1;
+        }
     }
     return 0;
 }
@@ -153,18 +195,12 @@ static PyObject *HeldRows_add(HeldRows *self, PyObject *arguments) {
     PyObject *given;
     Py_ssize_t rows, on;
     int keeps;
-    static const uint8_t none = 0xc0;
     Columns columns;
     if (!PyArg_ParseTuple(arguments, "O!nnp", &PyTuple_Type, &given, &rows, &on, &keeps))
         return NULL;
     int opened = columns_open(&columns, given, rows, on);
-    for (size_t at = 0; opened > 0 && at < columns.rows; at++) {
-        self->keys.used = self->row.used = 0;
-        if (columns_key(&columns, at, &self->keys) < 0
-            || (keeps && columns_row(&columns, at, &self->row) < 0)
-            || hold(self, keeps ? self->row.data : &none, keeps ? self->row.used : 1) < 0)
-            opened = -1;
-    }
+    if (opened > 0 && hold_all(self, &columns, keeps) < 0)
+        opened = -1;
     columns_close(&columns);
     return opened < 0 ? NULL : PyBool_FromLong(opened);
 }
@@ -172,13 +208,14 @@ static PyObject *HeldRows_add(HeldRows *self, PyObject *arguments) {
 static PyObject *HeldRows_add_pair(HeldRows *self, PyObject *arguments) {
     const char *key, *value;
     Py_ssize_t key_length, length;
+    Probe probe;
     if (!PyArg_ParseTuple(arguments, "y#y#", &key, &key_length, &value, &length))
         return NULL;
     if (!key_length)
         return PyErr_Format(PyExc_ValueError, "a key has at least one byte");
     self->keys.used = 0;
-    if (buffer_add(&self->keys, key, (size_t)key_length) < 0
-        || hold(self, (const uint8_t *)value, (size_t)length) < 0)
+    if (buffer_add(&self->keys, key, (size_t)key_length) < 0 || probe_of(self, 0, &probe) < 0
+        || hold(self, &probe, (const uint8_t *)value, (size_t)length) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -186,23 +223,24 @@ static PyObject *HeldRows_add_pair(HeldRows *self, PyObject *arguments) {
 /* A new reference to (key, [value, ...]) of a slot. */
 static PyObject *group_of(const HeldRows *self, const Slot *slot) {
     const char *data = (const char *)self->data.data;
-    const char *key = slot->length <= INLINE_BYTES ? (const char *)&slot->low : data + slot->high;
     PyObject *values = PyList_New(0);
     for (uint32_t number = slot->first; values && number; number = self->rows[number - 1].next) {
         const Row *row = &self->rows[number - 1];
-        PyObject *value = PyBytes_FromStringAndSize(data + row->at, row->length);
+        PyObject *value = PyBytes_FromStringAndSize(data + row->at + row->key_length, row->length);
         if (!value || PyList_Append(values, value) < 0)
             Py_CLEAR(values);
         Py_XDECREF(value);
     }
-    return values ? Py_BuildValue("(y#N)", key, (Py_ssize_t)slot->length, values) : NULL;
+    const Row *first = &self->rows[slot->first - 1];
+    return values ? Py_BuildValue("(y#N)", data + first->at, (Py_ssize_t)first->key_length, values)
+                  : NULL;
 }
 
 static PyObject *HeldRows_groups(HeldRows *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *groups = PyList_New(0);
     for (size_t at = 0; groups && at < self->size; at++) {
-        PyObject *group = self->slots[at].length ? group_of(self, &self->slots[at]) : NULL;
-        if (self->slots[at].length && (!group || PyList_Append(groups, group) < 0))
+        PyObject *group = self->slots[at].first ? group_of(self, &self->slots[at]) : NULL;
+        if (self->slots[at].first && (!group || PyList_Append(groups, group) < 0))
             Py_CLEAR(groups);
         Py_XDECREF(group);
     }
@@ -258,7 +296,7 @@ static int add_two(Buffer *out, const uint8_t *first, size_t first_length, const
 static int add_pair(HeldRows *self, Joining *joining, const Row *partner) {
     static const uint8_t none = 0xc0;
     Collector *to = joining->to;
-    const uint8_t *row = self->row.data, *other = partner ? self->data.data + partner->at : &none;
+    const uint8_t *row = self->row.data, *other = partner ? self->data.data + partner->at + partner->key_length : &none;
     size_t length = self->row.used, other_length = partner ? partner->length : 1;
     if (entries_are_full(to))
         return 0;
@@ -310,27 +348,23 @@ static int join_row(HeldRows *self, const Columns *columns, size_t at, Joining *
 
 /* Look some rows up, in turns, so that what each turn reads is on its way to the cache. */
 static int look_up(HeldRows *self, const Columns *columns, size_t at, Probe *probes, size_t count) {
-    self->keys.used = 0;
-    for (size_t place = 0; place < count; place++) {
-        size_t begin = self->keys.used;
-        if (columns_key(columns, at + place, &self->keys) < 0
-            || probe_of(self, begin, &probes[place]) < 0)
-            return -1;
-        if (self->size)
-            __builtin_prefetch(&self->slots[probes[place].hash & (self->size - 1)]);
+    if (keys_of(self, columns, at, probes, count) < 0)
+        return -1;
+    for (size_t place = 0; self->size && place < count; place++) {
+        uint32_t first = self->slots[probes[place].hash & (self->size - 1)].first;
+        if (first)
+            __builtin_prefetch(&self->rows[first - 1]);
     }
     for (size_t place = 0; self->size && place < count; place++) {
-        const Slot *slot = slot_of(self, &probes[place]);
-        probes[place].first = slot->length ? slot->first : 0;
-        if (probes[place].first)
-            __builtin_prefetch(&self->rows[probes[place].first - 1]);
+        uint32_t first = self->slots[probes[place].hash & (self->size - 1)].first;
+        if (!first)
+            continue;
+        const uint8_t *key = self->data.data + self->rows[first - 1].at;
+        __builtin_prefetch(key);
+        __builtin_prefetch(key + 64);
     }
-    for (size_t place = 0; place < count; place++)
-        if (probes[place].first) {
-            const uint8_t *value = self->data.data + self->rows[probes[place].first - 1].at;
-            __builtin_prefetch(value);
-            __builtin_prefetch(value + 64);
-        }
+    for (size_t place = 0; self->size && place < count; place++)
+        probes[place].first = slot_of(self, &probes[place])->first;
     return 0;
 }
 
@@ -339,7 +373,7 @@ static PyObject *join_all(HeldRows *self, const Columns *columns, Joining *joini
     Probe probes[PENDING];
     int added = 1;
     while (added == 1 && at < columns->rows) {
-        size_t left = columns->rows - at, count = left < PENDING ? left : PENDING;
+        size_t count = turn(columns, at);
         if (look_up(self, columns, at, probes, count) < 0)
             return NULL;
         for (size_t place = 0; added == 1 && place < count; place++) {
