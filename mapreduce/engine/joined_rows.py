@@ -102,8 +102,6 @@ def joined_rows(job: Job, collector: PairTaker) -> JoinedRows | None:
         JobLoadError: `row_join` returned something else than a `RowJoin` or None.
         UserCodeError: it raised.
     """
-    if native.extension is None or not isinstance(collector, NativeCollector):
-        return None
     if not _is_of_row_join(type(job)):
         return None
     with user_code(Place("row_join")):
@@ -112,7 +110,9 @@ def joined_rows(job: Job, collector: PairTaker) -> JoinedRows | None:
         raise JobLoadError(
             f"`row_join` of {type(job).__name__} returned {plan!r}; return RowJoin(...) or None"
         )
-    return None if plan is None else JoinedRows(plan, job.group_by, collector)
+    if plan is None or native.extension is None or not isinstance(collector, NativeCollector):
+        return None
+    return JoinedRows(plan, job.group_by, collector)
 
 
 def _is_of_row_join(cls: type[Job]) -> bool:

@@ -228,11 +228,9 @@ class MapStage:
         rows = joined_rows(self._job, self._collector)
         held = Held(self._job.group_by) if rows is None else rows
         reading = MapStage(self._job, held, self._context)
-        if isinstance(held, Held):
-            self._held = lambda: held.groups
-        else:
-            reading._in_bytes, self._in_bytes = held.hold, held.join
-            self._held = lambda: held.groups
+        if rows is not None:
+            reading._in_bytes, self._in_bytes = rows.hold, rows.join
+        self._held = lambda: held.groups
         with without_collections(), beside.counting(self._job), reading._resources:
             beside.read = tuple(map(reading._piece, beside.pieces))
         self._resources.enter_context(apart())

@@ -120,19 +120,17 @@ class NamedFields:
         return columns if found == lines else None
 
 
-def line_columns(
-    form: JsonLines, data: bytes, offset: int, wanted: Sequence[str]
-) -> tuple[int, list[PackedColumn]] | None:
-    """Return the number of lines, and the wanted columns; None where Python must read the lines.
+def row_columns(form: JsonLines, data: bytes, offset: int) -> tuple[int, list[PackedColumn]] | None:
+    """Return the number of lines, and all columns; None where Python must read the lines, or where
+    their fields have another order.
 
     Args:
         form: the options of the format, with columns.
         data: whole lines.
         offset: of the first one in the input.
-        wanted: the names of some columns.
     """
-    whole = utf8_lines(form, data, offset)
-    return None if whole is None else packed_columns(form.columns or {}, whole, wanted)
+    whole, columns = utf8_lines(form, data, offset), form.columns or {}
+    return None if whole is None else packed_columns(columns, whole, tuple(columns), ordered=True)
 
 
 def utf8_lines(form: JsonLines, data: bytes, offset: int) -> bytes | None:
@@ -148,7 +146,11 @@ def utf8_lines(form: JsonLines, data: bytes, offset: int) -> bytes | None:
 
 
 def packed_columns(
-    columns: Mapping[str, ColumnKind], data: bytes, wanted: Sequence[str]
+    columns: Mapping[str, ColumnKind],
+    data: bytes,
+    wanted: Sequence[str],
+    *,
+    ordered: bool = False,
 ) -> tuple[int, list[PackedColumn]] | None:
     """Return the number of lines, and the wanted columns; None where Python must read the lines.
 
@@ -156,6 +158,7 @@ def packed_columns(
         columns: the fields, with their types.
         data: whole lines of UTF-8, which begin at no byte order mark.
         wanted: the names of some columns.
+        ordered: Python must also read lines whose fields have another order than the columns.
     """
     if native.extension is None or len(data) >= 1 << 31:
         return None
@@ -169,9 +172,9 @@ def packed_columns(
         (name, COLUMN_NUMBERS[columns[given]]) for name, given in zip(encoded, typed, strict=True)
     )
     found = native.extension.json_lines(data, asked)
-    if found is None:
+    if found is None or (ordered and not found[2]):
         return None
-    rows, packed = found
+    rows, packed, _ = found
     by_name = dict(zip(typed, packed, strict=True))
     return rows, [PackedColumn(columns[name], rows, *by_name[name]) for name in wanted]
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from mapreduce.encoding import encode_value
 from mapreduce.formats.base import RecordBatch
-from mapreduce.formats.json_columns import COLUMN_NUMBERS, line_columns
+from mapreduce.formats.json_columns import COLUMN_NUMBERS, row_columns
 from mapreduce.formats.packed_column import PackedColumn
 from mapreduce.formats.separated_columns import TextColumn, text_columns
 from mapreduce.input_formats import Csv, JsonLines
@@ -52,7 +52,7 @@ def packed_rows(batch: RecordBatch, byte_range: ByteRange) -> PackedRows | None:
         found = text_columns(form, data, batch.offset, names, names) if names else None
     elif isinstance(form, JsonLines) and form.columns:
         names = tuple(form.columns)
-        found = line_columns(form, data, batch.offset, names)
+        found = row_columns(form, data, batch.offset)
     if found is None:
         return None
     length, columns = found
