@@ -20,17 +20,47 @@ static const uint8_t escapes[256] = {
     ['\\'] = '\\',
 };
 
+/* Append one byte; -1 with MemoryError. */
+static inline int add_byte(Buffer *out, uint8_t byte) {
+    if (out->used == out->size && buffer_reserve(out, 1) < 0)
+        return -1;
+    out->data[out->used++] = byte;
+    return 0;
+}
+
+/* Whether one of eight bytes is below a space, a quote or a backslash: a byte whose subtraction
+ * borrows, and that was below 0x80 (Warren, Hacker's Delight, 6-1). */
+static inline int has_escape(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+    uint64_t quotes = word ^ ones * '"', slashes = word ^ ones * '\\';
+    uint64_t found = ((word - ones * ' ') & ~word) | ((quotes - ones) & ~quotes)
+                     | ((slashes - ones) & ~slashes);
+    return (found & tops) != 0;
+}
+
+/* Copy what needs no escape from the beginning of a text, for which there is space; its length. */
+static inline size_t copy_plain(uint8_t *to, const uint8_t *text, size_t length) {
+    size_t at = 0;
+    for (; at + 8 <= length; at += 8) {
+        uint64_t word = load64(text + at);
+        if (has_escape(word))
+            break;
+        memcpy(to + at, &word, 8);
+    }
+    for (; at < length && !escapes[text[at]]; at++)
+        to[at] = text[at];
+    return at;
+}
+
 /* Append the characters of a text, without its quotes; -1 with MemoryError. */
 static int add_characters(Buffer *out, const uint8_t *text, size_t length) {
     static const char digits[] = "0123456789abcdef";
     if (buffer_reserve(out, length) < 0)
         return -1;
     for (size_t at = 0; at < length;) {
-        size_t begin = at;
-        while (at < length && !escapes[text[at]])
-            at++;
-        memcpy(out->data + out->used, text + begin, at - begin);
-        out->used += at - begin;
+        size_t plain = copy_plain(out->data + out->used, text + at, length - at);
+        out->used += plain;
+        at += plain;
         if (at == length)
             break;
         uint8_t letter = escapes[text[at]], byte = text[at];
@@ -53,10 +83,9 @@ static int add_characters(Buffer *out, const uint8_t *text, size_t length) {
 
 /* Append a text with its quotes (RFC 8259, section 7); -1 with MemoryError. */
 static int json_text(Buffer *out, const uint8_t *text, size_t length) {
-    return buffer_add(out, "\"", 1) < 0 || add_characters(out, text, length) < 0
-                   || buffer_add(out, "\"", 1) < 0
-               ? -1
-               : 0;
+    if (add_byte(out, '"') < 0 || add_characters(out, text, length) < 0)
+        return -1;
+    return add_byte(out, '"');
 }
 
 /* Append bytes as an object of their base64 (RFC 4648, section 4); -1 with MemoryError. */
@@ -162,10 +191,10 @@ static int add_value(Buffer *out, Packed *packed, int depth, Weight *weight);
 static int add_items(Buffer *out, Packed *packed, uint64_t count, int depth, int is_object) {
     if (depth >= DEEPEST)
         return NOT_PLAIN;
-    if (buffer_add(out, is_object ? "{" : "[", 1) < 0)
+    if (add_byte(out, is_object ? '{' : '[') < 0)
         return -1;
     for (uint64_t item = 0; item < count; item++) {
-        if (item && buffer_add(out, ",", 1) < 0)
+        if (item && add_byte(out, ',') < 0)
             return -1;
         if (is_object) {
             if (packed->at == packed->end || !is_text(*packed->at))
@@ -173,14 +202,14 @@ static int add_items(Buffer *out, Packed *packed, uint64_t count, int depth, int
             int found = add_value(out, packed, depth + 1, NULL);
             if (found != PLAIN)
                 return found;
-            if (buffer_add(out, ":", 1) < 0)
+            if (add_byte(out, ':') < 0)
                 return -1;
         }
         int found = add_value(out, packed, depth + 1, NULL);
         if (found != PLAIN)
             return found;
     }
-    return buffer_add(out, is_object ? "}" : "]", 1) < 0 ? -1 : PLAIN;
+    return add_byte(out, is_object ? '}' : ']') < 0 ? -1 : PLAIN;
 }
 
 /* A tuple: an extension whose content is a list. */
