@@ -97,7 +97,7 @@ PROFILES = Case(
     "processes, by the program or library that runs. Before is this project before it had maps "
     "over columns, where `map_sql` had to be a `map` over rows; without C is "
     "`MAPREDUCE_NATIVE=off`. The answers are the same, and checked. The start counts: of a short "
-    "run, Python's share is its imports. Work is split, map and reduce stage, less 0.3 s.",
+    "run, Python's share is its imports.",
     trials=_trials,
     columns=(
         INPUT,
