@@ -14,6 +14,7 @@ are few.
 
 import csv
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import repeat
 from math import dist, fsum, isfinite
 from typing import Any
 
@@ -70,23 +71,13 @@ class Assign(Points):
 
     reduce = Sum()
 
-    def map_setup(self) -> None:
-        """Import NumPy, which finds the nearest centres of many points at once, if it is there."""
-        try:
-            import numpy as np
-        except ImportError:
-            self._nearest = self._nearest_one_by_one
-        else:
-            self._numpy = np
-            self._nearest = self._nearest_by_numpy
-
     def map(self, key: int, value: str) -> Iterator[tuple[tuple[int, int], float]]:
         """Yield the point's coordinates for the cluster of the nearest centre (of equal ones, the
         first).
         """
         point = self.point(value)
         if point is not None:
-            cluster = self._cluster(point)
+            (cluster,) = self._nearest([point])
             yield (cluster, COUNT), 1
             for dimension, coordinate in enumerate(point):
                 yield (cluster, dimension), coordinate
@@ -108,10 +99,6 @@ class Assign(Points):
                 values += parts
         return keys, values
 
-    def _cluster(self, point: Point) -> int:
-        distances = [dist(centre, point) for centre in self.centres]
-        return distances.index(min(distances))
-
     def _points(self, batch: Batch) -> list[Point]:
         """Return the points of a batch: all fields in one pass if each line has as many numbers as
         a centre has.
@@ -131,25 +118,13 @@ class Assign(Points):
                 return list(zip(*[iter(numbers)] * dimensions, strict=True))
         return [point for line in batch.lines() if (point := self.point(line)) is not None]
 
-    def _nearest_one_by_one(self, points: Sequence[Point]) -> Iterable[int]:
-        return map(self._cluster, points)
-
-    def _nearest_by_numpy(self, points: Sequence[Point]) -> Iterable[int]:
-        """Return the cluster of each point; rounding decides nothing, because `dist` decides where
-        two squares of distances are about equal.
-        """
-        np = self._numpy
-        table, centres = np.array(points), np.array(self.centres)
-        if table.ndim != 2 or table.shape[1:] != centres.shape[1:]:
-            return self._nearest_one_by_one(points)
-        with np.errstate(over="ignore", under="ignore"):
-            squares = np.stack([((table - centre) ** 2).sum(axis=1) for centre in centres])
-            nearest = squares.argmin(axis=0)
-            bound = squares.min(axis=0) * (1 + 1e-9) + 1e-290
-            close = np.flatnonzero((squares <= bound).sum(axis=0) > 1)
-        for place in close.tolist():
-            nearest[place] = self._cluster(points[place])
-        return nearest.tolist()
+    def _nearest(self, points: Sequence[Point]) -> Iterable[int]:
+        """Return the cluster of each point, without a line of Python for each."""
+        distances = zip(
+            *(map(dist, repeat(centre), points) for centre in self.centres), strict=True
+        )
+        rows = list(distances)
+        return map(tuple.index, rows, map(min, rows))
 
 
 def exact_parts(values: Iterable[float]) -> list[float]:
