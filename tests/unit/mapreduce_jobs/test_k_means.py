@@ -167,7 +167,7 @@ def test_few_pairs() -> None:
     assert len(keys) <= 12
 
 
-@pytest.mark.parametrize("row", ["1", "1,2,3"])
+@pytest.mark.parametrize("row", ["1", "1,2,3", "1,2,3,4,5"])
 def test_other_dimensions(row: str) -> None:
     """A point with other dimensions than the centres is an error, also among others."""
     with pytest.raises(UserCodeError, match="same number of dimensions"):
