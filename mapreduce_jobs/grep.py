@@ -52,7 +52,7 @@ class Grep(Job):
         self._in_lines = None
         if WITHIN_A_LINE.fullmatch(self.pattern):
             self._in_lines = re.compile(self.pattern, re.MULTILINE)
-        self._literal = literal_of(self.pattern) if self._in_lines else ""
+        self._literals = literals_of(self.pattern) if self._in_lines else []
         self._file: File | None = None
         self._start = self._lines = 0
 
@@ -111,7 +111,7 @@ class Grep(Job):
             return
         before, at, lines = self._lines, 0, text.count("\n") + 1
         self._lines += lines
-        sparse = self._literal and text.count(self._literal) * SPARSE <= lines
+        sparse = self._has_few(text, lines)
         while at <= len(text):
             begin, end = self._next_by_literal(text, at) if sparse else self._next(text, at)
             if begin < 0:
@@ -124,12 +124,23 @@ class Grep(Job):
 
     def _text(self, batch: Batch) -> str | None:
         """Return a batch as one text; None if its lines must be searched one by one."""
-        if self._in_lines is None or b"\r" in batch.data or batch.data.startswith(b"\xef\xbb\xbf"):
+        data = batch.data
+        if not data or self._in_lines is None or b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
             return None
         try:
-            return batch.data.decode("utf-8").removesuffix("\n")
+            return data.decode("utf-8").removesuffix("\n")
         except UnicodeDecodeError:
             return None
+
+    def _has_few(self, text: str, lines: int) -> bool:
+        """Return whether few of these lines have the literal that is searched; it is the rarest of
+        the first lines, and forgotten where it is not rare.
+        """
+        counts = {literal: text.count(literal) for literal in self._literals}
+        self._literals = sorted(counts, key=counts.__getitem__)[:1]
+        if self._literals and counts[self._literals[0]] * SPARSE > lines:
+            self._literals = []
+        return bool(self._literals)
 
     def _next(self, text: str, at: int) -> tuple[int, int]:
         """Return where the next line that matches begins and ends; (-1, -1) if there is none."""
@@ -139,7 +150,7 @@ class Grep(Job):
 
     def _next_by_literal(self, text: str, at: int) -> tuple[int, int]:
         """Return where the next line with the literal begins and ends, as `_next`."""
-        found = text.find(self._literal, at)
+        found = text.find(self._literals[0], at)
         return line_around(text, at, found, found) if found >= 0 else (-1, -1)
 
 
@@ -149,12 +160,14 @@ def line_around(text: str, at: int, first: int, last: int) -> tuple[int, int]:
     return text.rfind("\n", at, first) + 1 or at, end if end >= 0 else len(text)
 
 
-def literal_of(pattern: str) -> str:
-    """Return the longest text that each match of a pattern within a line has; "" if unknown."""
+def literals_of(pattern: str) -> list[str]:
+    """Return texts that each match of a pattern within a line has; none if unknown."""
     if set("(|") & set(pattern):
-        return ""
-    runs, run = [""], ""
+        return []
+    runs = [""]
     for character, times in PIECE.findall(pattern):
-        run = run + character if character and not times else ""
-        runs.append(run)
-    return max(runs, key=len)
+        if character and not times:
+            runs[-1] += character
+        else:
+            runs.append("")
+    return [run for run in runs if run]
