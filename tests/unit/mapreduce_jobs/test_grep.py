@@ -62,6 +62,7 @@ texts = st.text("aabb A.]{é\t\n\n\r\x85\u2028", max_size=60).map(str.encode)
 broken = st.lists(texts | st.sampled_from([b"\xff", b"\xef\xbb\xbf"]), max_size=4).map(b"".join)
 
 
+@pytest.mark.filterwarnings("ignore:Possible (nested set|set)")
 @settings(max_examples=400, deadline=None)
 @given(
     content=broken, pattern=st.sampled_from(PATTERNS) | st.text("ab.*+?[]^$|(){}1\\n", max_size=5)
