@@ -18,7 +18,7 @@ from mapreduce.columns.packed import Columns, PackedColumns
 from mapreduce.columns.query import Query, Source, is_of_all, listed
 from mapreduce.columns.statement import statement_of
 from mapreduce.engine.bad_records import SetAside, carriable
-from mapreduce.engine.collect import PairTaker
+from mapreduce.engine.collect import PairTaker, kept_value
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.native_collector import NativeCollector
 from mapreduce.errors import UserCodeError
@@ -168,7 +168,7 @@ class ColumnsMap:
         aggregation = self._job.aggregation
         if not self._states or aggregation is None:
             return pairs
-        return pairs[0], [aggregation.create(value) for value in pairs[1]]
+        return pairs[0], [aggregation.create(kept_value(aggregation, each)) for each in pairs[1]]
 
     def _query(self, name: str, chunk: Chunk) -> Query:
         query = self._queries.get(name)
