@@ -17,6 +17,7 @@ from mapreduce.columns.database import DuckDBPyConnection, opened
 from mapreduce.columns.packed import Columns, PackedColumns
 from mapreduce.columns.query import Query, Source, is_of_all, listed
 from mapreduce.columns.statement import statement_of
+from mapreduce.columns.table import Returned, is_arrow
 from mapreduce.engine.bad_records import SetAside, carriable
 from mapreduce.engine.collect import PairTaker, kept_value
 from mapreduce.engine.context import TaskContext
@@ -158,8 +159,8 @@ class ColumnsMap:
 
     def _by_arrow(self, chunk: Chunk, query: Query) -> Iterator[PackedColumns | Columns]:
         returned: Any = self._job.map_arrow(chunk.table(chunk.names))
-        if hasattr(returned, "__arrow_c_stream__"):
-            with registered(self._database(), returned, ("key", "value")) as source:
+        if is_arrow(returned):
+            with registered(self._database(), Returned(returned), ("key", "value")) as source:
                 yield from self._of(query, source)
             return
         yield self._as_states(two_columns(returned, "map_arrow"))

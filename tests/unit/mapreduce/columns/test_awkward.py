@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import duckdb
 import pytest
 
 from mapreduce import Count, Csv, Job, Max, Min, Sum
@@ -78,3 +79,49 @@ def test_a_float_that_no_record_supports(reduce: Any, splits: int) -> None:
     with pytest.raises(UserCodeError, match="the value inf cannot be carried") as failed:
         run(by(), inputs={"in": CONTENT}, splits=splits)
     assert str(failed.value.place).endswith("at byte 6")
+
+
+class _Once:
+    """A stream of Arrow data, which can be read once."""
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        given, self._given = self._given, None
+        if given is None:  # as pyarrow's readers do
+            return duckdb.sql("SELECT 'a' AS key, 1 AS value LIMIT 0").__arrow_c_stream__()
+        return given.__arrow_c_stream__()
+
+
+@pytest.mark.parametrize("reduce", [Sum(), {"n": Count(), "sum": Sum()}, None])
+@pytest.mark.parametrize("as_is", [True, False], ids=["relation", "stream"])
+def test_arrow_data_that_can_be_read_once(reduce: Any, as_is: bool) -> None:
+    """No pair of a stream, or of a relation of DuckDB, is lost."""
+
+    class Columns(_Rows):
+        def map_arrow(self, table: Any) -> Any:
+            records = table  # which the SQL reads
+            assert len(records)
+            sql = "SELECT 1 AS z, a AS key, CAST(b AS INT) AS value FROM records"
+            found = duckdb.connect().sql(sql)
+            return found if as_is else _Once(found)
+
+    rows, columns = (
+        type("By", (base,), {"reduce": reduce, "__module__": __name__}) for base in (_Rows, Columns)
+    )
+    found = [sorted(run(job(), inputs={"in": CONTENT}).pairs) for job in (rows, columns)]
+    assert found[0] == found[1]
+
+
+def test_arrow_data_without_a_key() -> None:
+    """The error names the columns that there are, and no SQL."""
+
+    class Columns(Job):
+        input_format = Csv()
+
+        def map_arrow(self, table: Any) -> Any:
+            return table
+
+    with pytest.raises(UserCodeError, match="a table with the columns a, b, c; name two of them"):
+        run(Columns(), inputs={"in": CONTENT})
