@@ -72,7 +72,7 @@ def _line_job(case: str, job: str, question: Question, scale: Scale, *options: s
 def join_trials(case: str, which: int, scale: Scale) -> list[Trial]:
     """Return the trials of the small (0) or the large (1) join."""
     table, question = Table("join", *scale.joins[which]), joined()
-    options = ("--job", "join", "--param", "on=customer", "--reducers", str(CORES))
+    options = ("--job", "join", "--param", "on=customer")
     return [
         ours(case, table, *options, inputs=JOIN_INPUTS, question=question),
         *answers(case, ALL if which == 0 else ALL[:3], "join", table, question),

@@ -20,7 +20,9 @@ times their bytes."""
 PACKED = 8
 """A compressed input is taken to be so many times longer."""
 SPLIT_FACTOR = 2
-"""A split has at least this many times the bytes of what is broadcast, which each task reads."""
+ROW_SPLIT_FACTOR = 1
+"""A split has at least this many times the bytes of what is broadcast, which each task reads; the
+second where a `row_join` reads it, which costs less."""
 _PACKED_NAMES = (".gz", ".zst", ".bz2", ".xz", ".parquet")
 
 
@@ -82,6 +84,12 @@ def choose(
         sizes[name],
         f"broadcast of {name} ({size}, at most {bytes_text(limit)}: {said}), no shuffle",
     )
+
+
+def least_split_bytes(job: type[Job], broadcast: Broadcast) -> int:
+    """Return how many bytes a split has at least, beside what is broadcast."""
+    in_bytes = job.row_join is not Job.row_join
+    return broadcast.size_bytes * (ROW_SPLIT_FACTOR if in_bytes else SPLIT_FACTOR)
 
 
 def _length(given: InputObject) -> int:

@@ -23,7 +23,7 @@ from driver.packages.of_job import (
     foreign_modules,
 )
 from driver.plan import cut
-from driver.plan.broadcast import SPLIT_FACTOR, Broadcast, choose
+from driver.plan.broadcast import Broadcast, choose, least_split_bytes
 from driver.plan.config import DEFAULT_STORE, READY_MADE, RunConfig
 from driver.plan.inputs import FoundInputs, check_name, declared_names, find_inputs, local_url
 from driver.plan.origins import Origin
@@ -274,7 +274,8 @@ def _cut_of(
     if not broadcast.name:
         return rule, _partitions(config, job, total, least)
     if config.chunks is None and config.chunk_bytes is None:
-        rule = cut.at_least(rule, SPLIT_FACTOR * broadcast.size_bytes)
+        assert issubclass(job, Job), "a chain broadcasts no input"
+        rule = cut.at_least(rule, least_split_bytes(job, broadcast))
     return rule, 0
 
 

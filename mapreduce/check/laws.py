@@ -131,6 +131,8 @@ def laws_of(make: Callable[[], Job], seeded: Sequence[Way] = ()) -> list[Law]:
     laws.append(_plain(plain))
     if job.broadcasts():
         laws.append(_broadcast(make, broadcasts_of(job)))
+        if type(job).row_join is not Job.row_join:
+            laws.append(_row_join(make, broadcasts_of(job)))
     if seeded:
         laws.append(_hash_seed(seeded))
     return laws
@@ -204,6 +206,22 @@ def _broadcast(make: Callable[[], Job], names: Sequence[str]) -> Law:
     )
 
 
+def _row_join(make: Callable[[], Job], names: Sequence[str]) -> Law:
+    def by_methods() -> Job:
+        return _redefined(make(), "row_join")
+
+    trials = [(each, Trial(2, 1, broadcast=each)) for each in names]
+    return Law(
+        "`row_join` says what `map_joined` does",
+        "`map` does not yield each row under the value of the column, or `map_joined` yields other "
+        "pairs than the join: leave `row_join` out, or write what it says",
+        (
+            *((f"`map_joined` with {each}", _way(by_methods, trial)) for each, trial in trials[:1]),
+            *((f"`row_join` with {each}", _way(make, trial)) for each, trial in trials),
+        ),
+    )
+
+
 def _combine(make: Callable[[], Job]) -> Law:
     return Law(
         "combine changes nothing but the work",
@@ -268,10 +286,15 @@ def _in_one_order(pairs: Pairs) -> Pairs:
 
 
 def _without_combine(job: Job) -> Job:
+    return _redefined(job, "combine")
+
+
+def _redefined(job: Job, method: str) -> Job:
+    """Return the job with a method of `Job` in place of the author's."""
     job.__class__ = type(
         type(job).__name__,
         (type(job),),
-        {"combine": Job.combine, "__module__": type(job).__module__},
+        {method: getattr(Job, method), "__module__": type(job).__module__},
     )
     return job
 

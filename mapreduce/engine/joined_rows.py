@@ -119,7 +119,7 @@ def _is_of_row_join(cls: type[Job]) -> bool:
     """Return whether no class redefines `map` or `map_joined` after the one with `row_join`."""
     for each in cls.__mro__:
         if "row_join" in vars(each):
-            return each is not Job
+            return vars(each)["row_join"] is not Job.row_join
         if "map" in vars(each) or "map_joined" in vars(each):
             return False
     return False

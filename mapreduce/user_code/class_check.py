@@ -111,6 +111,11 @@ def _check_broadcast(cls: type[Job]) -> None:
             f"{cls.__name__} has `{'broadcasts' if says else 'map_joined'}` alone; "
             f"write `def {wanted}` too"
         )
+    if cls.row_join is not Job.row_join and not says:
+        raise JobLoadError(
+            f"{cls.__name__} has `row_join` alone, which says what `map_joined` does; write "
+            "`broadcasts` and `map_joined` too"
+        )
     others = cls.map_batch is not Job.map_batch or has_columns(cls)
     reduce = reduce_of(cls)
     if says and (others or reduce is None or isinstance(reduce, Aggregation)):

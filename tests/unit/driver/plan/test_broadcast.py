@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import pytest
 
-from driver.plan.broadcast import BROADCAST_BYTES, choose
+from driver.plan.broadcast import BROADCAST_BYTES, Broadcast, choose, least_split_bytes
 from driver.plan.config import RunConfig
+from mapreduce import Job
 from mapreduce.wire.messages import InputObject
 from mapreduce_jobs.join import Join
 
@@ -127,3 +128,13 @@ def test_an_empty_input_forbids_a_broadcast(left: int, right: int) -> None:
     assert "shuffle, because an input is empty" == (
         choose(Join(how="left"), inputs(left, right), config(), None).reason
     )
+
+
+def test_splits_beside_a_table() -> None:
+    """Have its length at least, and twice that where `map` makes its rows."""
+
+    class ByMethods(Join):
+        row_join = Job.row_join  # type: ignore[assignment]
+
+    assert 10 == least_split_bytes(Join, Broadcast("right", 10))
+    assert 20 == least_split_bytes(ByMethods, Broadcast("right", 10))

@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapreduce import Csv, Job, JsonLines, RowJoin, native
+from mapreduce.check.laws import check
+from mapreduce.check.reference import PlainInput
 from mapreduce.engine import joined_rows as module
 from mapreduce.errors import JobLoadError, RecordError, UserCodeError
 from mapreduce.native.extension import HeldRows
 from mapreduce.row_join import How
 from mapreduce.testing import Answer, run
+from mapreduce_jobs.join import Join
 
 HOWS: tuple[How, ...] = get_args(How)
 HELD: dict[How, tuple[str, ...]] = {
@@ -299,6 +302,36 @@ def test_what_row_join_may_return() -> None:
     assert 1 == len(run(No(), inputs=inputs, broadcast="right").pairs)
     with pytest.raises(ValueError, match="how is one of inner, left"):
         RowJoin("id", "cross")  # type: ignore[arg-type]
+
+
+def test_check_compares_the_join_with_the_methods() -> None:
+    """A `row_join` that says something else is a breach."""
+    if native.extension is None:
+        pytest.skip("without the extension, the methods do it")
+
+    class Lying(Join):
+        def row_join(self) -> RowJoin:
+            return RowJoin("n", "inner")
+
+    inputs = [PlainInput(f"{name}.csv", b"id,n\n1,2\n2,2\n", name) for name in ("left", "right")]
+    assert [] == check(Join, inputs)
+    assert ["broadcast of right", "`row_join` with right"] == [
+        each.way for each in check(Lying, inputs)
+    ]
+
+
+def test_a_job_that_holds_nothing() -> None:
+    """Has no `row_join`."""
+
+    class Alone(Job):
+        def map(self, key: int, value: str) -> Iterator[tuple[str, int]]:
+            yield value, key
+
+        def row_join(self) -> RowJoin:
+            return RowJoin("id")
+
+    with pytest.raises(JobLoadError, match="`row_join` alone"):
+        Alone.check()
 
 
 def test_a_key_with_more_pairs_than_memory() -> None:
