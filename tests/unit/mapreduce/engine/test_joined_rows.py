@@ -18,8 +18,8 @@ from mapreduce.check.reference import PlainInput
 from mapreduce.engine import joined_rows as module
 from mapreduce.errors import JobLoadError, RecordError, UserCodeError
 from mapreduce.native.extension import HeldRows
-from mapreduce.row_join import How
 from mapreduce.testing import Answer, run
+from mapreduce.user_code.row_join import How
 from mapreduce_jobs.join import Join
 
 HOWS: tuple[How, ...] = get_args(How)
