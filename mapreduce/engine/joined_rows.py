@@ -80,9 +80,7 @@ class JoinedRows:
         if how is None or rows is None or self._plan.on not in rows.names:
             return None
         on = rows.names.index(self._plan.on)
-        done = self._collector.add_joined(
-            self._held, rows.columns, rows.length, on, how, swapped=not is_left
-        )
+        done = self._collector.add_joined(self._held, rows, on, how, swapped=not is_left)
         return rows.length if done else None
 
     @cached_property

@@ -28,7 +28,7 @@ from mapreduce.wire.messages import Block
 
 if TYPE_CHECKING:
     from mapreduce.columns.packed import PackedColumns
-    from mapreduce.formats.packed_rows import Buffers
+    from mapreduce.formats.packed_rows import PackedRows
     from mapreduce.native.extension import Collector as Pairs
     from mapreduce.native.extension import HeldRows
 
@@ -180,22 +180,17 @@ class NativeCollector:
             self.add(chain(refused, zip(*columns.lists(at), strict=True)))
 
     def add_joined(
-        self,
-        held: HeldRows,
-        columns: tuple[Buffers, ...],
-        rows: int,
-        on: int,
-        how: int,
-        *,
-        swapped: bool,
+        self, held: HeldRows, rows: PackedRows, on: int, how: int, *, swapped: bool
     ) -> bool:
         """Take the pairs of rows with held ones; False, and none taken, where Python must.
 
-        The arguments are those of the extension's `HeldRows.join`.
+        The other arguments are those of the extension's `HeldRows.join`.
         """
         state, at, following = self._full, 0, 0
         while state == self._full:
-            found = held.join(self._pairs, columns, rows, on, how, swapped, at, following)
+            found = held.join(
+                self._pairs, rows.columns, rows.length, on, how, swapped, at, following
+            )
             if found is None:
                 return False
             state, at, following = found

@@ -23,6 +23,7 @@ TESTS = (
     "tests/unit/mapreduce/formats/test_json_packed.py",
     "tests/unit/mapreduce/formats/test_separated_columns.py",
     "tests/unit/mapreduce/engine/test_collect.py",
+    "tests/unit/mapreduce/engine/test_joined_rows.py",
 )
 # the last of two -O counts; without frame pointers a report has no stack
 OPTIONS = (
