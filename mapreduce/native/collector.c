@@ -485,6 +485,13 @@ static PyObject *Collector_frame(Collector *self, PyObject *const *arguments, Py
     for (at += start; at < end && !builder_is_full(&self->builder); at++) {
         if (at + PENDING < end)
             __builtin_prefetch(&self->entries[self->order[at + PENDING]]);
+        if (self->operation == KEEP && at + PENDING / 2 < end) {
+            const Entry *next = &self->entries[self->order[at + PENDING / 2]];
+            if (next->value_length != IS_INT) { /* else it is no place in the arena */
+                __builtin_prefetch(self->arena.data + next->value);
+                __builtin_prefetch(self->arena.data + next->value + next->value_length);
+            }
+        }
         const Entry *entry = &self->entries[self->order[at]];
         uint32_t value_length = self->operation == KEEP ? entry->value_length : IS_INT;
         Pair pair = {entry_key(self, entry), entry->length, value_length, entry->value, NULL};
