@@ -233,7 +233,8 @@ class MapStage:
         self._held = lambda: held.groups
         with without_collections(), beside.counting(self._job), reading._resources:
             beside.read = tuple(map(reading._piece, beside.pieces))
-        self._resources.enter_context(apart())
+        if rows is None:  # else no row is an object
+            self._resources.enter_context(apart())
         if beside.counts:
             self.records += reading.records
             self._invalid += reading._invalid
