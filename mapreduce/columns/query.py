@@ -13,7 +13,7 @@ from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryExc
 from mapreduce.columns.groups import Groups
 from mapreduce.columns.kinds import INTEGERS, converter_of
 from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
-from mapreduce.columns.statement import TABLE, Statement
+from mapreduce.columns.statement import TABLE, Statement, read_names
 from mapreduce.errors import UserCodeError
 
 _FETCH = 10_000
@@ -73,19 +73,8 @@ class Query:
     _kept: dict[tuple[str, str], Groups] = field(default_factory=dict)
 
     def reads(self, names: tuple[str, ...]) -> list[str]:
-        """Return which of these columns are read.
-
-        Raises:
-            UserCodeError: two of them differ only by upper and lower case.
-        """
-        wanted = list(names) if self.statement is None else self.statement.reads(names)
-        lower = [name.lower() for name in wanted]
-        if twice := [name for name in wanted if lower.count(name.lower()) > 1]:
-            raise UserCodeError(
-                f"{self.owner} reads {' and '.join(map(repr, twice))}, which SQL cannot tell apart;"
-                " rename one of the columns, or write `map`"
-            )
-        return wanted
+        """Return which of these columns are read; raises as `read_names`."""
+        return read_names(self.statement, names, self.owner)
 
     def pairs(self, source: Source) -> Generator[Columns]:
         """Yield the pairs of all records, some at a time.

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from mapreduce import Count, Csv, Job, Max, Mean, Min, Sum
+from mapreduce import Count, Csv, Job, JsonLines, Max, Mean, Min, Sum
 from mapreduce.columns import query
 from mapreduce.errors import UserCodeError
 from mapreduce.testing import run
@@ -166,3 +166,23 @@ def test_groups_that_sql_gets_wrong_behind_the_first(
     with without_c(with_c):
         by_map, by_sql = answers(Rows, sql, Sum(), content, 1)
     assert by_map == by_sql
+
+
+def test_a_column_without_a_name() -> None:
+    """SQL can read all others, but not a whole record."""
+    content = b'{"": 0, "a": "x", "b": 1}\n{"": 1, "a": "y", "b": 2}\n'
+    for sql, pairs in (
+        ("SELECT a AS key, b AS value FROM records", [("x", 1), ("y", 2)]),
+        ("SELECT 'all' AS key, 1 AS value FROM records", [("all", 2)]),
+    ):
+        by: Any = type("By", (_Nameless,), {"map_sql": sql, "__module__": __name__})
+        assert sorted(run(by(), inputs={"in": content}, splits=1).pairs) == pairs
+    sql = "SELECT #2 AS key, 1 AS value FROM records"
+    by = type("By", (_Nameless,), {"map_sql": sql, "__module__": __name__})
+    with pytest.raises(UserCodeError, match="reads all columns, and number 1 has no name"):
+        run(by(), inputs={"in": content})
+
+
+class _Nameless(Job):
+    input_format = JsonLines(columns={"": int, "a": str, "b": int})
+    reduce = Sum()
