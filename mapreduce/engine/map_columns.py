@@ -91,6 +91,8 @@ class ColumnsMap:
             RecordError: a record does not have the format.
         """
         chunk = chunk_of(batch, byte_range)
+        if not chunk.names and not list(batch.records):
+            return 0  # the file ends before its header
         if self._aside is not None:
             return self._leniently(self._aside, place, chunk, byte_range.name)
         try:

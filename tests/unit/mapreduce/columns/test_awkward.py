@@ -186,3 +186,16 @@ def test_a_column_without_a_name() -> None:
 class _Nameless(Job):
     input_format = JsonLines(columns={"": int, "a": str, "b": int})
     reduce = Sum()
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+def test_a_file_that_ends_before_its_header(with_c: bool) -> None:
+    """It has no records, as for `map`."""
+
+    class Rows(_Rows):
+        input_format = Csv(skip=2)
+
+    sql = "SELECT a AS key, CAST(b AS BIGINT) AS value FROM records"
+    with without_c(with_c):
+        by_map, by_sql = answers(Rows, sql, Sum(), b"exported today\nby me\n", 1)
+    assert by_map == by_sql == "[]"
