@@ -19,11 +19,12 @@ SHORTEST_SPLIT_BYTES = 64 << 10
 LEAST_SPLITS = 8
 """Splits of an input of 4 MiB or more that is cut by rule, at least, so that several mappers have
 work. A shorter one has fewer, and its splits grow with the square root too."""
-LEAST_COLUMN_SPLITS = 4
-"""The same for a map over columns, which reads several times the bytes in a second."""
-COLUMN_LENGTH = 4
-"""How many times as long a split is for a map over columns: its task opens a database, and groups
-the records of the whole split."""
+LEAST_LONG_SPLITS = 4
+"""The same for a map in bulk, which reads several times the bytes in a second."""
+LONG = 4
+"""How many times as long a split is for a map in bulk. A map over columns opens a database, and
+groups the records of the whole split. A map over batches whose values combine yields most of its
+keys again in each split, and the reduce stage merges them."""
 LEAST_PACKS = 64
 """Packs of an input of many short files, at least: one more file redoes one pack of them."""
 PARTITION_BYTES = 8 << 30
@@ -48,7 +49,7 @@ def split_rule(
     chunks: int | None = None,
     chunk_bytes: int | None = None,
     least: int = 1,
-    by_columns: bool = False,
+    in_bulk: bool = False,
 ) -> SplitRule:
     """Return how to cut the input.
 
@@ -61,7 +62,8 @@ def split_rule(
         chunks: the number that the user asked for, if any.
         chunk_bytes: the length that the user asked for, if any.
         least: how many splits there are at least, if the input has as many bytes.
-        by_columns: the map is over columns, and its splits are longer.
+        in_bulk: the map takes many records at once (`prepare.maps_in_bulk`), and its splits are
+            longer.
     """
     if chunks is not None:
         return SplitRule(splits=chunks)
@@ -73,8 +75,8 @@ def split_rule(
     # one split may be longer than the input; several must divide it
     longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
     parts = max(few, root)
-    if by_columns and root > LEAST_SPLITS:
-        parts = max(LEAST_COLUMN_SPLITS, root // COLUMN_LENGTH)
+    if in_bulk and root > LEAST_SPLITS:
+        parts = max(LEAST_LONG_SPLITS, root // LONG)
     return SplitRule(
         split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // parts), longest),
         pack_bytes=min(max(1, scale // max(LEAST_PACKS, root)), longest),

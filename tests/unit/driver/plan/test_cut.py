@@ -74,10 +74,10 @@ def test_there_are_neither_few_splits_nor_many(total: int) -> None:
         (10**12, 2 * GIB),
     ],
 )
-def test_a_map_over_columns_has_longer_splits(total: int, split: int) -> None:
+def test_a_map_in_bulk_has_longer_splits(total: int, split: int) -> None:
     """Four times as long, from where there are still four of them."""
-    assert split == split_rule(total, by_columns=True).split_bytes
-    assert SplitRule(splits=7) == split_rule(total, chunks=7, by_columns=True)
+    assert split == split_rule(total, in_bulk=True).split_bytes
+    assert SplitRule(splits=7) == split_rule(total, chunks=7, in_bulk=True)
 
 
 def test_what_the_user_says_goes_first() -> None:
