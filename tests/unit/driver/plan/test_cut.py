@@ -69,13 +69,16 @@ def test_there_are_neither_few_splits_nor_many(total: int) -> None:
     [
         (200 * KIB, 64 * KIB),
         (16 * MIB, 2 * MIB),
-        (256 * MIB, 64 * MIB),
-        (1 * GIB, 128 * MIB),
+        (256 * MIB, 128 * MIB),
+        (1 * GIB, 256 * MIB),
+        (4 * GIB, 512 * MIB),
+        (16 * GIB, 512 * MIB),
+        (64 * GIB, 1 * GIB),
         (10**12, 2 * GIB),
     ],
 )
 def test_a_map_in_bulk_has_longer_splits(total: int, split: int) -> None:
-    """Four times as long, from where there are still four of them."""
+    """Four times as long, and eight times up to 512 MiB, where there are two of them at least."""
     assert split == split_rule(total, in_bulk=True).split_bytes
     assert SplitRule(splits=7) == split_rule(total, chunks=7, in_bulk=True)
 
