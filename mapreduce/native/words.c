@@ -350,22 +350,17 @@ static int append(PyObject *texts, PyObject *counts, PyObject *text, uint64_t co
     return failed ? -1 : 0;
 }
 
-static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs,
-                    PyObject *run_counts) {
-    for (size_t at = 0; at < (size_t)1 << self->bits; at++) {
-        const ShortWord *word = &self->words[at];
-        if (!word->low)
-            continue;
-        int zeros =
-            word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
-        if (append(words, counts,
-                   PyUnicode_FromStringAndSize((const char *)word, WORD_BYTES - zeros), word->count)
-            < 0)
-            return -1;
-    }
+static inline size_t short_length(const ShortWord *word) {
+    int zeros = word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
+    return (size_t)(WORD_BYTES - zeros);
+}
+
+/* Append the texts of long words and of runs, or of runs alone. */
+static int take_long(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs,
+                     PyObject *run_counts) {
     for (size_t at = 0; at < self->runs_size; at++) {
         const LongWord *run = &self->runs[at];
-        if (!run->count)
+        if (!run->count || (!run->is_run && !words))
             continue;
         const char *text = (const char *)self->texts.data + run->at;
         int failed =
@@ -376,6 +371,63 @@ static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObjec
             return -1;
     }
     return 0;
+}
+
+static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs,
+                    PyObject *run_counts) {
+    for (size_t at = 0; at < (size_t)1 << self->bits; at++) {
+        const ShortWord *word = &self->words[at];
+        if (!word->low)
+            continue;
+        PyObject *text = PyUnicode_FromStringAndSize((const char *)word,
+                                                     (Py_ssize_t)short_length(word));
+        if (append(words, counts, text, word->count) < 0)
+            return -1;
+    }
+    return take_long(self, words, counts, runs, run_counts);
+}
+
+/* How many words there are that are no runs, and how many bytes they have. */
+static void measure(const WordCounts *self, size_t *words, size_t *bytes) {
+    *words = self->used;
+    *bytes = 0;
+    for (size_t at = 0; at < (size_t)1 << self->bits; at++)
+        if (self->words[at].low)
+            *bytes += short_length(&self->words[at]);
+    for (size_t at = 0; at < self->runs_size; at++)
+        if (self->runs[at].count && !self->runs[at].is_run) {
+            ++*words;
+            *bytes += self->runs[at].length;
+        }
+}
+
+typedef struct {
+    uint8_t *ends, *texts, *counts;
+    uint32_t end;
+} Packing;
+
+static inline void pack_word(Packing *packing, const void *text, size_t length, uint64_t count) {
+    memcpy(packing->texts + packing->end, text, length);
+    packing->end += (uint32_t)length;
+    memcpy(packing->ends, &packing->end, 4);
+    memcpy(packing->counts, &count, 8);
+    packing->ends += 4;
+    packing->counts += 8;
+}
+
+/* Write all words that are no runs to buffers that have as much space as they take. */
+static void pack_words(const WordCounts *self, Packing *packing) {
+    memset(packing->ends, 0, 4);
+    packing->ends += 4;
+    for (size_t at = 0; at < (size_t)1 << self->bits; at++)
+        if (self->words[at].low)
+            pack_word(packing, &self->words[at], short_length(&self->words[at]),
+                      self->words[at].count);
+    for (size_t at = 0; at < self->runs_size; at++) {
+        const LongWord *run = &self->runs[at];
+        if (run->count && !run->is_run)
+            pack_word(packing, self->texts.data + run->at, run->length, run->count);
+    }
 }
 
 /* Nothing is left, and a table that has grown large is small again. */
@@ -394,13 +446,17 @@ static void forget(WordCounts *self) {
     buffer_free(&self->texts);
 }
 
+static void lock_counts(WordCounts *self) {
+    Py_BEGIN_ALLOW_THREADS
+    PyThread_acquire_lock(self->lock, WAIT_LOCK);
+    Py_END_ALLOW_THREADS
+}
+
 static PyObject *WordCounts_take(WordCounts *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *lists = Py_BuildValue("([][][][])");
     if (!lists)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock(self->lock, WAIT_LOCK);
-    Py_END_ALLOW_THREADS
+    lock_counts(self);
     int failed = take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1),
                           PyTuple_GET_ITEM(lists, 2), PyTuple_GET_ITEM(lists, 3));
     if (!failed)
@@ -409,6 +465,44 @@ static PyObject *WordCounts_take(WordCounts *self, PyObject *Py_UNUSED(ignored))
     if (failed)
         Py_CLEAR(lists);
     return lists;
+}
+
+/* Fill the parts of take_packed: 1; 0 where there are too many bytes; -1 with an exception. */
+static int fill_parts(WordCounts *self, PyObject *parts) {
+    size_t words, bytes;
+    measure(self, &words, &bytes);
+    if (bytes > INT32_MAX || words >= INT32_MAX / 8)
+        return 0;
+    size_t sizes[3] = {4 * (words + 1), bytes, 8 * words};
+    uint8_t *buffers[3];
+    for (int part = 0; part < 3; part++) {
+        PyObject *buffer = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)sizes[part]);
+        if (!buffer)
+            return -1;
+        Py_DECREF(Py_None); /* which was there */
+        PyTuple_SET_ITEM(parts, part, buffer);
+        buffers[part] = (uint8_t *)PyBytes_AS_STRING(buffer);
+    }
+    if (take_long(self, NULL, NULL, PyTuple_GET_ITEM(parts, 3), PyTuple_GET_ITEM(parts, 4)) < 0)
+        return -1;
+    Packing packing = {buffers[0], buffers[1], buffers[2], 0};
+    pack_words(self, &packing);
+    return 1;
+}
+
+static PyObject *WordCounts_take_packed(WordCounts *self, PyObject *Py_UNUSED(ignored)) {
+    PyObject *parts = Py_BuildValue("(OOO[][])", Py_None, Py_None, Py_None);
+    if (!parts)
+        return NULL;
+    lock_counts(self);
+    int filled = fill_parts(self, parts);
+    if (filled == 1)
+        forget(self);
+    PyThread_release_lock(self->lock);
+    if (filled == 1)
+        return parts;
+    Py_DECREF(parts);
+    return filled ? NULL : Py_NewRef(Py_None);
 }
 
 static Py_ssize_t WordCounts_length(WordCounts *self) {
@@ -431,6 +525,9 @@ static PyMethodDef WordCounts_methods[] = {
      "Count the words of some bytes; words do not go on from call to call."},
     {"take", (PyCFunction)WordCounts_take, METH_NOARGS,
      "Return (words, their counts, runs with bytes beyond ASCII, their counts), and forget them."},
+    {"take_packed", (PyCFunction)WordCounts_take_packed, METH_NOARGS,
+     "As take, but return words as (32-bit ends, UTF-8, 64-bit counts, runs, their counts); None "
+     "where they have 2 GiB, and then nothing is forgotten."},
     {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef WordCounts_getset[] = {

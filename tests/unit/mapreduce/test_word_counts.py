@@ -50,6 +50,13 @@ def counted(blocks: list[bytes]) -> Counter[str]:
     for word, count in zip(*counts.take(), strict=True):
         total[word] += count
     assert ([], []) == counts.take()
+    for block in blocks:
+        counts.add(block)
+    in_pairs: Counter[str] = Counter()
+    for word, count in counts.pairs():
+        in_pairs[word] += count
+    assert total == in_pairs
+    assert [] == list(counts.pairs())
     return total
 
 
