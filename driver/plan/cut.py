@@ -20,13 +20,15 @@ LEAST_SPLITS = 8
 """Splits of an input of 4 MiB or more that is cut by rule, at least, so that several mappers have
 work. A shorter one has fewer, and its splits grow with the square root too."""
 LONG = 4
-"""How many times as long a split is for a map in bulk, from 256 MiB of input on: there are two of
-them at least. A map over columns opens a database, and groups the records of the whole split. A map
-over batches whose values combine yields most of its keys again in each split, and the reduce stage
-merges them. Both read several times the bytes in a second."""
+"""How many times as long a split is for a map in bulk, if there are two of them at least. A map over
+columns opens a database, and groups the records of the whole split. A map over batches whose values
+combine yields most of its keys again in each split, and the reduce stage merges them. Both read
+several times the bytes in a second."""
 LONGEST_FOR_SPEED_BYTES = 512 * MIB
 """Up to this length it is twice as long again: a task then takes seconds, and what it costs beside
 its records, some 0.1 s, is little."""
+SHORTEST_IN_BULK_BYTES = 256 << 10
+"""The shortest default split of a map in bulk."""
 LEAST_PACKS = 64
 """Packs of an input of many short files, at least: one more file redoes one pack of them."""
 PARTITION_BYTES = 8 << 30
@@ -77,8 +79,9 @@ def split_rule(
     # one split may be longer than the input; several must divide it
     longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
     length = max(SHORTEST_SPLIT_BYTES, scale // max(few, root))
-    if in_bulk and root > LEAST_SPLITS:
-        length = max(LONG * length, min(2 * LONG * length, LONGEST_FOR_SPEED_BYTES))
+    if in_bulk:
+        wanted = max(LONG * length, min(2 * LONG * length, LONGEST_FOR_SPEED_BYTES))
+        length = min(wanted, max(scale // 2, SHORTEST_IN_BULK_BYTES))
     return SplitRule(
         split_bytes=min(length, longest),
         pack_bytes=min(max(1, scale // max(LEAST_PACKS, root)), longest),
