@@ -20,10 +20,10 @@ LEAST_SPLITS = 8
 """Splits of an input of 4 MiB or more that is cut by rule, at least, so that several mappers have
 work. A shorter one has fewer, and its splits grow with the square root too."""
 LONG = 4
-"""How many times as long a split is for a map in bulk, if there are two of them at least. A map over
-columns opens a database, and groups the records of the whole split. A map over batches whose values
-combine yields most of its keys again in each split, and the reduce stage merges them. Both read
-several times the bytes in a second."""
+"""How many times as long a split is for a map in bulk, if there are two of them at least. A map
+over columns opens a database, and groups the records of the whole split. A map over batches whose
+values combine yields most of its keys again in each split, and the reduce stage merges them. Both
+read several times the bytes in a second."""
 LONGEST_FOR_SPEED_BYTES = 512 * MIB
 """Up to this length it is twice as long again: a task then takes seconds, and what it costs beside
 its records, some 0.1 s, is little."""

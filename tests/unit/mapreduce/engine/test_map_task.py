@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum, WordCounts, native, words
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.engine import run_task
 from mapreduce.engine.block_index import entry_range
 from mapreduce.engine.native_collector import NativeCollector
@@ -306,11 +307,12 @@ def test_pairs_of_word_counts(
     content = " ".join(["It's", "Été", "a" * 30, "it's", *names]).encode()
     buffers: list[int] = []
     add_packed = NativeCollector.add_packed
-    monkeypatch.setattr(
-        NativeCollector,
-        "add_packed",
-        lambda self, columns: (buffers.append(len(columns)), add_packed(self, columns))[1],
-    )
+
+    def counted(self: NativeCollector, columns: PackedColumns) -> None:
+        buffers.append(len(columns))
+        add_packed(self, columns)
+
+    monkeypatch.setattr(NativeCollector, "add_packed", counted)
     monkeypatch.setattr(WordsAtOnce, "reduce", reduce)
     found = {}
     with engine(WordsAtOnce, memory_bytes=memory) as stages:
