@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.groups import Groups
 from mapreduce.columns.kinds import INTEGERS, converter_of
