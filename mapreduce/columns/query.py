@@ -13,7 +13,7 @@ from mapreduce.columns.buffers import PackedColumns
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.groups import Groups
 from mapreduce.columns.kinds import INTEGERS, converter_of
-from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
+from mapreduce.columns.packed import Columns, are_packed, packed_of
 from mapreduce.columns.statement import TABLE, Statement, read_names
 from mapreduce.errors import UserCodeError
 
