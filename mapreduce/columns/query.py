@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.groups import Groups
 from mapreduce.columns.kinds import INTEGERS, converter_of
-from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
+from mapreduce.columns.packed import Columns, are_packed, packed_of
 from mapreduce.columns.statement import TABLE, Statement, read_names
 from mapreduce.errors import UserCodeError
 

@@ -11,9 +11,10 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import Any
 
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.columns.chunks import Chunk, chunk_of, gathered, registered
 from mapreduce.columns.database import DuckDBPyConnection, opened
-from mapreduce.columns.packed import Columns, PackedColumns
+from mapreduce.columns.packed import Columns
 from mapreduce.columns.query import Query, Source, is_of_all, listed
 from mapreduce.columns.statement import statement_of
 from mapreduce.columns.table import Returned, is_arrow
