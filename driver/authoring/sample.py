@@ -11,7 +11,7 @@ from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.formats.pairs import pairs_content
-from mapreduce.input_formats import Pairs, Text
+from mapreduce.input_formats import Csv, Pairs, Text
 from mapreduce.job import Job
 from mapreduce.storage import Storage
 
@@ -36,7 +36,8 @@ def sampled(
         content = storage.read(each.url, etag=each.etag)
         # compressed data has no lines to cut at
         if form.by_lines and compression_of(content[:MAGIC_BYTES]) is None:
-            content = _first_lines(content, left)
+            quoted = isinstance(form, Csv) and form.quoting == "minimal"
+            content = _first_lines(content, left, quoted=quoted)
             left -= len(content)
         found.append(PlainInput(each.url, content, each.name, form))
     return [each for each in found if each.content] or found[:1]
@@ -76,8 +77,18 @@ def _maker(job: Job) -> Callable[[], Job]:
     return lambda: cls(**parameters)
 
 
-def _first_lines(content: bytes, limit: int) -> bytes:
+def _first_lines(content: bytes, limit: int, *, quoted: bool = False) -> bytes:
+    """Return lines of `limit` bytes at most, at least one; `quoted`: some ends are in quotes."""
     if len(content) <= limit:
         return content
     end = content.rfind(b"\n", 0, max(limit, 0)) + 1
-    return content[:end] if end else content[: content.find(b"\n") + 1] or content
+    marks = content.count(b'"', 0, end) if quoted else 0
+    while marks % 2:  # the line end is within a field
+        before = content.rfind(b"\n", 0, end - 1) + 1
+        marks -= content.count(b'"', before, end)
+        end = before
+    before = marks = 0
+    while not end and (at := content.find(b"\n", before) + 1):
+        marks += content.count(b'"', before, at) if quoted else 0
+        before, end = at, 0 if marks % 2 else at
+    return content[:end] if end else content

@@ -8,8 +8,7 @@ fails, it is halved until one record fails alone: the error names that record, o
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing
-from dataclasses import replace
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 from mapreduce.columns.buffers import PackedColumns
@@ -39,6 +38,8 @@ CHUNK_SHARE = 32
 its bytes.
 """
 
+KEYS_OF = 20
+"""Records that are sampled together, where one fails."""
 KEPT_SHARE = 16
 """The groups of the chunks before take at most this part of the task's memory."""
 
@@ -106,6 +107,21 @@ class ColumnsMap:
             self._locate(chunk, byte_range.name, place, exc)
             raise
         return self._counted(len(chunk))
+
+    def keys_of(self, chunk: Chunk, name: str, most: int) -> list[Any]:
+        """Return the keys of a chunk; where a record fails, those of some of the first `most`."""
+        try:
+            return listed(self._mapped(chunk, name))[0]
+        except Exception as exc:
+            if is_of_all(exc):
+                raise
+        keys: list[Any] = []
+        most = min(most, len(chunk))
+        for begin in range(0, most, KEYS_OF):
+            with suppress(Exception):  # the author's code may raise anything
+                part = chunk.part(begin, min(begin + KEYS_OF, most))
+                keys += listed(self._mapped(part, name))[0]
+        return keys
 
     def finish(self) -> None:
         """Collect the groups that are still in the database.
@@ -263,46 +279,3 @@ class ColumnsMap:
             return sum(self._part_leniently(aside, place, part, name) for part in parts)
         self._collector.add_columns(*self._as_states((keys, values)))
         return self._counted(len(chunk))
-
-
-class _Keys:
-    """Keeps the keys of pairs."""
-
-    def __init__(self) -> None:
-        self.keys: list[Any] = []
-
-    def add(self, pairs: Iterable[Any]) -> None:
-        """Keep the keys of pairs."""
-        self.keys += [key for key, _ in pairs]
-
-    def add_columns(self, keys: list[Any], _values: list[Any]) -> None:
-        """Keep a column of keys."""
-        self.keys += keys
-
-
-def first_keys(
-    job: Job,
-    batch: RecordBatch,
-    byte_range: ByteRange,
-    context: TaskContext,
-    place: Place,
-    most: int,
-) -> list[Any]:
-    """Return the keys of the first records of a batch.
-
-    Args:
-        job: the job's instance.
-        batch: its first records are mapped.
-        byte_range: that it belongs to.
-        context: the task's memory.
-        place: is set to the record of an error.
-        most: the number of keys, and of rows of a format that stores columns.
-    """
-    stored = batch.columns
-    if stored is not None:
-        end = min(stored.end, stored.first + most)
-        batch = replace(batch, columns=stored.rows(stored.first, end))
-    kept = _Keys()
-    with ExitStack() as resources:
-        ColumnsMap(job, kept, context, resources).take(place, batch, byte_range)
-    return kept.keys[:most]

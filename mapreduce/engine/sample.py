@@ -1,12 +1,14 @@
 """Choose the keys that separate key ranges of about equal size, from a sample of the input.
 
 The idea is TeraSort's (Hadoop's TotalOrderPartitioner); here the sampled keys are those that `map`
-yields.
+yields. A record that is bad, or on which the job's code fails, has no keys here: its map task
+reports it or sets it aside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -14,6 +16,7 @@ from mapreduce.encoding import encode_key, key_prefix
 from mapreduce.engine.column_choice import maps_columns
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.stored import read_stored, write_stored
+from mapreduce.formats.base import BadRecord
 from mapreduce.formats.readers import reader_of
 from mapreduce.job import Job, task_state
 from mapreduce.storage import Storage
@@ -75,7 +78,7 @@ def _keys(job: Job, byte_range: ByteRange, context: TaskContext, place: Place) -
     state.source, state.input = byte_range.source, byte_range.name
     place.url = byte_range.source
     own = job.own_format(byte_range.name) if byte_range.format.kind == "own" else None
-    reader = reader_of(byte_range.format, context.limits, own)
+    reader = reader_of(byte_range.format, context.limits, own, lenient=True)
     batches = reader.batches(
         byte_range,
         lambda start, end: context.storage.stream(
@@ -83,19 +86,22 @@ def _keys(job: Job, byte_range: ByteRange, context: TaskContext, place: Place) -
         ),
     )
     if maps_columns(job, byte_range):
-        from mapreduce.engine.map_columns import first_keys  # late: DuckDB takes 0.2 s to import
+        from mapreduce.engine.column_sample import first_keys  # late: DuckDB takes 0.2 s to import
 
         batch = next((batch for batch in batches if batch.data != b""), None)
         if batch is not None:
-            for key in first_keys(job, batch, byte_range, context, place, RECORDS):
-                yield _boundary(job, key)
+            keys = first_keys(job, batch, byte_range, context, RECORDS)
+            yield from [_boundary(job, key) for key in keys]
         return
     for offset, record in islice(
         (record for batch in batches for record in batch.records), RECORDS
     ):
+        if type(record) is BadRecord:
+            continue
         place.offset, place.record = offset, record
-        for pair in pairs_of(job.map(offset, record), none_is_empty=job.gathers):
-            yield _boundary(job, pair_of(pair)[0])
+        with suppress(Exception):  # the author's code may raise anything
+            pairs = pairs_of(job.map(offset, record), none_is_empty=job.gathers)
+            yield from [_boundary(job, pair_of(pair)[0]) for pair in pairs]
 
 
 def _boundary(job: Job, key: Any) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from driver.authoring.sample import MOST_STEPS, checked_jobs, sampled
-from mapreduce import Chain, Job, Sum, Text
+from mapreduce import Chain, Csv, Job, Sum, Text
 from mapreduce.check.reference import PlainInput
 from mapreduce.errors import InputError, JobLoadError
 from mapreduce.input_formats import Pairs, WholeFile
@@ -29,6 +29,12 @@ class Files(Words):
     """Whole files."""
 
     input_format = WholeFile()
+
+
+class Rows(Words):
+    """Rows of CSV."""
+
+    input_format = Csv()
 
 
 def _contents(folder: Path, limit: int, job: type[Job] = Words) -> list[bytes]:
@@ -59,6 +65,28 @@ def test_one_line_without_an_end_is_whole(tmp_path: Path) -> None:
     """A line without an end is not cut."""
     (tmp_path / "a").write_bytes(b"no end at all")
     assert [b"no end at all"] == _contents(tmp_path, 3)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (100, b'k\n"a\nb"\n"c""\n\nd"\ne\n'),
+        (18, b'k\n"a\nb"\n"c""\n\nd"\n'),
+        (16, b'k\n"a\nb"\n'),
+        (7, b"k\n"),
+        (1, b"k\n"),
+    ],
+)
+def test_rows_are_cut_at_no_line_end_in_quotes(tmp_path: Path, limit: int, expected: bytes) -> None:
+    """A field with line ends stays whole."""
+    (tmp_path / "a").write_bytes(b'k\n"a\nb"\n"c""\n\nd"\ne\n')
+    assert [expected] == _contents(tmp_path, limit, Rows)
+
+
+def test_a_first_row_longer_than_the_limit_is_whole(tmp_path: Path) -> None:
+    """Also if it has line ends in quotes."""
+    (tmp_path / "a").write_bytes(b'"a\n\nb",c\n1,2\n')
+    assert [b'"a\n\nb",c\n'] == _contents(tmp_path, 4, Rows)
 
 
 def test_inputs_without_lines_are_whole(tmp_path: Path) -> None:
