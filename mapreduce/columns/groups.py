@@ -30,13 +30,13 @@ class Groups:
     Attributes:
         connection: the database.
         plan: how the states are made.
-        kinds: the types of key and value: all groups have the same.
+        key_bytes: the SQL of the bytes of text in a key.
         size_bytes: what the groups take, about.
     """
 
     connection: DuckDBPyConnection
     plan: Plan
-    kinds: tuple[str, str]
+    key_bytes: str
     size_bytes: int = 0
     _tables: list[str] = field(default_factory=list)
     _small: bool = True
@@ -54,7 +54,6 @@ class Groups:
         selected = ", ".join(
             f"{each} AS s{number}" for number, each in enumerate(self.plan.selected)
         )
-        size = "strlen(key)" if self.kinds[0] == "varchar" else "0"
         self.connection.execute(
             f"CREATE TEMP TABLE {table} AS {mapped} "
             f"SELECT key, bool_and({self.plan.sound}) AS sound, {selected} FROM mapped GROUP BY key"
@@ -63,7 +62,7 @@ class Groups:
         small = " AND ".join(f"abs(s{number}) < {_SMALL}" for number in self._sums()) or "true"
         found = self.connection.execute(
             f"SELECT coalesce(bool_and(sound), true), coalesce(bool_and({small}), true), "
-            f"count(*) * {_ROW_BYTES} + coalesce(sum({size}), 0) FROM {table}"
+            f"count(*) * {_ROW_BYTES} + coalesce(sum({self.key_bytes}), 0) FROM {table}"
         ).fetchall()
         ((sound, is_small, size_bytes),) = found
         if not sound:

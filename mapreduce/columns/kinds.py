@@ -18,7 +18,40 @@ INTEGERS = frozenset(
 )
 """Integers whose sums DuckDB computes exactly."""
 
-__all__ = ["INTEGERS", "Kind", "converter_of", "field_sql", "fields_of", "quoted_name"]
+__all__ = [
+    "INTEGERS",
+    "Kind",
+    "are_all",
+    "bytes_sql",
+    "converter_of",
+    "field_sql",
+    "fields_of",
+    "quoted_name",
+]
+
+
+def are_all(kind: Kind, plain: frozenset[str]) -> bool:
+    """Return whether a type is one of these, or a tuple of these."""
+    if kind.id != "tuple":
+        return kind.id in plain
+    return all(are_all(child, plain) for child in _items(kind))
+
+
+def bytes_sql(value: str, kind: Kind) -> str:
+    """Return the SQL of the bytes of text in a value."""
+    if kind.id == "varchar":
+        return f"coalesce(strlen({value}), 0)"
+    if kind.id != "tuple":
+        return "0"
+    sizes = (
+        bytes_sql(f"struct_extract({value}, {at})", child)
+        for at, child in enumerate(_items(kind), start=1)
+    )
+    return " + ".join(size for size in sizes if size != "0") or "0"
+
+
+def _items(kind: Kind) -> list[Kind]:
+    return [child for _, child in cast("list[tuple[str, Kind]]", kind.children)]
 
 
 def fields_of(kind: Kind) -> dict[str, Kind] | None:

@@ -11,7 +11,7 @@ from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.groups import Groups
-from mapreduce.columns.kinds import INTEGERS, converter_of
+from mapreduce.columns.kinds import INTEGERS, are_all, bytes_sql, converter_of
 from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
 from mapreduce.columns.statement import TABLE, Statement
 from mapreduce.errors import UserCodeError
@@ -22,7 +22,7 @@ _SAMPLE = 10_000
 _INTEGER_STATES = (type(None), Sum, Count, Min, Max)
 """Aggregations for which the state of an integer is itself, or 1; and none."""
 _KEPT = INTEGERS | {"varchar", "boolean"}
-"""Types of keys that every collector takes."""
+"""Types of keys, and of the fields of tuples, that every collector takes."""
 
 
 class Source(Protocol):
@@ -52,6 +52,8 @@ class _Bound:
     plan: Plan | None
     packs: bool
     key_is_text: bool
+    key_is_kept: bool
+    key_bytes: str
     kinds: tuple[str, str]
 
 
@@ -164,11 +166,11 @@ class Query:
         bound = self._bind(source)
         if bound.plan is None:
             return False
-        if not bound.plan.numbers or bound.kinds[0] not in _KEPT:
+        if not bound.plan.numbers or not bound.key_is_kept:
             return None
         groups = self._kept.get(bound.kinds)
         if groups is None:
-            groups = Groups(source.connection, bound.plan, bound.kinds)
+            groups = Groups(source.connection, bound.plan, bound.key_bytes)
             self._kept[bound.kinds] = groups
         with self._failures(source):
             return groups.add(self._whole(source, ""))
@@ -199,7 +201,7 @@ class Query:
         kinds = {name.lower(): kind for name, kind in found.items()}
         key, value = kinds["key"], kinds["value"]
         plan = None
-        if self.aggregation is not None and key.id in KEYS and converter_of(key) is None:
+        if self.aggregation is not None and are_all(key, KEYS) and converter_of(key) is None:
             plan = plan_of(self.aggregation, "value", value)
         return _Bound(
             converter_of(key),
@@ -207,6 +209,8 @@ class Query:
             plan,
             are_packed(key, value) and type(self.aggregation) in _INTEGER_STATES,
             key.id == "varchar",
+            are_all(key, _KEPT),
+            bytes_sql("key", key),
             (str(key).lower(), str(value).lower()),
         )
 
