@@ -13,7 +13,7 @@ from typing import Any
 
 from mapreduce.aggregate import Aggregation, Count, Max, Mean, Min, Sum
 from mapreduce.aggregations.several import Several
-from mapreduce.columns.kinds import INTEGERS, Kind, field_sql, fields_of
+from mapreduce.columns.kinds import INTEGERS, PACKED_INTEGERS, Kind, field_sql, fields_of
 
 _FLOATS = frozenset(("float", "double"))
 _ORDERED = INTEGERS | {"varchar", "blob", "date", "hugeint", "uhugeint"}
@@ -22,6 +22,8 @@ KEYS = _ORDERED | {"boolean"}
 _HIGH, _LOW = 20, 60
 """A float is held as two integers: its multiple of 2**-20, and the rest's of 2**-80."""
 _LARGEST = 1 << 42
+_MOST = 15
+"""Items of a list in a layout."""
 _UNITS = 1 << (_HIGH + _LOW)
 
 
@@ -34,6 +36,9 @@ class Plan:
         merged: for each of them the function that makes one of the values of several groups.
         sound: a condition on a record; where it is false for one, the values are added one by one.
         states: makes the states of some keys from the values of each expression.
+        layout: how the native collector makes a state of the values: "i" an integer, "d" a float,
+            "f" the sum of floats that two integers hold, "x" nothing of a value, "[" and "]" a
+            list; None: it cannot.
         numbers: the states are numbers, which every collector takes.
     """
 
@@ -41,6 +46,7 @@ class Plan:
     merged: tuple[str, ...]
     sound: str
     states: Callable[[Sequence[Sequence[Any]]], list[Any]]
+    layout: str | None
     numbers: bool = True
 
 
@@ -65,12 +71,12 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
     match aggregation:
         case Count() if type(aggregation) is Count:
             # the value is computed too: an error of its expression must not depend on the reduce
-            return Plan(("count(*)", f"count({value})"), ("sum", "sum"), "true", _first)
+            return Plan(("count(*)", f"count({value})"), ("sum", "sum"), "true", _first, "ix")
         case Sum() if type(aggregation) is Sum and integer:
-            return Plan((f"sum({value})",), ("sum",), f"{value} IS NOT NULL", _first)
+            return Plan((f"sum({value})",), ("sum",), f"{value} IS NOT NULL", _first, "i")
         case Sum() if type(aggregation) is Sum and number:
             selected, sound = _exact_sum(value)
-            return Plan(selected, ("sum", "sum"), sound, _float_states)
+            return Plan(selected, ("sum", "sum"), sound, _float_states, "f")
         case Mean() if type(aggregation) is Mean and (integer or number):
             total = plan_of(Sum(), value, kind)
             assert total is not None
@@ -82,6 +88,7 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
                     [count, state]
                     for count, state in zip(found[0], total.states(found[1:]), strict=True)
                 ],
+                f"[i{total.layout}]",
             )
         case Min() | Max() if type(aggregation) in (Min, Max) and (number or kind.id in _ORDERED):
             name = "min" if type(aggregation) is Min else "max"
@@ -89,7 +96,10 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
             if number:  # -0.0 equals 0.0, and the first of them stays; no pair holds the others
                 negative_zero = f"{value} = 0 AND signbit({value})"
                 sound = f"coalesce(isfinite({value}) AND NOT ({negative_zero}), false)"
-            return Plan((f"{name}({value})",), (name,), sound, _first, numbers=integer or number)
+            layout = "d" if number else "i" if kind.id in PACKED_INTEGERS else None
+            return Plan(
+                (f"{name}({value})",), (name,), sound, _first, layout, numbers=integer or number
+            )
     return None
 
 
@@ -122,8 +132,14 @@ def _several(several: Several, value: str, kind: Kind) -> Plan | None:
         tuple(each for plan in plans for each in plan.merged),
         " AND ".join(f"({each})" for each in dict.fromkeys(conditions)),
         states,
+        _list_of([plan.layout for plan in plans]),
         all(plan.numbers for plan in plans),
     )
+
+
+def _list_of(layouts: list[str | None]) -> str | None:
+    known = [layout for layout in layouts if layout is not None]
+    return f"[{''.join(known)}]" if len(known) == len(layouts) <= _MOST else None
 
 
 def _exact_sum(value: str) -> tuple[tuple[str, str], str]:

@@ -8,16 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 from mapreduce.columns.aggregates import Plan
 from mapreduce.columns.database import DuckDBPyConnection
+from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, bytes_sql, key_fields, null_tuple_sql
+from mapreduce.columns.packed import (
+    Columns,
+    PackedColumns,
+    StateColumns,
+    packed_of,
+    state_columns_of,
+)
 
 _FETCH = 10_000
 _NUMBERS = count()
 """The tables of all queries have different names."""
 _ROW_BYTES = 64
 """What a group takes in the database, besides its key."""
+_ALONE = PACKED_INTEGERS | {"varchar"}
+"""Types of keys that a collector takes as a buffer beside one of integers."""
 _SMALL, _MOST_TABLES = 1 << 40, 1 << 20
 """Sums below this, of so many tables, fit into 64 bits together: Python gets those in half the
 time."""
@@ -30,16 +39,17 @@ class Groups:
     Attributes:
         connection: the database.
         plan: how the states are made.
-        key_bytes: the SQL of the bytes of text in a key.
+        key: the type of the keys.
         size_bytes: what the groups take, about.
     """
 
     connection: DuckDBPyConnection
     plan: Plan
-    key_bytes: str
+    key: Kind
     size_bytes: int = 0
     _tables: list[str] = field(default_factory=list)
     _small: bool = True
+    _nulls: bool = False
 
     def add(self, mapped: str) -> bool:
         """Group the records of a chunk; return False, and keep none, where SQL may be wrong.
@@ -62,17 +72,19 @@ class Groups:
         small = " AND ".join(f"abs(s{number}) < {_SMALL}" for number in self._sums()) or "true"
         found = self.connection.execute(
             f"SELECT coalesce(bool_and(sound), true), coalesce(bool_and({small}), true), "
-            f"count(*) * {_ROW_BYTES} + coalesce(sum({self.key_bytes}), 0) FROM {table}"
+            f"coalesce(bool_or({null_tuple_sql('key', self.key)}), false), "
+            f"count(*) * {_ROW_BYTES} + coalesce(sum({bytes_sql('key', self.key)}), 0) FROM {table}"
         ).fetchall()
-        ((sound, is_small, size_bytes),) = found
+        ((sound, is_small, has_nulls, size_bytes),) = found
         if not sound:
             self._drop(1)
             return False
+        self._nulls = self._nulls or has_nulls
         self._small = self._small and is_small and len(self._tables) < _MOST_TABLES
         self.size_bytes += int(size_bytes)
         return True
 
-    def states(self) -> Iterator[tuple[list[Any], list[Any]]]:
+    def states(self) -> Iterator[Columns]:
         """Yield the keys and their states, some at a time, and keep none.
 
         Raises:
@@ -80,16 +92,57 @@ class Groups:
         """
         if not self._tables:
             return
-        parts = " UNION ALL ".join(f"SELECT * FROM {table}" for table in self._tables)
         merged = ", ".join(map(self._merged, range(len(self.plan.merged))))
-        group = "GROUP BY key" if len(self._tables) > 1 else ""
-        query = f"SELECT key, {merged} FROM ({parts}) {group}"
-        result = self.connection.execute(query)
+        result = self.connection.execute(self._whole(f"key, {merged}"))
         while rows := result.fetchmany(_FETCH):
             keys, *found = zip(*rows, strict=True)
             yield list(keys), self.plan.states(found)
+        self._clear()
+
+    def packed(self, *, keeps: bool) -> Iterator[PackedColumns | StateColumns | Columns]:
+        """Yield the same as columns of numbers, where they have that form.
+
+        Args:
+            keeps: the collector takes `StateColumns`; else an integer for each key, at most.
+
+        Raises:
+            duckdb.Error: the memory is short.
+        """
+        fields = key_fields("key", self.key)
+        layout = self.plan.layout
+        alone = layout is not None and layout.rstrip("x") == "i" and self.key.id in _ALONE
+        if not self._tables or not self._small or self._nulls or not fields or not layout:
+            yield from self.states()
+        elif keeps:
+            steps, wanted = fields
+            numbers = [self._merged(at) for at in range(len(self.plan.merged))]
+            # as the buffers are read: 64-bit numbers, whatever the types of the columns are
+            kinds = [kind for kind in layout if kind not in "[]"]
+            kinds = [each for kind in kinds for each in ("ii" if kind == "f" else kind)]
+            cast = [
+                f"CAST({number} AS {'DOUBLE' if kind == 'd' else 'BIGINT'})"
+                for kind, number in zip(kinds, numbers, strict=True)
+            ]
+            sql = self._whole(", ".join(_named([*wanted, *cast])))
+            yield from state_columns_of(self.connection.sql(sql), steps, layout)
+            self._clear()
+        elif alone:
+            ((_, (key,)), number) = (fields, self._merged(0))
+            sql = self._whole(f"{key} AS key, CAST({number} AS BIGINT) AS value")
+            yield from packed_of(self.connection.sql(sql), ones=False)
+            self._clear()
+        else:
+            yield from self.states()
+
+    def _whole(self, selected: str) -> str:
+        """Return the query of all groups, one row for each key."""
+        parts = " UNION ALL ".join(f"SELECT * FROM {table}" for table in self._tables)
+        group = "GROUP BY key" if len(self._tables) > 1 else ""
+        return f"SELECT {selected} FROM ({parts}) {group}"
+
+    def _clear(self) -> None:
         self._drop(len(self._tables))
-        self.size_bytes, self._small = 0, True
+        self.size_bytes, self._small, self._nulls = 0, True, False
 
     def _sums(self) -> list[int]:
         return [number for number, function in enumerate(self.plan.merged) if function == "sum"]
@@ -103,3 +156,7 @@ class Groups:
     def _drop(self, last: int) -> None:
         for _ in range(last):
             self.connection.execute(f"DROP TABLE {self._tables.pop()}")
+
+
+def _named(expressions: list[str]) -> list[str]:
+    return [f"{each} AS c{at}" for at, each in enumerate(expressions)]

@@ -20,12 +20,15 @@ INTEGERS = frozenset(
 
 __all__ = [
     "INTEGERS",
+    "PACKED_INTEGERS",
     "Kind",
     "are_all",
     "bytes_sql",
     "converter_of",
     "field_sql",
     "fields_of",
+    "key_fields",
+    "null_tuple_sql",
     "quoted_name",
 ]
 
@@ -48,6 +51,50 @@ def bytes_sql(value: str, kind: Kind) -> str:
         for at, child in enumerate(_items(kind), start=1)
     )
     return " + ".join(size for size in sizes if size != "0") or "0"
+
+
+PACKED_INTEGERS = INTEGERS - {"ubigint"}
+"""Types whose values fit 64 bits with a sign."""
+
+
+def key_fields(key: str, kind: Kind) -> tuple[str, list[str]] | None:
+    """Return what the native collector calls the fields of a key, and their SQL.
+
+    Args:
+        key: the SQL of a key.
+        kind: its type.
+
+    Returns:
+        "t" for a text, "n" for an integer of 64 bits, "b" for a bool as 0 or 1, and "(" and ")"
+        around the fields of a tuple; and the SQL of each field. None: there is another type.
+    """
+    if kind.id == "varchar":
+        return "t", [key]
+    if kind.id in PACKED_INTEGERS:
+        return "n", [f"CAST({key} AS BIGINT)"]
+    if kind.id == "boolean":
+        return "b", [f"CAST({key} AS BIGINT)"]
+    if kind.id != "tuple":
+        return None
+    steps, fields = "(", []
+    for at, child in enumerate(_items(kind), start=1):
+        found = key_fields(f"struct_extract({key}, {at})", child)
+        if found is None:
+            return None
+        steps += found[0]
+        fields += found[1]
+    return steps + ")", fields
+
+
+def null_tuple_sql(value: str, kind: Kind) -> str:
+    """Return the SQL of whether a value is a tuple and NULL, or has one in it."""
+    if kind.id != "tuple":
+        return "false"
+    within = (
+        null_tuple_sql(f"struct_extract({value}, {at})", child)
+        for at, child in enumerate(_items(kind), start=1)
+    )
+    return " OR ".join([f"{value} IS NULL", *(each for each in within if each != "false")])
 
 
 def _items(kind: Kind) -> list[Kind]:

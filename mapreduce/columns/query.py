@@ -11,8 +11,14 @@ from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.groups import Groups
-from mapreduce.columns.kinds import INTEGERS, are_all, bytes_sql, converter_of
-from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
+from mapreduce.columns.kinds import INTEGERS, Kind, are_all, converter_of
+from mapreduce.columns.packed import (
+    Columns,
+    PackedColumns,
+    StateColumns,
+    are_packed,
+    packed_of,
+)
 from mapreduce.columns.statement import TABLE, Statement
 from mapreduce.errors import UserCodeError
 
@@ -53,7 +59,7 @@ class _Bound:
     packs: bool
     key_is_text: bool
     key_is_kept: bool
-    key_bytes: str
+    key: Kind
     kinds: tuple[str, str]
 
 
@@ -170,7 +176,7 @@ class Query:
             return None
         groups = self._kept.get(bound.kinds)
         if groups is None:
-            groups = Groups(source.connection, bound.plan, bound.key_bytes)
+            groups = Groups(source.connection, bound.plan, bound.key)
             self._kept[bound.kinds] = groups
         with self._failures(source):
             return groups.add(self._whole(source, ""))
@@ -180,15 +186,19 @@ class Query:
         """What the kept groups take in their database, about."""
         return sum(groups.size_bytes for groups in self._kept.values())
 
-    def kept(self) -> Iterator[Columns]:
+    def kept(self, *, packs: bool, keeps: bool) -> Iterator[PackedColumns | StateColumns | Columns]:
         """Yield the states of the kept groups, some at a time, and keep none.
+
+        Args:
+            packs: the collector takes buffers.
+            keeps: it takes `StateColumns` too.
 
         Raises:
             UserCodeError: the memory is short.
         """
         for groups in list(self._kept.values()):
             try:
-                yield from groups.states()
+                yield from groups.packed(keeps=keeps) if packs else groups.states()
             except Error as exc:
                 raise _of_memory(self.owner) from exc
         self._kept.clear()
@@ -210,7 +220,7 @@ class Query:
             are_packed(key, value) and type(self.aggregation) in _INTEGER_STATES,
             key.id == "varchar",
             are_all(key, _KEPT),
-            bytes_sql("key", key),
+            key,
             (str(key).lower(), str(value).lower()),
         )
 

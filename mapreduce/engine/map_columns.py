@@ -14,7 +14,7 @@ from typing import Any
 
 from mapreduce.columns.chunks import Chunk, chunk_of, gathered, registered
 from mapreduce.columns.database import DuckDBPyConnection, opened
-from mapreduce.columns.packed import Columns, PackedColumns
+from mapreduce.columns.packed import Columns, PackedColumns, StateColumns
 from mapreduce.columns.query import Query, Source, is_of_all, listed
 from mapreduce.columns.statement import statement_of
 from mapreduce.engine.bad_records import SetAside, carriable
@@ -70,6 +70,7 @@ class ColumnsMap:
         self._aside = aside
         self._states = states
         self._packs = isinstance(collector, NativeCollector)
+        self._keeps_states = states and isinstance(collector, NativeCollector) and collector.keeps
         self._connection: DuckDBPyConnection | None = None
         self._queries: dict[str, Query] = {}
         # a partitioner of the author's may refuse a key, and its error names the record
@@ -112,21 +113,24 @@ class ColumnsMap:
             self._collect(query)
 
     def _collect(self, query: Query) -> None:
-        for keys, states in query.kept():
-            self._collector.add_columns(keys, states)
+        for states in query.kept(packs=self._packs, keeps=self._keeps_states):
+            self._add(states)
 
     def _counted(self, records: int) -> int:
         self._context.meter.records += records
         return records
 
-    def _add(self, pairs: PackedColumns | Columns) -> None:
+    def _add(self, pairs: PackedColumns | StateColumns | Columns) -> None:
+        if isinstance(pairs, tuple):
+            self._collector.add_columns(*pairs)
+            return
+        assert isinstance(self._collector, NativeCollector), "others take no buffers"
         if isinstance(pairs, PackedColumns):
-            assert isinstance(self._collector, NativeCollector), "others take no buffers"
             self._collector.add_packed(pairs)
         else:
-            self._collector.add_columns(*pairs)
+            self._collector.add_states(pairs)
 
-    def _mapped(self, chunk: Chunk, name: str) -> Iterator[PackedColumns | Columns]:
+    def _mapped(self, chunk: Chunk, name: str) -> Iterator[PackedColumns | StateColumns | Columns]:
         """Yield the pairs of a chunk, some at a time, or its states."""
         query = self._query(name, chunk)
         if type(self._job).map_sql is None:
@@ -135,7 +139,7 @@ class ColumnsMap:
         with chunk.source(self._database, query.reads(chunk.names)) as source:
             yield from self._of(query, source)
 
-    def _of(self, query: Query, source: Source) -> Iterator[PackedColumns | Columns]:
+    def _of(self, query: Query, source: Source) -> Iterator[PackedColumns | StateColumns | Columns]:
         packed = query.packed(source) if self._packs else None
         if packed is not None:
             with closing(packed):
@@ -146,7 +150,7 @@ class ColumnsMap:
             kept = query.keep(source) if self._keep else None
             if kept:
                 if query.kept_bytes > self._kept_bytes:
-                    yield from query.kept()
+                    yield from query.kept(packs=self._packs, keeps=self._keeps_states)
                 return
             # a query whose groups SQL gets wrong is not run twice
             states = query.states(source) if kept is None else None
@@ -156,7 +160,9 @@ class ColumnsMap:
         for pairs in query.pairs(source):
             yield self._as_states(pairs)
 
-    def _by_arrow(self, chunk: Chunk, query: Query) -> Iterator[PackedColumns | Columns]:
+    def _by_arrow(
+        self, chunk: Chunk, query: Query
+    ) -> Iterator[PackedColumns | StateColumns | Columns]:
         returned: Any = self._job.map_arrow(chunk.table(chunk.names))
         if hasattr(returned, "__arrow_c_stream__"):
             with registered(self._database(), returned, ("key", "value")) as source:
@@ -217,7 +223,8 @@ class ColumnsMap:
         before = self._states, self._packs
         self._states = self._packs = False
         try:
-            keys, values = listed(self._mapped(chunk, name))
+            mapped = self._mapped(chunk, name)
+            keys, values = listed(each for each in mapped if not isinstance(each, StateColumns))
         finally:
             self._states, self._packs = before
         check_key = None if self._aside is None else self._aside.check_key

@@ -27,7 +27,7 @@ from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import Block
 
 if TYPE_CHECKING:
-    from mapreduce.columns.packed import PackedColumns
+    from mapreduce.columns.packed import PackedColumns, StateColumns
     from mapreduce.native.extension import Collector as Pairs
 
 _COMBINING: dict[type[Aggregation[Any]], tuple[str, str]] = {
@@ -121,6 +121,8 @@ class NativeCollector:
     ) -> None:
         assert native.extension is not None, "this collector needs the native extension"
         self.spills = spills
+        self.keeps = operation == native.extension.KEEP
+        """It keeps every pair, of any value."""
         self._combine = combine
         self._otherwise = otherwise
         self._instead: Collector | None = None
@@ -163,6 +165,15 @@ class NativeCollector:
             state, at, refused = self._pairs.add_columns(keys, values, at)
         if state == self._refused:
             self.add(chain(refused, zip(keys[at:], values[at:], strict=True)))
+
+    def add_states(self, columns: StateColumns) -> None:
+        """Keep pairs whose keys and states lie in buffers; only a collector that `keeps` does."""
+        given = (columns.key_steps, columns.key_fields, columns.layout, columns.numbers)
+        state, at = self._pairs.add_states(*given, columns.rows, 0)
+        while state == self._full:
+            self._spill()
+            state, at = self._pairs.add_states(*given, columns.rows, at)
+        assert state != self._refused, "sums in columns are small"
 
     def add_packed(self, columns: PackedColumns) -> None:
         """Take keys and integers that lie in buffers, as `add_columns` takes lists."""
