@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from mapreduce.columns.aggregates import Plan
 from mapreduce.columns.database import DuckDBPyConnection
 from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, bytes_sql, key_fields, null_tuple_sql
 from mapreduce.columns.packed import (
@@ -19,6 +18,7 @@ from mapreduce.columns.packed import (
     packed_of,
     state_columns_of,
 )
+from mapreduce.columns.plan import LOW_BITS, Plan
 
 _FETCH = 10_000
 _NUMBERS = count()
@@ -27,9 +27,10 @@ _ROW_BYTES = 64
 """What a group takes in the database, besides its key."""
 _ALONE = PACKED_INTEGERS | {"varchar"}
 """Types of keys that a collector takes as a buffer beside one of integers."""
-_SMALL, _MOST_TABLES = 1 << 40, 1 << 20
-"""Sums below this, of so many tables, fit into 64 bits together: Python gets those in half the
-time."""
+_SMALL, _MOST_TABLES = 1 << 49, 1 << 12
+"""Sums below this, of so many tables, are below 2^62 together, with what the lower halves of floats
+add: they leave the database as 64-bit integers."""
+_HALF = 1 << LOW_BITS
 
 
 @dataclass(slots=True)
@@ -69,9 +70,9 @@ class Groups:
             f"SELECT key, bool_and({self.plan.sound}) AS sound, {selected} FROM mapped GROUP BY key"
         )
         self._tables.append(table)
-        small = " AND ".join(f"abs(s{number}) < {_SMALL}" for number in self._sums()) or "true"
         found = self.connection.execute(
-            f"SELECT coalesce(bool_and(sound), true), coalesce(bool_and({small}), true), "
+            "SELECT coalesce(bool_and(sound), true), "
+            f"coalesce(bool_and({self._small_sql()}), true), "
             f"coalesce(bool_or({null_tuple_sql('key', self.key)}), false), "
             f"count(*) * {_ROW_BYTES} + coalesce(sum({bytes_sql('key', self.key)}), 0) FROM {table}"
         ).fetchall()
@@ -144,14 +145,32 @@ class Groups:
         self._drop(len(self._tables))
         self.size_bytes, self._small, self._nulls = 0, True, False
 
-    def _sums(self) -> list[int]:
-        return [number for number, function in enumerate(self.plan.merged) if function == "sum"]
+    def _small_sql(self) -> str:
+        """Return the SQL of whether the sums of a table are small."""
+        most = {"sum": _SMALL, "high": _SMALL, "low": _SMALL * _HALF}
+        found = [
+            f"abs(s{number}) < {most[function]}"
+            for number, function in enumerate(self.plan.merged)
+            if function in most
+        ]
+        return " AND ".join(found) or "true"
 
     def _merged(self, number: int) -> str:
         """Return the SQL of an expression's value of all groups of a key."""
         function = self.plan.merged[number]
-        value = f"{function}(s{number})" if len(self._tables) > 1 else f"s{number}"
-        return f"CAST({value} AS BIGINT)" if self._small and function == "sum" else value
+        if function in ("min", "max"):
+            return self._of_tables(function, number)
+        total = self._of_tables("sum", number)
+        if not self._small:
+            return total
+        if function == "high":  # with what the lower half holds beyond its bits
+            total = f"{total} + {self._of_tables('sum', number + 1)} // {_HALF}"
+        elif function == "low":
+            total = f"{total} % {_HALF}"
+        return f"CAST({total} AS BIGINT)"
+
+    def _of_tables(self, function: str, number: int) -> str:
+        return f"{function}(s{number})" if len(self._tables) > 1 else f"s{number}"
 
     def _drop(self, last: int) -> None:
         for _ in range(last):

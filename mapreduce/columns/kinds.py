@@ -17,8 +17,10 @@ INTEGERS = frozenset(
     f"{sign}{name}" for sign in ("", "u") for name in ("tinyint", "smallint", "integer", "bigint")
 )
 """Integers whose sums DuckDB computes exactly."""
+FLOATS = frozenset(("float", "double"))
 
 __all__ = [
+    "FLOATS",
     "INTEGERS",
     "PACKED_INTEGERS",
     "Kind",
@@ -27,6 +29,7 @@ __all__ = [
     "converter_of",
     "field_sql",
     "fields_of",
+    "items_of",
     "key_fields",
     "null_tuple_sql",
     "quoted_name",
@@ -37,7 +40,7 @@ def are_all(kind: Kind, plain: frozenset[str]) -> bool:
     """Return whether a type is one of these, or a tuple of these."""
     if kind.id != "tuple":
         return kind.id in plain
-    return all(are_all(child, plain) for child in _items(kind))
+    return all(are_all(child, plain) for child in items_of(kind))
 
 
 def bytes_sql(value: str, kind: Kind) -> str:
@@ -48,7 +51,7 @@ def bytes_sql(value: str, kind: Kind) -> str:
         return "0"
     sizes = (
         bytes_sql(f"struct_extract({value}, {at})", child)
-        for at, child in enumerate(_items(kind), start=1)
+        for at, child in enumerate(items_of(kind), start=1)
     )
     return " + ".join(size for size in sizes if size != "0") or "0"
 
@@ -77,7 +80,7 @@ def key_fields(key: str, kind: Kind) -> tuple[str, list[str]] | None:
     if kind.id != "tuple":
         return None
     steps, fields = "(", []
-    for at, child in enumerate(_items(kind), start=1):
+    for at, child in enumerate(items_of(kind), start=1):
         found = key_fields(f"struct_extract({key}, {at})", child)
         if found is None:
             return None
@@ -92,12 +95,13 @@ def null_tuple_sql(value: str, kind: Kind) -> str:
         return "false"
     within = (
         null_tuple_sql(f"struct_extract({value}, {at})", child)
-        for at, child in enumerate(_items(kind), start=1)
+        for at, child in enumerate(items_of(kind), start=1)
     )
     return " OR ".join([f"{value} IS NULL", *(each for each in within if each != "false")])
 
 
-def _items(kind: Kind) -> list[Kind]:
+def items_of(kind: Kind) -> list[Kind]:
+    """Return the types of a tuple's items."""
     return [child for _, child in cast("list[tuple[str, Kind]]", kind.children)]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
-from mapreduce.columns.aggregates import KEYS, Plan, plan_of
+from mapreduce.columns.aggregates import KEYS, plan_of
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.groups import Groups
 from mapreduce.columns.kinds import INTEGERS, Kind, are_all, converter_of
@@ -19,6 +19,7 @@ from mapreduce.columns.packed import (
     are_packed,
     packed_of,
 )
+from mapreduce.columns.plan import Plan
 from mapreduce.columns.statement import TABLE, Statement
 from mapreduce.errors import UserCodeError
 
