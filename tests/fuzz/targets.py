@@ -301,9 +301,11 @@ def fold_target(data: Reader) -> None:
     frame = (data.number() & 1, data.number(1), data.rest())
     prefixes = tuple(b"" for _ in kinds)
 
+    def otherwise(key: bytes, states: list[bytes]) -> bytes:
+        return b"".join(states)
+
     def fold() -> list[RawFrame]:
         given = iter([frame, frame]) if results else iter([frame])
-        otherwise: Callable[[bytes, list[bytes]], Any] = lambda key, states: b"".join(states)
         return list(extension.Fold(given, kinds, header, prefixes, results, otherwise))
 
     if not kinds or not _adds_up(frame):
