@@ -18,6 +18,7 @@ __all__ = [
     "OutOfMemoryException",
     "first_line",
     "opened",
+    "statement_text",
 ]
 
 _LEAST_MEMORY_BYTES = 64 * MIB
@@ -41,6 +42,16 @@ def opened(limits: Limits = LIMITS) -> Iterator[DuckDBPyConnection]:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET python_enable_replacements = false")
         yield connection
+
+
+def statement_text(text: str) -> str:
+    """Return the text of one statement without what ends it: semicolons, and comments after it."""
+    encoded = text.encode()
+    for at, kind in reversed(duckdb.tokenize(text)):
+        if kind != duckdb.token_type.comment and encoded[at : at + 1] != b";":
+            break
+        encoded = encoded[:at]
+    return encoded.decode().strip()
 
 
 def first_line(exc: Error) -> str:
