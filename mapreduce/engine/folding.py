@@ -1,9 +1,9 @@
 """States of aggregations that the native extension merges: of all frames of a key, one state or
 result.
 
-It does so for `Sum`, `Count`, `Min`, `Max` and `Mean`, alone or several of a key. A key whose
-states it cannot merge exactly (integers beyond 64 bits, floats below 2^-80, texts) is merged in
-Python; the bytes are the same.
+It does so for `Sum`, `Count`, `Min`, `Max`, `Mean` and `TopK`, alone or several of a key. A key
+whose states it cannot merge exactly (integers beyond 64 bits, floats below 2^-80, texts) is merged
+in Python; the bytes are the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mapreduce import native
-from mapreduce.aggregate import Aggregation, Count, Max, Mean, Min, Sum
+from mapreduce.aggregate import Aggregation, Count, Max, Mean, Min, Sum, TopK
 from mapreduce.aggregations.several import Several
 from mapreduce.encoding import encode_value
 from mapreduce.engine.collect import merged_states, packed_result, packed_state
@@ -24,6 +24,7 @@ _KINDS: dict[type[Aggregation[Any]], bytes] = {
     Mean: b"a",
     Min: b"l",
     Max: b"g",
+    TopK: b"t",
 }
 """What the extension calls each aggregation; a subclass is none of them."""
 _MOST = 15
@@ -65,9 +66,11 @@ def folded(
         pack = packed_result if results else packed_state
         return pack(aggregation, key, state)
 
-    program = b"".join(_KINDS[type(one)] for one in _each(aggregation))
+    each = _each(aggregation)
+    program = b"".join(b"u" if _is_least(one) else _KINDS[type(one)] for one in each)
+    limits = tuple(one.k if isinstance(one, TopK) else 0 for one in each)
     found: Iterator[RawFrame] = native.extension.Fold(
-        frames, program, header, prefixes, results, otherwise
+        frames, program, header, prefixes, limits, results, otherwise
     )
     return found
 
@@ -81,6 +84,10 @@ def folding(
         writer.write_frames(folded(aggregation, frames, results=results))
 
     return write
+
+
+def _is_least(aggregation: Aggregation[Any]) -> bool:
+    return isinstance(aggregation, TopK) and aggregation.smallest
 
 
 def _each(aggregation: Aggregation[Any]) -> list[Aggregation[Any]]:

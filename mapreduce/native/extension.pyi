@@ -97,6 +97,7 @@ class Fold:
         program: bytes,
         header: bytes,
         prefixes: tuple[bytes, ...],
+        limits: tuple[int, ...],
         makes_results: bool,
         otherwise: Callable[[bytes, list[bytes]], int | bytes],
     ) -> None: ...

@@ -1,5 +1,5 @@
 /* Folds the states of each key of sorted frames into one, or into its result, as the aggregations of
- * mapreduce/aggregate.py do: Sum, Count, Min, Max and Mean, alone or several of a key.
+ * mapreduce/aggregate.py do: Sum, Count, Min, Max, Mean and TopK, alone or several of a key.
  *
  * A sum of floats is held as an integer of 2^-80. A state that this cannot hold, and what is no
  * state of these aggregations, is left to Python, key by key: Python's answer and this one are the
@@ -24,10 +24,13 @@ typedef struct {
     const uint8_t *parts; /* the floats of the last of these, as they are encoded */
     size_t parts_count;
     Wide count;
-    int is_real, is_set; /* an extreme */
+    int is_real, is_set; /* an extreme, or the greatest values */
     double real;
     int64_t integer;
+    size_t tops; /* states of the greatest values */
 } Cell;
+
+#define LONGEST_LIST 65535
 
 typedef struct {
     PyObject_HEAD
@@ -36,6 +39,8 @@ typedef struct {
     int makes_results, busy, ended;
     FrameCursor cursor;
     Cell cells[MOST];
+    Buffer values[MOST]; /* the greatest values of each cell, of 64 bits */
+    size_t limits[MOST]; /* how many of them are kept */
     Buffer key, states, ends, out; /* of the group; `ends` are of size_t */
     FrameBuilder builder;
 } Fold;
@@ -140,7 +145,47 @@ static int read_extreme(Packed *packed, Cell *cell, int is_least) {
     return 1;
 }
 
-/* Add a state to the cells. */
+/* All are integers, or all are floats; -0.0 equals 0.0, so that Python knows which comes first. */
+static int read_top(Packed *packed, Cell *cell, Buffer *values) {
+    size_t length;
+    if (!read_length(packed, &length) || !length)
+        return 0;
+    for (size_t at = 0; at < length; at++) {
+        double real = 0;
+        Wide number = 0;
+        int is_real = packed->at < packed->end && *packed->at == 0xcb;
+        if (is_real ? !read_real(packed, &real) || real - real != 0 || (real == 0 && signbit(real))
+                    : !read_integer(packed, &number) || number > INT64_MAX)
+            return 0;
+        if (cell->is_set && cell->is_real != is_real)
+            return 0;
+        cell->is_set = 1;
+        cell->is_real = is_real;
+        int64_t integer = (int64_t)number;
+        if (buffer_add(values, is_real ? (void *)&real : (void *)&integer, 8) < 0)
+            return -1;
+    }
+    cell->tops++;
+    return 1;
+}
+
+static int read_cell(Fold *self, Packed *packed, size_t at) {
+    Cell *cell = &self->cells[at];
+    switch (PyBytes_AS_STRING(self->program)[at]) {
+    case 's':
+        return read_sum(packed, cell);
+    case 'a':
+        return read_mean(packed, cell);
+    case 'l':
+        return read_extreme(packed, cell, 1);
+    case 'g':
+        return read_extreme(packed, cell, 0);
+    default:
+        return read_top(packed, cell, &self->values[at]);
+    }
+}
+
+/* Add a state to the cells: 1; 0 where Python must merge; -1 with MemoryError. */
 static int read_state(Fold *self, Packed packed) {
     size_t header = (size_t)PyBytes_GET_SIZE(self->header);
     if (packed_left(&packed) < header
@@ -148,13 +193,9 @@ static int read_state(Fold *self, Packed packed) {
         return 0;
     packed.at += header;
     for (size_t at = 0; at < aggregations(self); at++) {
-        char kind = PyBytes_AS_STRING(self->program)[at];
-        Cell *cell = &self->cells[at];
-        int is_read = kind == 's'   ? read_sum(&packed, cell)
-                      : kind == 'a' ? read_mean(&packed, cell)
-                                    : read_extreme(&packed, cell, kind == 'l');
-        if (!is_read)
-            return 0;
+        int is_read = read_cell(self, &packed, at);
+        if (is_read != 1)
+            return is_read;
     }
     return packed.at == packed.end;
 }
@@ -218,7 +259,43 @@ static int put_mean(Buffer *out, const Cell *cell) {
     return put == 1 ? put_sum(out, cell) : put;
 }
 
-static int put_cell(const Fold *self, Buffer *out, char kind, const Cell *cell) {
+static int compare_reals(const void *a, const void *b) {
+    double one = *(const double *)a, other = *(const double *)b;
+    return (one > other) - (one < other);
+}
+
+static int compare_integers(const void *a, const void *b) {
+    int64_t one = *(const int64_t *)a, other = *(const int64_t *)b;
+    return (one > other) - (one < other);
+}
+
+/* The values of a state that was never merged stay as they are. */
+static int put_top(const Fold *self, Buffer *out, size_t at, int is_least) {
+    const Cell *cell = &self->cells[at];
+    uint8_t *values = self->values[at].data;
+    size_t count = self->values[at].used / 8, kept = count;
+    int is_merged = self->makes_results || cell->tops > 1;
+    if (is_merged) {
+        qsort(values, count, 8, cell->is_real ? compare_reals : compare_integers);
+        kept = count < self->limits[at] ? count : self->limits[at];
+    }
+    if (kept > LONGEST_LIST)
+        return 0;
+    int put = state_put_list(out, kept) < 0 ? -1 : 1;
+    for (size_t each = 0; put == 1 && each < kept; each++) {
+        uint64_t bits = load64(values + 8 * (is_merged && !is_least ? count - 1 - each : each));
+        double real;
+        memcpy(&real, &bits, sizeof real);
+        put = cell->is_real ? put_real(out, real) : put_integer(out, (int64_t)bits);
+    }
+    return put;
+}
+
+static int put_cell(const Fold *self, Buffer *out, size_t at) {
+    char kind = PyBytes_AS_STRING(self->program)[at];
+    const Cell *cell = &self->cells[at];
+    if (kind == 't' || kind == 'u')
+        return put_top(self, out, at, kind == 'u');
     if (kind == 's')
         return self->makes_results ? put_sum_result(out, cell) : put_sum(out, cell);
     if (kind == 'a')
@@ -233,8 +310,7 @@ static int put_all(Fold *self) {
         PyObject *prefix = PyTuple_GET_ITEM(self->prefixes, (Py_ssize_t)at);
         if (buffer_add(&self->out, PyBytes_AS_STRING(prefix), (size_t)PyBytes_GET_SIZE(prefix)) < 0)
             return -1;
-        int put =
-            put_cell(self, &self->out, PyBytes_AS_STRING(self->program)[at], &self->cells[at]);
+        int put = put_cell(self, &self->out, at);
         if (put != 1)
             return put;
     }
@@ -346,6 +422,8 @@ static int add_folded(Fold *self) {
     Pair pair = {self->key.data, (uint32_t)self->key.used, 0, 0, NULL};
     size_t count = states_held(self);
     memset(self->cells, 0, aggregations(self) * sizeof *self->cells);
+    for (size_t at = 0; at < aggregations(self); at++)
+        self->values[at].used = 0;
     int put = 1;
     for (size_t at = 0; put == 1 && at < count; at++)
         put = read_state(self, state_at(self, at));
@@ -394,21 +472,36 @@ static PyObject *Fold_next(Fold *self) {
     return frame;
 }
 
+/* Read how many values each cell keeps; -1 with an exception. */
+static int read_limits(Fold *self, PyObject *limits) {
+    if (PyTuple_GET_SIZE(limits) != (Py_ssize_t)aggregations(self)) {
+        PyErr_SetString(PyExc_ValueError, "a limit for each aggregation");
+        return -1;
+    }
+    for (size_t at = 0; at < aggregations(self); at++) {
+        self->limits[at] = PyLong_AsSize_t(PyTuple_GET_ITEM(limits, (Py_ssize_t)at));
+        if (PyErr_Occurred())
+            return -1;
+    }
+    return 0;
+}
+
 static int are_arguments(const char *program, Py_ssize_t count, PyObject *prefixes) {
     int sound = count > 0 && count <= MOST && PyTuple_GET_SIZE(prefixes) == count;
     for (Py_ssize_t at = 0; sound && at < count; at++)
-        sound = strchr("salg", program[at]) && program[at]
+        sound = strchr("salgtu", program[at]) && program[at]
                 && PyBytes_Check(PyTuple_GET_ITEM(prefixes, at));
     return sound;
 }
 
 static PyObject *Fold_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"frames", "program", "header", "prefixes", "makes_results",
-                            "otherwise", NULL};
-    PyObject *frames, *program, *header, *prefixes, *otherwise;
+    static char *names[] = {"frames", "program", "header", "prefixes", "limits",
+                            "makes_results", "otherwise", NULL};
+    PyObject *frames, *program, *header, *prefixes, *limits, *otherwise;
     int makes_results;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OSSO!pO", names, &frames, &program, &header,
-                                     &PyTuple_Type, &prefixes, &makes_results, &otherwise))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OSSO!O!pO", names, &frames, &program, &header,
+                                     &PyTuple_Type, &prefixes, &PyTuple_Type, &limits,
+                                     &makes_results, &otherwise))
         return NULL;
     Py_ssize_t count = PyBytes_GET_SIZE(program);
     if (!are_arguments(PyBytes_AS_STRING(program), count, prefixes)
@@ -426,6 +519,8 @@ static PyObject *Fold_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     self->prefixes = Py_NewRef(prefixes);
     self->otherwise = Py_NewRef(otherwise);
     self->makes_results = makes_results;
+    if (read_limits(self, limits) < 0)
+        Py_CLEAR(self);
     return (PyObject *)self;
 }
 
@@ -454,6 +549,8 @@ static void Fold_dealloc(Fold *self) {
     Py_CLEAR(self->program);
     Py_CLEAR(self->header);
     Py_CLEAR(self->prefixes);
+    for (int at = 0; at < MOST; at++)
+        buffer_free(&self->values[at]);
     buffer_free(&self->key);
     buffer_free(&self->states);
     buffer_free(&self->ends);
@@ -464,8 +561,8 @@ static void Fold_dealloc(Fold *self) {
 }
 
 static PyType_Slot Fold_slots[] = {
-    {Py_tp_doc, "Fold(frames, program, header, prefixes, makes_results, otherwise): the frames with "
-                "one state or result for each key."},
+    {Py_tp_doc, "Fold(frames, program, header, prefixes, limits, makes_results, otherwise): the frames "
+                "with one state or result for each key."},
     {Py_tp_new, Fold_new},
     {Py_tp_dealloc, Fold_dealloc},
     {Py_tp_traverse, Fold_traverse},

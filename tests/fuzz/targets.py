@@ -296,17 +296,17 @@ def json_lines_target(data: Reader) -> None:
 
 def fold_target(data: Reader) -> None:
     """A fold of any states has each key once, in order, or leaves a key to Python."""
-    kinds = bytes(b"salg"[data.number() % 4] for _ in range(data.number() % 4))
+    kinds = bytes(b"salgtu"[data.number() % 6] for _ in range(data.number() % 4))
     header, results = (encode_value([None] * len(kinds))[:1], bool(data.number() & 1))
     frame = (data.number() & 1, data.number(1), data.rest())
-    prefixes = tuple(b"" for _ in kinds)
+    prefixes, limits = tuple(b"" for _ in kinds), tuple(range(len(kinds)))
 
     def otherwise(key: bytes, states: list[bytes]) -> bytes:
         return b"".join(states)
 
     def fold() -> list[RawFrame]:
         given = iter([frame, frame]) if results else iter([frame])
-        return list(extension.Fold(given, kinds, header, prefixes, results, otherwise))
+        return list(extension.Fold(given, kinds, header, prefixes, limits, results, otherwise))
 
     if not kinds or not _adds_up(frame):
         _raises(ValueError, fold)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mapreduce import Count, Max, Mean, Min, Sum, native
+from mapreduce import Count, Max, Mean, Min, Sum, TopK, native
 from mapreduce.aggregate import Aggregation
 from mapreduce.aggregations.several import Several
 from mapreduce.encoding import encode_key, encode_value, pack_value
@@ -27,7 +27,9 @@ EACH: list[Aggregation[Any]] = [
     Min(),
     Max(),
     Mean(),
-    Several({"s": Sum(), "mé": Mean(), "least": Min(), "most": Max(), "n": Count()}),
+    TopK(2),
+    TopK(3, smallest=True),
+    Several({"s": Sum(), "mé": Mean(), "least": Min(), "most": Max(), "n": Count(), "t": TopK(1)}),
 ]
 floats = st.one_of(
     st.integers(-(10**7), 10**7).map(lambda number: number / 100),
@@ -113,7 +115,7 @@ def test_usual_states_are_not_left_to_python() -> None:
         for each in range(1, 60)
     ]
     for results in (False, True):
-        fold = extension.Fold(raw(pairs), b"a", b"", (b"",), results, otherwise)
+        fold = extension.Fold(raw(pairs), b"a", b"", (b"",), (0,), results, otherwise)
         ((_, number, _),) = list(fold)
         assert number == 1
 
@@ -137,7 +139,7 @@ def test_an_error_of_python_ends_the_fold() -> None:
     def otherwise(key: bytes, states: list[bytes]) -> int:
         raise KeyError(key)
 
-    fold = extension.Fold(raw([(b"a", b"\xc0")]), b"s", b"", (b"",), False, otherwise)
+    fold = extension.Fold(raw([(b"a", b"\xc0")]), b"s", b"", (b"",), (0,), False, otherwise)
     with pytest.raises(KeyError):
         next(fold)
     assert [] == list(fold)
@@ -152,4 +154,4 @@ def test_a_wrong_program_is_refused(
 ) -> None:
     """Each aggregation has a known kind and a prefix; several have a header."""
     with pytest.raises(ValueError, match="a kind and a prefix"):
-        extension.Fold([], program, header, prefixes, False, bytes)
+        extension.Fold([], program, header, prefixes, (0,), False, bytes)
