@@ -18,7 +18,20 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mapreduce import Count, Csv, Job, JsonLines, Max, Mean, Min, Parquet, Sum, native
+from mapreduce import (
+    Count,
+    Csv,
+    Job,
+    JsonLines,
+    Max,
+    Mean,
+    Min,
+    Parquet,
+    Quantile,
+    Sum,
+    TopK,
+    native,
+)
 from mapreduce.columns.query import Query
 from mapreduce.engine import map_columns
 from mapreduce.errors import RecordError
@@ -34,6 +47,8 @@ REDUCES: list[Any] = [
     Max(),
     Mean(),
     {"n": Count(), "mean": Mean(), "most": Max()},
+    TopK(2),
+    {"median": Quantile(0.5, interpolate=False), "sum": Sum(), "least": TopK(1, smallest=True)},
     lambda _self, key, values: [(key, list(values))],
 ]
 some = settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
