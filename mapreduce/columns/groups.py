@@ -5,19 +5,14 @@ A key is in most chunks of a split. Its states become one there, and Python gets
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from itertools import count
 
+from mapreduce.columns.buffers import PackedColumns, StateColumns
 from mapreduce.columns.database import DuckDBPyConnection
 from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, bytes_sql, key_fields, null_tuple_sql
-from mapreduce.columns.packed import (
-    Columns,
-    PackedColumns,
-    StateColumns,
-    packed_of,
-    state_columns_of,
-)
+from mapreduce.columns.packed import Columns, packed_of, state_columns_of
 from mapreduce.columns.plan import LOW_BITS, Plan
 
 _FETCH = 10_000
@@ -85,7 +80,7 @@ class Groups:
         self.size_bytes += int(size_bytes)
         return True
 
-    def states(self) -> Iterator[Columns]:
+    def states(self) -> Generator[Columns]:
         """Yield the keys and their states, some at a time, and keep none.
 
         Raises:
@@ -95,12 +90,15 @@ class Groups:
             return
         merged = ", ".join(map(self._merged, range(len(self.plan.merged))))
         result = self.connection.execute(self._whole(f"key, {merged}"))
-        while rows := result.fetchmany(_FETCH):
-            keys, *found = zip(*rows, strict=True)
-            yield list(keys), self.plan.states(found)
+        try:
+            while rows := result.fetchmany(_FETCH):
+                keys, *found = zip(*rows, strict=True)
+                yield list(keys), self.plan.states(found)
+        finally:  # an open result stops the next query
+            result.abort()
         self._clear()
 
-    def packed(self, *, keeps: bool) -> Iterator[PackedColumns | StateColumns | Columns]:
+    def packed(self, *, keeps: bool) -> Generator[PackedColumns | StateColumns | Columns]:
         """Yield the same as columns of numbers, where they have that form.
 
         Args:

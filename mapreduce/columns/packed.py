@@ -1,77 +1,18 @@
-"""Columns of keys and integers as buffers, which the native collector takes without Python objects.
-
-They come from DuckDB by Arrow.
-"""
+"""Columns of keys and integers from DuckDB, by Arrow, as buffers where they can be."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import nanoarrow
 
+from mapreduce.columns.buffers import Field, PackedColumns, StateColumns
 from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, converter_of
 
 Columns = tuple[list[Any], list[Any]]
 """The keys and the values of some pairs, or the keys and their states."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackedColumns:
-    """Keys and values of some pairs.
-
-    Attributes:
-        ends: 32-bit integers: where each text begins, and where the last one ends; None: the keys
-            are integers.
-        keys: UTF-8, or 64-bit integers.
-        values: 64-bit integers.
-        owner: frees the buffers, which no memoryview holds, when it is freed.
-    """
-
-    ends: memoryview | None
-    keys: memoryview
-    values: memoryview
-    owner: Any = None
-
-    def __len__(self) -> int:
-        return self.values.nbytes // 8
-
-    def lists(self, begin: int = 0) -> tuple[list[Any], list[int]]:
-        """Return the keys and the values from one on."""
-        values = self.values.cast("q")[begin:].tolist()
-        if self.ends is None:
-            return self.keys.cast("q")[begin:].tolist(), values
-        ends = self.ends.cast("i")[begin:].tolist()
-        texts = self.keys.tobytes()
-        return [texts[start:end].decode("utf-8") for start, end in pairwise(ends)], values
-
-
-Field = tuple[memoryview | None, memoryview | None, memoryview]
-"""A column of a key's fields: which of them are not NULL, where texts end, and the data."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateColumns:
-    """Keys of several fields, and states of several numbers.
-
-    Attributes:
-        key_steps: what the fields of a key are; see `kinds.key_fields`.
-        key_fields: a column for each field.
-        layout: how a state is made of the numbers; see `aggregates.Plan`.
-        numbers: columns of 64-bit integers or floats.
-        rows: the number of keys.
-        owner: frees the buffers, which no memoryview holds, when it is freed.
-    """
-
-    key_steps: str
-    key_fields: tuple[Field, ...]
-    layout: str
-    numbers: tuple[memoryview, ...]
-    rows: int
-    owner: Any = None
 
 
 def state_columns_of(stream: Any, key_steps: str, layout: str) -> Iterator[StateColumns]:
