@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
 from fractions import Fraction
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from mapreduce.aggregate import (
@@ -164,7 +166,8 @@ class Quantiles(Aggregation[list[list[Any]]]):
     def result(self, state: list[list[Any]]) -> Any:
         _, values, counts = _counted([state])
         try:
-            pairs = sorted(zip(values, counts, strict=True), key=_place)
+            place = itemgetter(0) if _are_numbers([[values, [], []]]) else _place
+            pairs = sorted(zip(values, counts, strict=True), key=place)
         except TypeError:
             refuse_mixture(self, *unlike(values))
         return [self._at(share, pairs, sum(counts)) for share in self.quantiles]
@@ -237,13 +240,26 @@ def _share(quantile: Any, name: str) -> Fraction:
     return Fraction(repr(quantile))
 
 
-def _counted(states: Iterable[list[list[Any]]]) -> list[list[Any]]:
+def _counted(states: list[list[list[Any]]]) -> list[list[Any]]:
     """Return one state with all values counted."""
+    if _are_numbers(states):
+        numbers: Counter[Any] = Counter()
+        for pending, values, counts in states:
+            for value, count in zip(values, counts, strict=True):
+                numbers[value] += count
+            numbers.update(pending)
+        return [[], list(numbers), list(numbers.values())]
     found: dict[bytes, list[Any]] = {}
     for pending, values, counts in states:
         for value, count in [*zip(values, counts, strict=True), *((each, 1) for each in pending)]:
             found.setdefault(encode_key(value), [value, 0])[1] += count
     return [[], [value for value, _ in found.values()], [count for _, count in found.values()]]
+
+
+def _are_numbers(states: list[list[list[Any]]]) -> bool:
+    """Return whether all values are ints, or all are floats: equal ones are one key."""
+    kinds = {type(value) for state in states for value in chain(state[0], state[1])}
+    return len(kinds) == 1 and kinds <= {int, float}
 
 
 def _place(pair: tuple[Any, int]) -> tuple[Any, bytes]:

@@ -1,4 +1,4 @@
-"""Columns of keys and integers as buffers, which the native collector takes without Python objects.
+"""Columns of keys and numbers as buffers, which the native collector takes without Python objects.
 
 They come from DuckDB (`mapreduce.columns.packed`), or from `WordCounts`.
 """
@@ -58,3 +58,28 @@ def buffers_of(
     encoded = [text.encode() for text in texts]
     ends = array("i", list(accumulate(map(len, encoded), initial=begin))[1:])
     return ends.tobytes(), b"".join(encoded), array("q", values).tobytes()
+
+
+Field = tuple[memoryview | None, memoryview | None, memoryview]
+"""A column of a key's fields: which of them are not NULL, where texts end, and the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateColumns:
+    """Keys of several fields, and states of several numbers.
+
+    Attributes:
+        key_steps: what the fields of a key are; see `kinds.key_fields`.
+        key_fields: a column for each field.
+        layout: how a state is made of the numbers; see `aggregates.Plan`.
+        numbers: columns of 64-bit integers or floats.
+        rows: the number of keys.
+        owner: frees the buffers, which no memoryview holds, when it is freed.
+    """
+
+    key_steps: str
+    key_fields: tuple[Field, ...]
+    layout: str
+    numbers: tuple[memoryview, ...]
+    rows: int
+    owner: Any = None

@@ -8,19 +8,24 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
-from mapreduce.columns.aggregates import Plan
+from mapreduce.columns.buffers import PackedColumns, StateColumns
 from mapreduce.columns.database import DuckDBPyConnection
+from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, bytes_sql, key_fields, null_tuple_sql
+from mapreduce.columns.packed import Columns, packed_of, state_columns_of
+from mapreduce.columns.plan import LOW_BITS, Plan
 
 _FETCH = 10_000
 _NUMBERS = count()
 """The tables of all queries have different names."""
 _ROW_BYTES = 64
 """What a group takes in the database, besides its key."""
-_SMALL, _MOST_TABLES = 1 << 40, 1 << 20
-"""Sums below this, of so many tables, fit into 64 bits together: Python gets those in half the
-time."""
+_ALONE = PACKED_INTEGERS | {"varchar"}
+"""Types of keys that a collector takes as a buffer beside one of integers."""
+_SMALL, _MOST_TABLES = 1 << 49, 1 << 12
+"""Sums below this, of so many tables, are below 2^62 together, with what the lower halves of floats
+add: they leave the database as 64-bit integers."""
+_HALF = 1 << LOW_BITS
 
 
 @dataclass(slots=True)
@@ -30,16 +35,17 @@ class Groups:
     Attributes:
         connection: the database.
         plan: how the states are made.
-        kinds: the types of key and value: all groups have the same.
+        key: the type of the keys.
         size_bytes: what the groups take, about.
     """
 
     connection: DuckDBPyConnection
     plan: Plan
-    kinds: tuple[str, str]
+    key: Kind
     size_bytes: int = 0
     _tables: list[str] = field(default_factory=list)
     _small: bool = True
+    _nulls: bool = False
 
     def add(self, mapped: str) -> bool:
         """Group the records of a chunk; return False, and keep none, where SQL may be wrong.
@@ -54,26 +60,27 @@ class Groups:
         selected = ", ".join(
             f"{each} AS s{number}" for number, each in enumerate(self.plan.selected)
         )
-        size = "strlen(key)" if self.kinds[0] == "varchar" else "0"
         self.connection.execute(
             f"CREATE TEMP TABLE {table} AS {mapped} "
             f"SELECT key, bool_and({self.plan.sound}) AS sound, {selected} FROM mapped GROUP BY key"
         )
         self._tables.append(table)
-        small = " AND ".join(f"abs(s{number}) < {_SMALL}" for number in self._sums()) or "true"
         found = self.connection.execute(
-            f"SELECT coalesce(bool_and(sound), true), coalesce(bool_and({small}), true), "
-            f"count(*) * {_ROW_BYTES} + coalesce(sum({size}), 0) FROM {table}"
+            "SELECT coalesce(bool_and(sound), true), "
+            f"coalesce(bool_and({self._small_sql()}), true), "
+            f"coalesce(bool_or({null_tuple_sql('key', self.key)}), false), "
+            f"count(*) * {_ROW_BYTES} + coalesce(sum({bytes_sql('key', self.key)}), 0) FROM {table}"
         ).fetchall()
-        ((sound, is_small, size_bytes),) = found
+        ((sound, is_small, has_nulls, size_bytes),) = found
         if not sound:
             self._drop(1)
             return False
+        self._nulls = self._nulls or has_nulls
         self._small = self._small and is_small and len(self._tables) < _MOST_TABLES
         self.size_bytes += int(size_bytes)
         return True
 
-    def states(self) -> Generator[tuple[list[Any], list[Any]]]:
+    def states(self) -> Generator[Columns]:
         """Yield the keys and their states, some at a time, and keep none.
 
         Raises:
@@ -81,29 +88,92 @@ class Groups:
         """
         if not self._tables:
             return
-        parts = " UNION ALL ".join(f"SELECT * FROM {table}" for table in self._tables)
         merged = ", ".join(map(self._merged, range(len(self.plan.merged))))
-        group = "GROUP BY key" if len(self._tables) > 1 else ""
-        query = f"SELECT key, {merged} FROM ({parts}) {group}"
-        result = self.connection.execute(query)
+        result = self.connection.execute(self._whole(f"key, {merged}"))
         try:
             while rows := result.fetchmany(_FETCH):
                 keys, *found = zip(*rows, strict=True)
                 yield list(keys), self.plan.states(found)
         finally:  # an open result stops the next query
             result.abort()
-        self._drop(len(self._tables))
-        self.size_bytes, self._small = 0, True
+        self._clear()
 
-    def _sums(self) -> list[int]:
-        return [number for number, function in enumerate(self.plan.merged) if function == "sum"]
+    def packed(self, *, keeps: bool) -> Generator[PackedColumns | StateColumns | Columns]:
+        """Yield the same as columns of numbers, where they have that form.
+
+        Args:
+            keeps: the collector takes `StateColumns`; else an integer for each key, at most.
+
+        Raises:
+            duckdb.Error: the memory is short.
+        """
+        fields = key_fields("key", self.key)
+        layout = self.plan.layout
+        alone = layout is not None and layout.rstrip("x") == "i" and self.key.id in _ALONE
+        if not self._tables or not self._small or self._nulls or not fields or not layout:
+            yield from self.states()
+        elif keeps:
+            steps, wanted = fields
+            numbers = [self._merged(at) for at in range(len(self.plan.merged))]
+            # as the buffers are read: 64-bit numbers, whatever the types of the columns are
+            kinds = [kind for kind in layout if kind not in "[]"]
+            kinds = [each for kind in kinds for each in ("ii" if kind == "f" else kind)]
+            cast = [
+                f"CAST({number} AS {'DOUBLE' if kind == 'd' else 'BIGINT'})"
+                for kind, number in zip(kinds, numbers, strict=True)
+            ]
+            sql = self._whole(", ".join(_named([*wanted, *cast])))
+            yield from state_columns_of(self.connection.sql(sql), steps, layout)
+            self._clear()
+        elif alone:
+            ((_, (key,)), number) = (fields, self._merged(0))
+            sql = self._whole(f"{key} AS key, CAST({number} AS BIGINT) AS value")
+            yield from packed_of(self.connection.sql(sql), ones=False)
+            self._clear()
+        else:
+            yield from self.states()
+
+    def _whole(self, selected: str) -> str:
+        """Return the query of all groups, one row for each key."""
+        parts = " UNION ALL ".join(f"SELECT * FROM {table}" for table in self._tables)
+        group = "GROUP BY key" if len(self._tables) > 1 else ""
+        return f"SELECT {selected} FROM ({parts}) {group}"
+
+    def _clear(self) -> None:
+        self._drop(len(self._tables))
+        self.size_bytes, self._small, self._nulls = 0, True, False
+
+    def _small_sql(self) -> str:
+        """Return the SQL of whether the sums of a table are small."""
+        most = {"sum": _SMALL, "high": _SMALL, "low": _SMALL * _HALF}
+        found = [
+            f"abs(s{number}) < {most[function]}"
+            for number, function in enumerate(self.plan.merged)
+            if function in most
+        ]
+        return " AND ".join(found) or "true"
 
     def _merged(self, number: int) -> str:
         """Return the SQL of an expression's value of all groups of a key."""
         function = self.plan.merged[number]
-        value = f"{function}(s{number})" if len(self._tables) > 1 else f"s{number}"
-        return f"CAST({value} AS BIGINT)" if self._small and function == "sum" else value
+        if function in ("min", "max"):
+            return self._of_tables(function, number)
+        total = self._of_tables("sum", number)
+        if not self._small:
+            return total
+        if function == "high":  # with what the lower half holds beyond its bits
+            total = f"{total} + {self._of_tables('sum', number + 1)} // {_HALF}"
+        elif function == "low":
+            total = f"{total} % {_HALF}"
+        return f"CAST({total} AS BIGINT)"
+
+    def _of_tables(self, function: str, number: int) -> str:
+        return f"{function}(s{number})" if len(self._tables) > 1 else f"s{number}"
 
     def _drop(self, last: int) -> None:
         for _ in range(last):
             self.connection.execute(f"DROP TABLE {self._tables.pop()}")
+
+
+def _named(expressions: list[str]) -> list[str]:
+    return [f"{each} AS c{at}" for at, each in enumerate(expressions)]

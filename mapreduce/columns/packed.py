@@ -8,14 +8,43 @@ from typing import Any
 
 import nanoarrow
 
-from mapreduce.columns.buffers import PackedColumns
-from mapreduce.columns.kinds import INTEGERS, Kind, converter_of
+from mapreduce.columns.buffers import Field, PackedColumns, StateColumns
+from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, converter_of
 
 Columns = tuple[list[Any], list[Any]]
 """The keys and the values of some pairs, or the keys and their states."""
 
-PACKED_INTEGERS = INTEGERS - {"ubigint"}
-"""Types whose values fit 64 bits with a sign."""
+
+def state_columns_of(stream: Any, key_steps: str, layout: str) -> Iterator[StateColumns]:
+    """Yield the columns of the fields of keys, and of numbers, of an Arrow stream.
+
+    Args:
+        stream: has texts and 64-bit integers for the fields of keys, and then 64-bit numbers.
+        key_steps: says what the fields are.
+        layout: says what the numbers are.
+    """
+    with nanoarrow.c_array_stream(stream) as batches:
+        for batch in batches:
+            view, count = batch.view(), batch.length
+            fields = [step for step in key_steps if step not in "()"]
+            yield StateColumns(
+                key_steps,
+                tuple(_field(view.child(at), step, count) for at, step in enumerate(fields)),
+                layout,
+                tuple(
+                    _bytes_of(view.child(at).buffer(1), 8 * count)
+                    for at in range(len(fields), view.n_children)
+                ),
+                count,
+                batch,
+            )
+
+
+def _field(column: Any, step: str, count: int) -> Field:
+    valid = _bytes_of(column.buffer(0)) if column.null_count else None
+    if step == "t":
+        return valid, _bytes_of(column.buffer(1), 4 * (count + 1)), _bytes_of(column.buffer(2))
+    return valid, None, _bytes_of(column.buffer(1), 8 * count)
 
 
 def are_packed(key: Kind, value: Kind) -> bool:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
-from mapreduce.columns.aggregates import KEYS, Plan, plan_of
-from mapreduce.columns.buffers import PackedColumns
+from mapreduce.columns.aggregates import KEYS, plan_of
+from mapreduce.columns.buffers import PackedColumns, StateColumns
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.groups import Groups
-from mapreduce.columns.kinds import INTEGERS, converter_of
+from mapreduce.columns.kinds import INTEGERS, Kind, are_all, converter_of
 from mapreduce.columns.packed import Columns, are_packed, packed_of
+from mapreduce.columns.plan import Plan
 from mapreduce.columns.statement import TABLE, Statement, read_names
 from mapreduce.errors import UserCodeError
 
@@ -23,7 +24,7 @@ _SAMPLE = 10_000
 _INTEGER_STATES = (type(None), Sum, Count, Min, Max)
 """Aggregations for which the state of an integer is itself, or 1; and none."""
 _KEPT = INTEGERS | {"varchar", "boolean"}
-"""Types of keys that every collector takes."""
+"""Types of keys, and of the fields of tuples, that every collector takes."""
 _BINDING = ("BinderException", "CatalogException")
 
 
@@ -54,6 +55,8 @@ class _Bound:
     plan: Plan | None
     packs: bool
     key_is_text: bool
+    key_is_kept: bool
+    key: Kind
     kinds: tuple[str, str]
 
 
@@ -157,11 +160,11 @@ class Query:
         bound = self._bind(source)
         if bound.plan is None:
             return False
-        if not bound.plan.numbers or bound.kinds[0] not in _KEPT:
+        if not bound.plan.numbers or not bound.key_is_kept:
             return None
         groups = self._kept.get(bound.kinds)
         if groups is None:
-            groups = Groups(source.connection, bound.plan, bound.kinds)
+            groups = Groups(source.connection, bound.plan, bound.key)
             self._kept[bound.kinds] = groups
         with self._failures(source):
             return groups.add(self._whole(source, ""))
@@ -171,15 +174,22 @@ class Query:
         """What the kept groups take in their database, about."""
         return sum(groups.size_bytes for groups in self._kept.values())
 
-    def kept(self) -> Generator[Columns]:
+    def kept(
+        self, *, packs: bool, keeps: bool
+    ) -> Generator[PackedColumns | StateColumns | Columns]:
         """Yield the states of the kept groups, some at a time, and keep none.
+
+        Args:
+            packs: the collector takes buffers.
+            keeps: it takes `StateColumns` too.
 
         Raises:
             UserCodeError: the memory is short.
         """
         for groups in list(self._kept.values()):
             try:
-                with closing(groups.states()) as states:
+                found = groups.packed(keeps=keeps) if packs else groups.states()
+                with closing(found) as states:
                     yield from states
             except Error as exc:
                 raise _of_memory(self.owner) from exc
@@ -194,7 +204,7 @@ class Query:
         key, value = kinds["key"], kinds["value"]
         plan = None
         groups = self.statement is None or not self.statement.collates
-        if groups and self.aggregation and key.id in KEYS and converter_of(key) is None:
+        if groups and self.aggregation and are_all(key, KEYS) and converter_of(key) is None:
             plan = plan_of(self.aggregation, "value", value)
         return _Bound(
             converter_of(key),
@@ -202,6 +212,8 @@ class Query:
             plan,
             are_packed(key, value) and type(self.aggregation) in _INTEGER_STATES,
             key.id == "varchar",
+            are_all(key, _KEPT),
+            key,
             (str(key).lower(), str(value).lower()),
         )
 

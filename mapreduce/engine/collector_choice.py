@@ -21,6 +21,7 @@ from mapreduce.engine.collect import (
     merging_states,
     partitioner,
 )
+from mapreduce.engine.folding import folding, folds
 from mapreduce.engine.of_states import OfStates
 from mapreduce.engine.spills import Spills
 from mapreduce.job import Job
@@ -108,6 +109,9 @@ def _combining(
     if native_collector.keeps_first(aggregation):
         first = native_collector.first_pairs
         return _keeping_frames(partitions, buffer_bytes, scratch, partition, first, check=check)
+    if states and folds(aggregation) and not native_collector.combines(aggregation):
+        combine = folding(aggregation, results=False)
+        return _keeping_frames(partitions, buffer_bytes, scratch, partition, combine, check=check)
     in_python = merging_pairs(merging_states(aggregation))
     spills = Spills(partitions, scratch, in_python)
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import Any
 
-from mapreduce.columns.buffers import PackedColumns
+from mapreduce.columns.buffers import PackedColumns, StateColumns
 from mapreduce.columns.chunks import Chunk, chunk_of, gathered, registered
 from mapreduce.columns.database import DuckDBPyConnection, opened
 from mapreduce.columns.packed import Columns
@@ -73,6 +73,7 @@ class ColumnsMap:
         self._aside = aside
         self._states = states
         self._packs = isinstance(collector, NativeCollector)
+        self._keeps_states = states and isinstance(collector, NativeCollector) and collector.keeps
         self._connection: DuckDBPyConnection | None = None
         self._queries: dict[str, Query] = {}
         # a partitioner of the author's may refuse a key, and its error names the record
@@ -133,22 +134,25 @@ class ColumnsMap:
             self._collect(query)
 
     def _collect(self, query: Query) -> None:
-        with closing(query.kept()) as kept:
-            for keys, states in kept:
-                self._collector.add_columns(keys, states)
+        with closing(query.kept(packs=self._packs, keeps=self._keeps_states)) as kept:
+            for states in kept:
+                self._add(states)
 
     def _counted(self, records: int) -> int:
         self._context.meter.records += records
         return records
 
-    def _add(self, pairs: PackedColumns | Columns) -> None:
+    def _add(self, pairs: PackedColumns | StateColumns | Columns) -> None:
+        if isinstance(pairs, tuple):
+            self._collector.add_columns(*pairs)
+            return
+        assert isinstance(self._collector, NativeCollector), "others take no buffers"
         if isinstance(pairs, PackedColumns):
-            assert isinstance(self._collector, NativeCollector), "others take no buffers"
             self._collector.add_packed(pairs)
         else:
-            self._collector.add_columns(*pairs)
+            self._collector.add_states(pairs)
 
-    def _mapped(self, chunk: Chunk, name: str) -> Generator[PackedColumns | Columns]:
+    def _mapped(self, chunk: Chunk, name: str) -> Generator[PackedColumns | StateColumns | Columns]:
         """Yield the pairs of a chunk, some at a time, or its states."""
         query = self._query(name, chunk)
         if type(self._job).map_sql is None:
@@ -157,7 +161,9 @@ class ColumnsMap:
         with chunk.source(self._database, query.reads(chunk.names)) as source:
             yield from self._of(query, source)
 
-    def _of(self, query: Query, source: Source) -> Generator[PackedColumns | Columns]:
+    def _of(
+        self, query: Query, source: Source
+    ) -> Generator[PackedColumns | StateColumns | Columns]:
         packed = query.packed(source) if self._packs else None
         if packed is not None:
             with closing(packed):
@@ -168,7 +174,8 @@ class ColumnsMap:
             kept = query.keep(source) if self._keep else None
             if kept:
                 if query.kept_bytes > self._kept_bytes:
-                    with closing(query.kept()) as groups:
+                    kept_groups = query.kept(packs=self._packs, keeps=self._keeps_states)
+                    with closing(kept_groups) as groups:
                         yield from groups
                 return
             # a query whose groups SQL gets wrong is not run twice
@@ -180,7 +187,9 @@ class ColumnsMap:
             for pairs in found:
                 yield self._as_states(pairs)
 
-    def _by_arrow(self, chunk: Chunk, query: Query) -> Generator[PackedColumns | Columns]:
+    def _by_arrow(
+        self, chunk: Chunk, query: Query
+    ) -> Generator[PackedColumns | StateColumns | Columns]:
         returned: Any = self._job.map_arrow(chunk.table(chunk.names))
         if is_arrow(returned):
             with registered(self._database(), Returned(returned), ("key", "value")) as source:
@@ -241,7 +250,8 @@ class ColumnsMap:
         before = self._states, self._packs
         self._states = self._packs = False
         try:
-            keys, values = listed(self._mapped(chunk, name))
+            mapped = self._mapped(chunk, name)
+            keys, values = listed(each for each in mapped if not isinstance(each, StateColumns))
         finally:
             self._states, self._packs = before
         check_key = None if self._aside is None else self._aside.check_key

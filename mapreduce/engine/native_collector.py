@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mapreduce import native
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.aggregations.ranks import First
-from mapreduce.columns.buffers import PackedColumns
+from mapreduce.columns.buffers import PackedColumns, StateColumns
 from mapreduce.encoding import encode_key, encode_value, unpack_value
 from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Partitioner
 from mapreduce.engine.merge import SortedRun, merged_frames
@@ -123,6 +123,8 @@ class NativeCollector:
     ) -> None:
         assert native.extension is not None, "this collector needs the native extension"
         self.spills = spills
+        self.keeps = operation == native.extension.KEEP
+        """It keeps every pair, of any value."""
         self._combine = combine
         self._otherwise = otherwise
         self._instead: Collector | None = None
@@ -168,6 +170,15 @@ class NativeCollector:
             state, at, refused = self._pairs.add_columns(keys, values, at)
         if state == self._refused:
             self.add(chain(refused, zip(keys[at:], values[at:], strict=True)))
+
+    def add_states(self, columns: StateColumns) -> None:
+        """Keep pairs whose keys and states lie in buffers; only a collector that `keeps` does."""
+        given = (columns.key_steps, columns.key_fields, columns.layout, columns.numbers)
+        state, at = self._pairs.add_states(*given, columns.rows, 0)
+        while state == self._full:
+            self._spill()
+            state, at = self._pairs.add_states(*given, columns.rows, at)
+        assert state != self._refused, "sums in columns are small"
 
     def add_packed(self, columns: PackedColumns) -> None:
         """Take keys and integers that lie in buffers, as `add_columns` takes lists."""

@@ -32,6 +32,7 @@ from mapreduce.engine.collect import (
 from mapreduce.engine.collector_choice import sorter
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.fetch import JOINED, Partition, find_blocks, joined_source
+from mapreduce.engine.folding import folded, folds
 from mapreduce.engine.gather import Checks, FetchedBlock, Gathered, Merge, gathered
 from mapreduce.engine.merge import SortedRun, merge_frames_once, merge_once, merged, merged_frames
 from mapreduce.engine.part import (
@@ -180,6 +181,8 @@ def _merging(job: Job) -> Merge:
     ):
         associative = merging_states(aggregation)
 
+    folding = aggregation if associative is not None and folds(aggregation) else None
+
     def merge(writer: BlockWriter, runs: list[SortedRun]) -> None:
         if aggregation is not None and combines and _hold_integers(runs):
             try:
@@ -189,7 +192,10 @@ def _merging(job: Job) -> Merge:
             # a sum beyond 64 bits: merge the blocks again, with Python's integers
             except OverflowError:
                 writer.start_over()
-        if associative is not None:
+        if folding is not None and kept is not None:
+            frames = merge_frames_once(runs, kept)
+            writer.write_frames(folded(folding, frames, results=False))
+        elif associative is not None:
             writer.write(associative(merge_once(runs)))
         elif kept is not None:
             writer.write_frames(merge_frames_once(runs, kept))
@@ -279,7 +285,7 @@ def _reduce_all(
 def _aggregated(aggregation: Aggregation[Any], blocks: Gathered, folder: Path) -> Write:
     """Return a function that writes one pair for each key, in key order."""
     if not blocks.integers or not native_collector.combines(aggregation):
-        return lambda sink: sink.write(_aggregated_in_python(aggregation, blocks, folder))
+        return lambda sink: _fold(aggregation, blocks, folder, sink)
 
     def write(sink: FrameSink) -> None:
         try:
@@ -292,6 +298,15 @@ def _aggregated(aggregation: Aggregation[Any], blocks: Gathered, folder: Path) -
             sink.write(_aggregated_in_python(aggregation, blocks, folder))
 
     return write
+
+
+def _fold(aggregation: Aggregation[Any], blocks: Gathered, folder: Path, sink: FrameSink) -> None:
+    if not folds(aggregation):
+        sink.write(_aggregated_in_python(aggregation, blocks, folder))
+    elif blocks.runs:
+        keep = native_collector.operation("KEEP")
+        frames = merged_frames(blocks.runs, folder, keep, blocks.at_once)
+        sink.write_frames(folded(aggregation, frames, results=True))
 
 
 def _aggregated_in_python(

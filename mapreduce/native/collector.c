@@ -9,7 +9,9 @@
  * the caller.
  */
 #include "entries.h"
+#include "key_columns.h"
 #include "pack.h"
+#include "states.h"
 
 static void Collector_dealloc(Collector *self);
 
@@ -451,6 +453,81 @@ static PyObject *Collector_add_packed(Collector *self, PyObject *arguments) {
     return answer;
 }
 
+/* Keep a pair of each row from `at` on: (ENDED, FULL or REFUSED, where it stopped). A row is refused
+ * whose state Python must make. */
+static PyObject *add_states(Collector *self, const KeyColumns *keys, const Layout *layout,
+                            size_t at) {
+    int taken = 1;
+    while (taken == 1 && at < keys->rows && !entries_are_full(self)) {
+        if (entries_reserve(self) < 0)
+            return NULL;
+        /* the state first: the bytes of a key are kept, or not, where the arena ends */
+        size_t begin = self->arena.used;
+        taken = layout_put(layout, &self->arena, at);
+        size_t state_length = self->arena.used - begin, length = 0;
+        if (taken != 1 || state_length >= IS_INT) {
+            self->arena.used = begin;
+            taken = taken < 0 ? -1 : 0;
+            break;
+        }
+        size_t key_begin = self->arena.used;
+        if (key_columns_put(keys, &self->arena, at) < 0)
+            return NULL;
+        if (self->arena.used - key_begin >= UINT32_MAX)
+            return PyErr_Format(PyExc_OverflowError, "a key of 4 GiB or more cannot be carried");
+        const uint8_t *bytes = padded_key(self, key_begin, &length);
+        taken = keep_pair(self, bytes, length, NULL, (int64_t)begin);
+        if (taken == 1)
+            self->entries[self->used - 1].value_length = (uint32_t)state_length;
+        at += taken == 1;
+    }
+    if (taken < 0)
+        return NULL;
+    AddState state = !taken ? REFUSED : at < keys->rows ? FULL : ENDED;
+    return Py_BuildValue("(in)", (int)state, (Py_ssize_t)at);
+}
+
+static PyObject *add_checked_states(Collector *self, const char *steps, PyObject *fields,
+                                    const char *text, Py_buffer *columns, size_t count, size_t rows,
+                                    size_t at) {
+    KeyColumns keys;
+    Layout layout;
+    PyObject *answer = NULL;
+    if (key_columns_open(&keys, steps, fields, rows) == 0
+        && layout_open(&layout, text, columns, count, rows) == 0 && begin(self)) {
+        answer = add_states(self, &keys, &layout, at);
+        self->busy = 0;
+    }
+    key_columns_close(&keys);
+    return answer;
+}
+
+static PyObject *Collector_add_states(Collector *self, PyObject *arguments) {
+    const char *steps, *text;
+    PyObject *fields, *given;
+    Py_ssize_t rows, at;
+    Py_buffer columns[LAYOUT_STEPS];
+    size_t count = 0;
+    if (!PyArg_ParseTuple(arguments, "sO!sO!nn", &steps, &PyTuple_Type, &fields, &text,
+                          &PyTuple_Type, &given, &rows, &at))
+        return NULL;
+    if (self->operation != KEEP || self->is_sorted || rows < 0 || at < 0
+        || PyTuple_GET_SIZE(given) > LAYOUT_STEPS)
+        return PyErr_Format(PyExc_ValueError,
+                            "states are kept by a collector that is not sorted, and `at` is a row");
+    PyObject *answer = NULL;
+    while (count < (size_t)PyTuple_GET_SIZE(given)
+           && PyObject_GetBuffer(PyTuple_GET_ITEM(given, (Py_ssize_t)count), &columns[count],
+                                 PyBUF_SIMPLE) == 0)
+        count++;
+    if (count == (size_t)PyTuple_GET_SIZE(given))
+        answer = add_checked_states(self, steps, fields, text, columns, count, (size_t)rows,
+                                    (size_t)at);
+    while (count)
+        PyBuffer_Release(&columns[--count]);
+    return answer;
+}
+
 static int sort_all(Collector *self) {
     if (self->is_sorted)
         return 0;
@@ -618,6 +695,9 @@ static PyMethodDef Collector_methods[] = {
     {"add_packed", (PyCFunction)Collector_add_packed, METH_VARARGS,
      "add_packed(ends, data, values, at): take pairs of keys in buffers, texts of UTF-8 that end "
      "at 32-bit `ends`, or 64-bit integers where that is None, and 64-bit values; as add_columns."},
+    {"add_states", (PyCFunction)Collector_add_states, METH_VARARGS,
+     "add_states(key_steps, key_fields, layout, columns, rows, at): keep pairs of keys and states "
+     "in columns. (ENDED, FULL or REFUSED, where it stopped)."},
     {"sort", (PyCFunction)Collector_sort, METH_NOARGS,
      "Put all pairs in the order of their partitions and keys."},
     {"frame", (PyCFunction)(void (*)(void))Collector_frame, METH_FASTCALL,

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -47,6 +47,15 @@ class Collector:
     def add_packed(
         self, ends: Buffer | None, data: Buffer, values: Buffer, at: int
     ) -> tuple[int, int, tuple[tuple[Any, Any], ...]]: ...
+    def add_states(
+        self,
+        key_steps: str,
+        key_fields: tuple[tuple[Buffer | None, Buffer | None, Buffer], ...],
+        layout: str,
+        columns: tuple[Buffer, ...],
+        rows: int,
+        at: int,
+    ) -> tuple[int, int]: ...
     def sort(self) -> None: ...
     def frame(self, partition: int, at: int) -> Frame | None: ...
     def clear(self) -> None: ...
@@ -80,6 +89,20 @@ class HeldRows:
 class Merge:
     def __init__(self, runs: list[Iterator[Frame]], operation: int) -> None: ...
     def __iter__(self) -> Merge: ...
+    def __next__(self) -> Frame: ...
+
+class Fold:
+    def __init__(
+        self,
+        frames: Iterable[Frame],
+        program: bytes,
+        header: bytes,
+        prefixes: tuple[bytes, ...],
+        limits: tuple[int, ...],
+        makes_results: bool,
+        otherwise: Callable[[bytes, list[bytes]], int | bytes],
+    ) -> None: ...
+    def __iter__(self) -> Fold: ...
     def __next__(self) -> Frame: ...
 
 def groups(frame: Frame, decode_value: Callable[[bytes], Any]) -> list[tuple[bytes, list[Any]]]: ...

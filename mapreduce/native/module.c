@@ -95,7 +95,8 @@ static int draw_seeds(HashSeeds *seeds) {
 }
 
 static int add_types(PyObject *module) {
-    PyType_Spec *specs[] = {&word_counts_spec, &collector_spec, &merge_spec, &held_rows_spec};
+    PyType_Spec *specs[] = {&word_counts_spec, &collector_spec, &merge_spec, &fold_spec,
+                            &held_rows_spec};
     for (size_t at = 0; at < sizeof specs / sizeof *specs; at++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[at], NULL);
         int failed = !type || PyModule_AddType(module, (PyTypeObject *)type) < 0;

@@ -200,6 +200,10 @@ static int add_escaped(Buffer *out, uint8_t tag, const uint8_t *bytes, size_t le
     }
 }
 
+int pack_text_field(Buffer *out, const uint8_t *text, size_t length) {
+    return add_escaped(out, STR_TAG, text, length);
+}
+
 int pack_integer_key(Buffer *out, int64_t number) {
     uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     size_t size = 0;

@@ -304,6 +304,56 @@ def json_lines_target(data: Reader) -> None:
         assert repr(values) == repr(column.listed())
 
 
+def fold_target(data: Reader) -> None:
+    """A fold of any states has each key once, in order, or leaves a key to Python."""
+    kinds = bytes(b"salgtu"[data.number() % 6] for _ in range(data.number() % 4))
+    header, results = (encode_value([None] * len(kinds))[:1], bool(data.number() & 1))
+    frame = (data.number() & 1, data.number(1), data.rest())
+    prefixes, limits = tuple(b"" for _ in kinds), tuple(range(len(kinds)))
+
+    def otherwise(key: bytes, states: list[bytes]) -> bytes:
+        return b"".join(states)
+
+    def fold() -> list[RawFrame]:
+        given = iter([frame, frame]) if results else iter([frame])
+        return list(extension.Fold(given, kinds, header, prefixes, limits, results, otherwise))
+
+    if not kinds or not _adds_up(frame):
+        _raises(ValueError, fold)
+        return
+    pairs = _pairs(frame) * (2 if results else 1)
+    keys = [key for key, _ in groupby(pairs, lambda pair: pair[0])]
+    assert keys == [key for each in fold() for key, _ in _pairs(each)]
+
+
+def states_target(data: Reader) -> None:
+    """Columns of any form are refused, or are as many pairs as there are rows."""
+    given = extension.Collector(
+        extension.KEEP, 1, 1 << 20, encode_key, encode_value, key_hash, None, None
+    )
+    steps = "".join("tnb()"[data.number() % 5] for _ in range(data.number() % 6))
+    layout = "".join("idfx[]"[data.number() % 6] for _ in range(data.number() % 6))
+    rows = data.number() % 4
+    fields = tuple(
+        (
+            data.take(1) if data.number() & 1 else None,
+            data.take(4 * rows + 4) if step == "t" else None,
+            data.take(8 * rows).ljust(8 * rows if step != "t" else 0, b"\0"),
+        )
+        for step in steps
+        if step in "tnb"
+    )
+    wanted = sum(2 if kind == "f" else kind in "idx" for kind in layout)
+    columns_given = tuple(data.take(8 * rows).ljust(8 * rows, b"\0") for _ in range(wanted))
+    try:
+        state, at = given.add_states(steps, fields, layout, columns_given, rows, 0)
+    except ValueError:
+        return
+    assert state in (extension.ENDED, extension.REFUSED)
+    assert (at == rows) is (state == extension.ENDED)
+    assert at == len(given)
+
+
 def join_target(data: Reader) -> None:
     """Buffers of any bytes are refused, or joined as a loop over their rows does it."""
     rows = data.number() % 40
@@ -382,6 +432,8 @@ TARGETS: list[Callable[[Reader], None]] = [
     short_target,
     separated_target,
     json_lines_target,
+    fold_target,
+    states_target,
     join_target,
 ]
 

@@ -10,18 +10,32 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mapreduce import Count, Max, Mean, Min, Sum
+from mapreduce import (
+    Correlation,
+    Count,
+    Max,
+    Mean,
+    Min,
+    Quantile,
+    Quantiles,
+    StandardDeviation,
+    Sum,
+    TopK,
+    Variance,
+)
 from mapreduce.aggregate import Aggregation
 from mapreduce.aggregations.several import Several
 from mapreduce.columns.aggregates import has_plan
 from mapreduce.columns.chunks import registered
 from mapreduce.columns.database import DuckDBPyConnection, opened
 from mapreduce.columns.query import Query
+from mapreduce.columns.statement import statement_of
 from mapreduce.columns.table import Table
 from mapreduce.input_formats import ColumnKind
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
 moderate = st.floats(-1e12, 1e12).filter(lambda value: value == 0 or abs(value) > 1e-8)
+prices = st.integers(-200_000, 200_000).map(lambda cents: cents / 100)
 integers = st.integers(-(1 << 63), (1 << 63) - 1)
 
 
@@ -63,6 +77,79 @@ some_keys = st.sampled_from(["a", "b", None, ""])
 def test_integers(aggregation: Aggregation[Any], pairs: list[tuple[Any, int]]) -> None:
     """Integers are exact, also where their sum has more than 64 bits."""
     assert by_key(pairs, aggregation) == states_of(aggregation, "int", pairs)
+
+
+_SPREADS = [Variance(), Variance(sample=True), StandardDeviation()]
+_RANKS = [TopK(2), TopK(2, smallest=True), Quantile(0.5), Quantiles(0.1, 0.9, interpolate=False)]
+
+
+@pytest.mark.parametrize("aggregation", [*_SPREADS, *_RANKS])
+@given(
+    pairs=st.lists(
+        st.tuples(some_keys, integers | st.integers(-(1 << 31), (1 << 31) - 1)),
+        min_size=1,
+        max_size=20,
+    )
+)
+@example(pairs=[("a", -(1 << 31)), ("a", (1 << 31) - 1), ("b", 1)])
+def test_spreads_and_ranks_of_integers(
+    aggregation: Aggregation[Any], pairs: list[tuple[Any, int]]
+) -> None:
+    """Squares are exact; those beyond 64 bits are left to the aggregation."""
+    found = states_of(aggregation, "int", pairs)
+    if aggregation in _RANKS or all(abs(value) < 1 << 31 for _, value in pairs):
+        assert found is not None
+    assert found is None or by_key(pairs, aggregation) == found
+
+
+@pytest.mark.parametrize("aggregation", [*_SPREADS, *_RANKS])
+@given(pairs=st.lists(st.tuples(some_keys, moderate | prices), min_size=1, max_size=20))
+@example(pairs=[("a", 0.1)] * 10)
+@example(pairs=[("a", 2047.999), ("a", -1e-7), ("a", 1e-8), ("a", -2047.5)])
+@example(pairs=[("a", 0.0), ("a", -0.0)])
+def test_spreads_and_ranks_of_floats(
+    aggregation: Aggregation[Any], pairs: list[tuple[Any, float]]
+) -> None:
+    """Results are rounded once, or are left to the aggregation."""
+    found = states_of(aggregation, "float", pairs)
+    assert found is None or repr(by_key(pairs, aggregation)) == repr(
+        {key: found[key] for key in by_key(pairs, aggregation)}
+    )
+
+
+@pytest.mark.parametrize("aggregation", [*_SPREADS, *_RANKS])
+def test_usual_floats_are_spread_and_ranked_in_sql(aggregation: Aggregation[Any]) -> None:
+    """Prices and shares do not need the values one by one; NaN and NULL do."""
+    pairs: list[tuple[Any, Any]] = [("a", number / 100 + 0.001) for number in range(-500, 500)]
+    assert by_key(pairs, aggregation) == states_of(aggregation, "float", pairs)
+    for value in (float("nan"), float("inf"), None):
+        assert states_of(aggregation, "float", [*pairs, ("a", value)]) is None
+
+
+@given(
+    pairs=st.lists(
+        st.tuples(st.sampled_from("ab"), st.tuples(*[st.integers(-(1 << 31), (1 << 31) - 1)] * 2)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_correlation(pairs: list[tuple[Any, tuple[int, int]]]) -> None:
+    """A pair of integers is a row of two columns."""
+    table = Table(
+        {
+            "key": ("str", [key for key, _ in pairs]),
+            "x": ("int", [x for _, (x, _) in pairs]),
+            "y": ("int", [y for _, (_, y) in pairs]),
+        },
+        len(pairs),
+    )
+    sql = "SELECT key, row(x, y) AS value FROM records"
+    statement = statement_of(sql, "`map_sql` of J", _database())
+    with registered(_database(), table, ("key", "x", "y")) as source:
+        found = Query(statement, "`map_sql` of J", Correlation()).states(source)
+    assert found is not None
+    results = {key: Correlation().result(state) for key, state in zip(*found, strict=True)}
+    assert by_key(pairs, Correlation()) == results
 
 
 @pytest.mark.parametrize("aggregation", [Sum(), Mean()])

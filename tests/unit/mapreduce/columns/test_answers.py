@@ -18,7 +18,21 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mapreduce import Count, Csv, Job, JsonLines, Max, Mean, Min, Parquet, Sum, native
+from mapreduce import (
+    Count,
+    Csv,
+    Job,
+    JsonLines,
+    Max,
+    Mean,
+    Min,
+    Parquet,
+    Quantile,
+    Sum,
+    TopK,
+    native,
+)
+from mapreduce.columns.query import Query
 from mapreduce.engine import map_columns
 from mapreduce.errors import RecordError
 from mapreduce.testing import PlainInput, run
@@ -33,6 +47,8 @@ REDUCES: list[Any] = [
     Max(),
     Mean(),
     {"n": Count(), "mean": Mean(), "most": Max()},
+    TopK(2),
+    {"median": Quantile(0.5, interpolate=False), "sum": Sum(), "least": TopK(1, smallest=True)},
     lambda _self, key, values: [(key, list(values))],
 ]
 some = settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
@@ -281,6 +297,62 @@ def test_groups_of_many_chunks(
         repr(sorted(run(job(), inputs=inputs, splits=2).pairs, key=repr)) for job in (by, by_sql)
     ]
     assert found[0] == found[1]
+
+
+class _Tuples(Job):
+    input_format = JsonLines(columns={"name": str, "n": int, "yes": bool, "number": int})
+
+    def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+        yield (row["name"], (row["n"], row["yes"])), row["number"]
+
+
+@pytest.mark.parametrize("kept_share", [map_columns.KEPT_SHARE, 1 << 30])
+@some
+@given(
+    with_c=st.booleans(),
+    reduce=reduces,
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {
+                "name": st.none() | st.sampled_from(["", "a", "a\0", "\0", "\u00e9" * 20]),
+                "n": st.none() | st.sampled_from([0, -1, 1 << 40]),
+                "yes": st.none() | st.booleans(),
+                "number": numbers,
+            }
+        ),
+        max_size=12,
+    ),
+    splits=st.integers(1, 4),
+)
+def test_keys_of_several_columns(
+    kept_share: int, with_c: bool, reduce: Any, rows: list[dict[str, Any]], splits: int
+) -> None:
+    """A tuple of columns is grouped as the tuples of `map` are, NULL among its fields too."""
+    content = "\n".join(map(json.dumps, rows)).encode()
+    sql = "SELECT row(name, row(n, yes)) AS key, number AS value FROM records"
+    with pytest.MonkeyPatch.context() as patch, without_c(with_c):
+        patch.setattr(map_columns, "KEPT_SHARE", kept_share)
+        by_map, by_sql = answers(_Tuples, sql, reduce, content, splits)
+    assert by_map == by_sql
+
+
+def test_groups_with_keys_of_several_columns_are_made_in_sql(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No pair of theirs becomes a Python object."""
+
+    def pairs(*_: Any) -> Any:
+        raise AssertionError("the values are added one by one")
+
+    monkeypatch.setattr(Query, "pairs", pairs)
+
+    class Columns(_Tuples):
+        reduce = Sum()
+        map_sql = "SELECT row(name, row(n, yes)) AS key, number AS value FROM records"
+
+    row = {"name": "a", "n": 1, "yes": None, "number": 2}
+    content = "\n".join([json.dumps(row)] * 3).encode()
+    assert [(["a", [1, None]], 6)] == run(Columns(), inputs={"in": content}, splits=1).pairs
 
 
 @pytest.mark.parametrize("with_c", [True, False])

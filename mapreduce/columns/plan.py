@@ -1,0 +1,50 @@
+"""How SQL makes the states of an aggregation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LOW_BITS = 60
+HIGH_BITS = 20
+"""A float is held as two integers: its multiple of 2**-20, and the rest's of 2**-80."""
+LARGEST = 1 << 42
+"""Floats from here on are not held so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a state is made in SQL.
+
+    Attributes:
+        selected: the expressions of a group.
+        merged: for each of them the function that makes one of the values of several groups;
+            "high" and "low" are the sums of the two integers that hold floats.
+        sound: a condition on a record; where it is false for one, the values are added one by one.
+        states: makes the states of some keys from the values of each expression.
+        layout: how the native collector makes a state of the values: "i" an integer, "d" a float,
+            "f" the sum of floats that two integers hold, "x" nothing of a value, "[" and "]" a
+            list; None: it cannot.
+        numbers: the states are numbers, which every collector takes.
+    """
+
+    selected: tuple[str, ...]
+    merged: tuple[str, ...]
+    sound: str
+    states: Callable[[Sequence[Sequence[Any]]], list[Any]]
+    layout: str | None
+    numbers: bool = True
+
+
+def halves(value: str) -> tuple[str, str, str]:
+    """Return the SQL of the two integers that hold a float, and of whether they hold it exactly.
+
+    Multiplication with a power of two, `trunc` and the difference to it round nothing.
+    """
+    scaled = f"(CAST({value} AS DOUBLE) * {float(1 << HIGH_BITS)!r}::DOUBLE)"
+    rest = f"(({scaled} - trunc({scaled})) * {float(1 << LOW_BITS)!r}::DOUBLE)"
+    sound = f"coalesce(abs({value}) < {LARGEST} AND trunc({rest}) = {rest}, false)"
+    # a record that is not held makes the whole group void: any number stands for it
+    high, low = (f"TRY_CAST(trunc({each}) AS BIGINT)" for each in (scaled, rest))
+    return high, low, sound

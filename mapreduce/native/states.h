@@ -1,0 +1,52 @@
+/* States of aggregations as encoded values: what fold.c and the collector share; see states.c. */
+#ifndef MAPREDUCE_STATES_H
+#define MAPREDUCE_STATES_H
+
+#include "extension.h"
+
+typedef __int128 Wide;
+
+#define FIXED_BITS 80 /* a sum of floats is an integer of 2^-80 */
+
+/* Whether a number is below 2^126, so that its parts are exact. */
+static inline int is_narrow(Wide number) {
+    Wide most = (Wide)1 << 126;
+    return -most < number && number < most;
+}
+
+/* A float in units of 2^-80: 1; 0 where it is no multiple of that, or too large. */
+int fixed_of(double real, Wide *fixed);
+/* A narrow number divided by another above 0, rounded once, to the nearest, ties to even. */
+double rounded_quotient(Wide number, uint64_t divisor);
+
+/* Append values as mapreduce/encoding/values.py encodes them; -1 with MemoryError. */
+int state_put_integer(Buffer *out, int64_t number);
+int state_put_real(Buffer *out, double real);
+/* Append the beginning of a list of up to 65535 items. */
+int state_put_list(Buffer *out, size_t items);
+/* Append the state of `Sum` of integers and of floats, which are narrow in units of 2^-80. */
+int state_put_sum(Buffer *out, int64_t total, Wide fixed);
+
+/* A step of a layout: what of a row's columns becomes a part of its state. */
+typedef struct {
+    char kind;
+    const uint8_t *column, *other; /* of 64-bit numbers, which need not be aligned */
+    uint8_t items;                 /* of a list */
+} LayoutStep;
+
+#define LAYOUT_STEPS 200
+
+typedef struct {
+    size_t steps;
+    LayoutStep step[LAYOUT_STEPS];
+} Layout;
+
+/* Read a layout: "i" an integer, "d" a float, "f" the sum of floats of two columns of integers, of
+ * 2^-20 and 2^-80, "x" nothing of a column, "[" and "]" a list. -1 with ValueError where it does not
+ * suit the columns. The columns are borrowed. */
+int layout_open(Layout *layout, const char *text, const Py_buffer *columns, size_t count,
+                size_t rows);
+/* Append the state of a row: 1; 0 where a sum is too large; -1 with MemoryError. */
+int layout_put(const Layout *layout, Buffer *out, size_t row);
+
+#endif
