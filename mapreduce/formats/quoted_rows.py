@@ -1,20 +1,20 @@
 """Rows with line ends inside quotes: which of them belong to a byte range.
 
 A row ends with a line feed outside quotes, and a byte is outside if an even number of quotes comes
-before it. So a range can be read alone if it is known whether it begins inside quotes;
-`states_before` finds that out.
+before it. So a range can be read alone if it is known whether it begins inside quotes; `quotes`
+finds that out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mapreduce.errors import TextPlace
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.limits import LIMITS, Limits, too_long
-from mapreduce.formats.text import TAIL_BYTES
+from mapreduce.formats.text import TAIL_BYTES, count_byte
 
 _LARGEST_READ = 64 << 20
 
@@ -83,35 +83,6 @@ class RowRange:
     quoted: bool = False
     escaped: bool = False
     top: int = 0
-
-
-def states_before(
-    positions: Sequence[int], read: ReadRange, marks: Marks = PLAIN, top: int = 0
-) -> Iterator[tuple[bool, bool]]:
-    """Yield whether each position is inside quotes, and whether the byte before it is escaped.
-
-    Reads the object once, from `top`, where the first row begins, up to the last position; the
-    positions must ascend.
-    """
-    last = positions[-1] if positions else 0
-    blocks = read(top, last) if last > top else iter(())
-    block, begin, quoted, escaped = b"", top, False, False
-
-    def go_to(position: int) -> None:
-        nonlocal block, begin, quoted, escaped
-        while begin < position:
-            part = block[: position - begin]
-            view, escaped = marks.view(part, escaped)
-            quoted = _quoted_after(view, quoted)
-            begin, block = begin + len(part), block[len(part) :]
-            if begin < position:
-                block = next(blocks)
-
-    for position in positions:
-        go_to(position - 1)
-        before = escaped
-        go_to(position)
-        yield quoted, before
 
 
 def owned_rows(
@@ -256,7 +227,7 @@ def _first_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
     If none ends: 0, and the quoting at the block's end.
     """
     found = _FIRST_ROW[quoted].match(block)
-    return (found.end(), False) if found else (0, _quoted_after(block, quoted))
+    return (found.end(), False) if found else (0, quoted_after(block, quoted))
 
 
 def _last_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
@@ -267,8 +238,9 @@ def _last_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
     if not quoted and b'"' not in block:
         return block.rfind(b"\n") + 1, False
     found = _ALL_ROWS[quoted].match(block)
-    return found.end() if found else 0, _quoted_after(block, quoted)
+    return found.end() if found else 0, quoted_after(block, quoted)
 
 
-def _quoted_after(data: bytes, quoted: bool) -> bool:
-    return quoted ^ (data.count(b'"') % 2 == 1)
+def quoted_after(data: bytes, quoted: bool) -> bool:
+    """Return whether the byte behind the data is inside quotes."""
+    return quoted ^ (count_byte(data, b'"') % 2 == 1)

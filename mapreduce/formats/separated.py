@@ -20,8 +20,8 @@ from mapreduce.formats.quoted_rows import (
     RowRange,
     owned_rows,
     row_at,
-    states_before,
 )
+from mapreduce.formats.quotes import states_before
 from mapreduce.formats.row_parser import RowBlock, RowParser, marks_of
 from mapreduce.formats.text import BOM, TAIL_BYTES
 from mapreduce.formats.undecoded import Undecoded
