@@ -82,6 +82,9 @@ static PyMethodDef methods[] = {
      "json_lines(data, ((name, kind), ...)): (rows, [(nulls, valid, values, ends), ...]) of the "
      "fields of whole lines, as Arrow holds them; kinds: 0 text, 1 int, 2 float, 3 bool; None where "
      "Python must read the lines"},
+    {"records", extension_records, METH_VARARGS,
+     "records(names, ((kind, valid, values, ends), ...), begin, end): a dict for each of these rows of "
+     "Arrow's arrays; kinds are the letters of its formats: csilCSILfgbuz"},
     {"separated", extension_separated, METH_VARARGS,
      "separated(data, delimiter, quote, width, places): (rows, [(ends, texts), ...]) of the fields "
      "at `places`; None when a row is not one of `width` fields."},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 from array import array
 from bisect import bisect_right
 from collections import Counter
@@ -295,6 +296,31 @@ def json_lines_target(data: Reader) -> None:
         assert repr(values) == repr(column.listed())
 
 
+def records_target(data: Reader) -> None:
+    """Any buffers are refused, or are the values that plain Python reads of them."""
+    kind, ends = "csilCSILfgbuz"[data.number() % 13], data.take(data.number() % 40)
+    valid, begin, end = data.take(data.number() % 4) or None, data.number() % 8, data.number() % 32
+    values = data.rest()
+    try:
+        rows = extension.records(("a",), ((kind, valid, values, ends),), begin, end)
+    except ValueError:
+        return
+    assert end - begin == len(rows)
+    for at, row in zip(range(begin, end), rows, strict=True):
+        (value,) = row.values()
+        if valid is not None and not valid[at >> 3] >> (at & 7) & 1:
+            assert value is None
+        elif kind == "b":
+            assert value is bool(values[at >> 3] >> (at & 7) & 1)
+        elif kind in "uz":
+            start, stop = struct.unpack_from("<2i", ends, 4 * at)
+            assert values[start:stop] == (value.encode() if kind == "u" else value)
+        else:
+            letter = "bhiqBHIQfd"["csilCSILfg".index(kind)]
+            size = struct.calcsize(letter)
+            assert repr(struct.unpack_from(f"<{letter}", values, at * size)[0]) == repr(value)
+
+
 TARGETS: list[Callable[[Reader], None]] = [
     frame_target,
     block_target,
@@ -304,6 +330,7 @@ TARGETS: list[Callable[[Reader], None]] = [
     short_target,
     separated_target,
     json_lines_target,
+    records_target,
 ]
 
 
