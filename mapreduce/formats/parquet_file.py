@@ -17,7 +17,8 @@ from fsspec.spec import AbstractFileSystem
 from mapreduce import native
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import ReadRange
-from mapreduce.formats.limits import LIMITS, MIB, Limits, shown_bytes, too_long
+from mapreduce.formats.database import database, memory_bytes
+from mapreduce.formats.limits import LIMITS, Limits, shown_bytes, too_long
 from mapreduce.formats.parquet_types import (
     Converter,
     carriable_sql,
@@ -32,7 +33,6 @@ _VALUE_BYTES = 16
 """What a number takes in Arrow, while DuckDB holds it too."""
 _VECTOR_ROWS = 2048
 """DuckDB builds this many rows at once, with copies of their texts."""
-_LEAST_MEMORY_BYTES = 64 * MIB
 _LONG = "a row is long: "
 _PROTOCOL = "object"
 # not the real name: DuckDB would look for patterns and partitions in it
@@ -86,16 +86,10 @@ def opened(
             `read` pass unchanged.
     """
     files = _OneFile(size, read)
-    memory = max(limits.memory_bytes // 2, _LEAST_MEMORY_BYTES)
-    config: dict[str, Any] = {
-        # tasks run in parallel already, and each further thread takes memory
-        "threads": 1,
-        "enable_external_file_cache": False,
-        "memory_limit": f"{memory // MIB}MiB",
-    }
-    with duckdb.connect(config=config) as connection:
+    with database(limits) as connection:
         connection.register_filesystem(files)
-        connection.execute("SET parquet_metadata_cache = true; SET TimeZone = 'UTC'")
+        connection.execute("SET enable_external_file_cache = false")
+        connection.execute("SET parquet_metadata_cache = true")
         connection.execute("SET enable_geoparquet_conversion = false")
         # statistics do not count NaN (parquet.thrift): by them a column has none, and the optimizer
         # would drop the test for it
@@ -379,7 +373,7 @@ class ParquetFile:
         try:
             yield
         except duckdb.OutOfMemoryException as exc:
-            limit = shown_bytes(max(self._limits.memory_bytes // 2, _LEAST_MEMORY_BYTES))
+            limit = shown_bytes(memory_bytes(self._limits))
             raise self._error(
                 f"one of its pages does not fit into {limit}, half of the task's memory "
                 "(raise it with --task-memory)"

@@ -23,7 +23,7 @@ from mapreduce.code import JobClass, import_job, modules_loaded
 from mapreduce.errors import TaskLost
 from mapreduce.formats.limits import LIMITS
 from mapreduce.formats.readers import reader_of
-from mapreduce.input_formats import InputFormat
+from mapreduce.input_formats import InputFormat, Parquet
 from mapreduce.job import Job
 from mapreduce.packages import hold, use_packages
 from mapreduce.user_code.column_check import has_columns
@@ -159,9 +159,14 @@ def _import_for_tasks(job: JobClass) -> None:
     if has_columns(job):
         import mapreduce.engine.map_columns  # noqa: F401
     given = job.input_format
-    for form in given.values() if isinstance(given, Mapping) else (given,):
+    forms = given.values() if isinstance(given, Mapping) else (given,)
+    for form in forms:
         if not isinstance(form, InputFormat):
             reader_of(form, LIMITS)
+    if has_columns(job) or any(isinstance(form, Parquet) for form in forms):
+        from mapreduce.formats.database import open_before_forks
+
+        open_before_forks()
 
 
 class TemplateLost(TaskLost):
