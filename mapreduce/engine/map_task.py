@@ -259,7 +259,11 @@ class MapStage:
             raise without_map(type(self._job))
         own = own_format(self._job, byte_range)
         reader = reader_of(
-            byte_range.format, self._context.limits, own, lenient=self._aside is not None
+            byte_range.format,
+            self._context.limits,
+            own,
+            lenient=self._aside is not None,
+            block_bytes=self._columns.chunk_bytes if columns else 0,
         )
         state = task_state(self._job)
         state.source, state.input = byte_range.source, byte_range.name

@@ -8,7 +8,12 @@ from mapreduce.input_formats import Format, InputFormat, Text
 
 
 def reader_of(
-    form: Format, limits: Limits, own: InputFormat | None = None, *, lenient: bool = False
+    form: Format,
+    limits: Limits,
+    own: InputFormat | None = None,
+    *,
+    lenient: bool = False,
+    block_bytes: int = 0,
 ) -> Reader:
     """Return a reader of a format.
 
@@ -17,6 +22,7 @@ def reader_of(
         limits: the longest record.
         own: the author's format, where it is one.
         lenient: yield a record of a wrong format as a `BadRecord`, if its end can be found.
+        block_bytes: how long the batches of CSV should be at least, where none is read by rows.
     """
     match form.kind:
         case "text":
@@ -28,7 +34,7 @@ def reader_of(
         case "csv":
             from mapreduce.formats.separated import CsvReader
 
-            return CsvReader(form, limits, lenient=lenient)
+            return CsvReader(form, limits, lenient=lenient, block_bytes=block_bytes)
         case "parquet":
             from mapreduce.formats.parquet import ParquetReader
 

@@ -69,10 +69,14 @@ class CsvReader:
         limits: the longest row.
         lenient: yield a row of another width than the header as a `BadRecord`, in place of its
             fields.
+        block_bytes: the batches, all but the last, have at least so many bytes.
     """
 
-    def __init__(self, form: Csv, limits: Limits = LIMITS, *, lenient: bool = False) -> None:
+    def __init__(
+        self, form: Csv, limits: Limits = LIMITS, *, lenient: bool = False, block_bytes: int = 0
+    ) -> None:
         self._form = form
+        self._block_bytes = block_bytes
         self._limits = limits
         self._lenient = lenient
         self._parser = RowParser(form)
@@ -100,7 +104,9 @@ class CsvReader:
             before = min(byte_range.end, top) - byte_range.start
             yield RecordBatch(byte_range.start, before, iter(()), b"", top)
         undecoded = self._parser.undecoded
-        for position, data in _blocks(byte_range, read, self._limits, top, undecoded):
+        for position, data in _blocks(
+            byte_range, read, self._limits, top, undecoded, self._block_bytes
+        ):
             start, length = position, len(data)
             if streams:  # its first batch accounts for all of its bytes
                 start, length, accounted = accounted, byte_range.size - accounted, byte_range.size
@@ -147,7 +153,12 @@ def _form(byte_range: ByteRange) -> Csv:
 
 
 def _blocks(
-    byte_range: ByteRange, read: ReadRange, limits: Limits, top: int, undecoded: Undecoded
+    byte_range: ByteRange,
+    read: ReadRange,
+    limits: Limits,
+    top: int,
+    undecoded: Undecoded,
+    block_bytes: int = 0,
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the rows whose first byte lies in the byte range, like `owned_rows`; those of a stream
     decompressed and in UTF-8.
@@ -164,7 +175,7 @@ def _blocks(
             byte_range.escaped,
             top,
         )
-        return owned_rows(read, part, source, byte_range.source_offset, limits, marks)
+        return owned_rows(read, part, source, byte_range.source_offset, limits, marks, block_bytes)
     blocks = _without_first(stream, top)
     rows = owned_rows(
         lambda _start, _end: blocks, RowRange(0, 1, 1), source, top, limits=limits, marks=marks
