@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mapreduce.formats.base import Reader
 from mapreduce.formats.limits import Limits
-from mapreduce.input_formats import Format, InputFormat, Text
+from mapreduce.input_formats import Csv, Format, InputFormat, Text
 
 
 def reader_of(
@@ -32,9 +32,7 @@ def reader_of(
 
             return JsonLinesReader(form, limits, lenient=lenient)
         case "csv":
-            from mapreduce.formats.separated import CsvReader
-
-            return CsvReader(form, limits, lenient=lenient, block_bytes=block_bytes)
+            return _csv_reader(form, limits, lenient=lenient, block_bytes=block_bytes)
         case "parquet":
             from mapreduce.formats.parquet import ParquetReader
 
@@ -78,3 +76,9 @@ def _text_reader(form: Text, limits: Limits, *, lenient: bool) -> Reader:
     from mapreduce.formats.delimited import DelimitedReader
 
     return DelimitedReader(form, limits, lenient=lenient)
+
+
+def _csv_reader(form: Csv, limits: Limits, *, lenient: bool, block_bytes: int) -> Reader:
+    from mapreduce.formats.separated import CsvReader
+
+    return CsvReader(form, limits, lenient=lenient, block_bytes=block_bytes)
