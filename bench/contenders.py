@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,25 +50,6 @@ def ours(
     answer is that of `question`, or else the sum of each key.
     """
 
-    def command(place: Place) -> list[str]:
-        named = [f"{name}={place.corpus / file}" for name, file in inputs.items()]
-        read = named or [input_url or str(place.corpus)]
-        where = [word for each in read for word in ("--input", each)]
-        where += ["--store", store_url or str(place.scratch / "store")]
-        if input_url:
-            where += ["--output", str(place.scratch / "answer.jsonl")]
-        return [
-            sys.executable,
-            "-m",
-            "driver",
-            "run",
-            "--target",
-            "local",
-            "--json",
-            *where,
-            *options,
-        ]
-
     def judge(place: Place, stdout: str) -> Judged:
         report = json.loads(stdout)
         urls = [str(place.scratch / "answer.jsonl")] if input_url else report["result_urls"]
@@ -83,13 +65,27 @@ def ours(
         OURS,
         label,
         corpus,
-        command,
+        partial(_run, options, input_url, inputs, store_url),
         judge,
         variant=variant,
         needs=needs,
         world=world,
         most_repeats=most_repeats,
     )
+
+
+def _run(
+    options: Sequence[str], input_url: str, inputs: Mapping[str, str], store_url: str, place: Place
+) -> list[str]:
+    """Return the command of a run."""
+    named = [f"{name}={place.corpus / file}" for name, file in inputs.items()]
+    read = named or [input_url or str(place.corpus)]
+    where = [word for each in read for word in ("--input", each)]
+    where += ["--store", store_url or str(place.scratch / "store")]
+    if input_url:
+        where += ["--output", str(place.scratch / "answer.jsonl")]
+    run = ["-m", "driver", "run", "--target", "local", "--json"]
+    return [sys.executable, *run, *where, *options]
 
 
 def wrong_of_ours(

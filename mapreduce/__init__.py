@@ -37,6 +37,7 @@ from mapreduce.input_formats import (
 )
 from mapreduce.job import Job
 from mapreduce.reducers import identity
+from mapreduce.row_join import RowJoin
 from mapreduce.spool import Spool
 from mapreduce.word_counts import WordCounts
 from mapreduce.words import words
@@ -67,6 +68,7 @@ __all__ = [
     "Parquet",
     "Quantile",
     "Quantiles",
+    "RowJoin",
     "Spool",
     "StandardDeviation",
     "Step",

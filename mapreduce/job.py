@@ -17,6 +17,7 @@ from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError
 from mapreduce.input_formats import Format, InputFormat, Text, of_own
 from mapreduce.partition import hash_partition
+from mapreduce.row_join import RowJoin
 from mapreduce.user_code.class_names import FOREIGN
 from mapreduce.user_code.parameters import Parametrised
 
@@ -179,6 +180,13 @@ class Job(Parametrised):
             records: of one other input, each as the key and value that `map` gets.
         """
         raise NotImplementedError
+
+    def row_join(self) -> RowJoin | None:
+        """Return what `map_joined` does, if it joins rows on a column: the engine then joins them
+        without a call and without objects of Python. `map_joined` remains the definition: `check`
+        compares the two, and a class that redefines `map` or `map_joined` is not joined so.
+        """
+        return None
 
     def map_cleanup(self) -> Iterable[Pair] | None:
         """Finish a map task, after its last record; may yield pairs, which join those of `map`."""

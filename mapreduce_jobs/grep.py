@@ -12,10 +12,27 @@ up their counts.
 import re
 from collections.abc import Iterator
 
-from mapreduce import Job
+from mapreduce import Batch, Job
 
 File = tuple[str, str]
-Numbered = tuple[int, str | None]
+Key = tuple[str, str, int, int]
+Numbered = tuple[list[int], list[str]] | int
+"""Matches, their numbers and their lines; or the number of lines of a stretch, at its end."""
+
+WITHIN_A_LINE = re.compile(
+    r"""(\(\?i\))?(
+        [^\x00-\x1f\\\[(]                           # a character, ".", or an operator
+        | \\[dwSb.^$*+?{}()\[\]|/\\-]               # classes without a line end
+        | \((\?:|(?!\?))
+        | \[(?!\^)([^\x00-\x1f\\\]]|\\[dwS.\[\]/\\-])+\]
+    )*""",
+    re.VERBOSE,
+)
+"""Patterns that match no line end, and that a search in many lines finds where one in each does."""
+PIECE = re.compile(r"(?:([^\\\[.^$*+?{])|\\.|\[(?:\\.|[^\\\]])*\]|.)([*+?]|\{[\d,]*\})?")
+"""A piece of such a pattern: a character that stands for itself, or another; how often it comes."""
+SPARSE = 4
+"""Lines are looked at one by one if so many lines, or more, have the literal once."""
 
 
 class Grep(Job):
@@ -30,34 +47,127 @@ class Grep(Job):
     group_by = 2
 
     def map_setup(self) -> None:
-        """Compile the pattern."""
+        """Compile the pattern, and decide how it is found in many lines."""
         self._regex = re.compile(self.pattern)
+        self._in_lines = None
+        if WITHIN_A_LINE.fullmatch(self.pattern):
+            self._in_lines = re.compile(self.pattern, re.MULTILINE)
+        self._literals = literals_of(self.pattern) if self._in_lines else []
         self._file: File | None = None
         self._start = self._lines = 0
 
-    def map(self, key: int, value: str) -> Iterator[tuple[tuple[str, str, int, int], Numbered]]:
+    def map(self, key: int, value: str) -> Iterator[tuple[Key, Numbered]]:
         """Yield a pair for each match, and one for each stretch that has ended."""
-        if self._file != (self.source, self.input):
-            yield from self.map_cleanup()
-            self._file, self._start, self._lines = (self.source, self.input), key, 0
+        yield from self._enter(key)
         self._lines += 1
         if self._regex.search(value):
-            yield (*self._file, self._start, self._lines), (self._lines, value)
+            yield self._key(self._lines), ([self._lines], [value])
 
-    def map_cleanup(self) -> Iterator[tuple[tuple[str, str, int, int], Numbered]]:
+    def map_batch(self, batch: Batch) -> tuple[list[Key], list[Numbered]]:
+        """Return one pair for all matches of a batch, and one for each stretch that has ended."""
+        pairs = list(self._enter(batch.offset))
+        lines = dict(self._matches(batch))
+        if lines:
+            pairs.append((self._key(min(lines)), (list(lines), list(lines.values()))))
+        return [key for key, _ in pairs], [value for _, value in pairs]
+
+    def map_cleanup(self) -> Iterator[tuple[Key, Numbered]]:
         """Yield the number of lines of the last stretch; the pair sorts after the stretch's
         matches.
         """
         if self._file:
-            yield (*self._file, self._start, self._lines + 1), (self._lines, None)
+            yield self._key(self._lines + 1), self._lines
 
     def reduce(
         self, key: File, values: Iterator[Numbered]
     ) -> Iterator[tuple[tuple[str, int], str]]:
         """Yield the matches of one file, numbered by file."""
         before = 0
-        for number, line in values:
-            if line is None:
-                before += number
-            else:
+        for value in values:
+            if isinstance(value, int):
+                before += value
+                continue
+            for number, line in zip(*value, strict=True):
                 yield (key[0], before + number), line
+
+    def _enter(self, offset: int) -> Iterator[tuple[Key, Numbered]]:
+        """Begin a stretch at this byte if it is of another file, and yield the end of the last."""
+        if self._file != (self.source, self.input):
+            yield from self.map_cleanup()
+            self._file, self._start, self._lines = (self.source, self.input), offset, 0
+
+    def _key(self, line: int) -> Key:
+        assert self._file is not None, "a stretch has begun"
+        return (*self._file, self._start, line)
+
+    def _matches(self, batch: Batch) -> Iterator[tuple[int, str]]:
+        """Yield the number and the text of each line that matches, and count all lines."""
+        text = self._text(batch)
+        if text is None:
+            for line in batch.lines():
+                self._lines += 1
+                if self._regex.search(line):
+                    yield self._lines, line
+            return
+        before, at, lines = self._lines, 0, text.count("\n") + 1
+        self._lines += lines
+        sparse = self._has_few(text, lines)
+        while at <= len(text):
+            begin, end = self._next_by_literal(text, at) if sparse else self._next(text, at)
+            if begin < 0:
+                return
+            before += text.count("\n", at, begin) + 1
+            at = end + 1
+            line = text[begin:end]
+            if not sparse or self._regex.search(line):
+                yield before, line
+
+    def _text(self, batch: Batch) -> str | None:
+        """Return a batch as one text; None if its lines must be searched one by one."""
+        data = batch.data
+        if not data or self._in_lines is None or b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
+            return None
+        try:
+            return data.decode("utf-8").removesuffix("\n")
+        except UnicodeDecodeError:
+            return None
+
+    def _has_few(self, text: str, lines: int) -> bool:
+        """Return whether few of these lines have the literal that is searched; it is the rarest of
+        the first lines, and forgotten where it is not rare.
+        """
+        counts = {literal: text.count(literal) for literal in self._literals}
+        self._literals = sorted(counts, key=counts.__getitem__)[:1]
+        if self._literals and counts[self._literals[0]] * SPARSE > lines:
+            self._literals = []
+        return bool(self._literals)
+
+    def _next(self, text: str, at: int) -> tuple[int, int]:
+        """Return where the next line that matches begins and ends; (-1, -1) if there is none."""
+        assert self._in_lines is not None, "the lines are searched together"
+        found = self._in_lines.search(text, at)
+        return line_around(text, at, *found.span()) if found else (-1, -1)
+
+    def _next_by_literal(self, text: str, at: int) -> tuple[int, int]:
+        """Return where the next line with the literal begins and ends, as `_next`."""
+        found = text.find(self._literals[0], at)
+        return line_around(text, at, found, found) if found >= 0 else (-1, -1)
+
+
+def line_around(text: str, at: int, first: int, last: int) -> tuple[int, int]:
+    """Return where the line that holds these characters begins, at `at` or behind it, and ends."""
+    end = text.find("\n", last)
+    return text.rfind("\n", at, first) + 1 or at, end if end >= 0 else len(text)
+
+
+def literals_of(pattern: str) -> list[str]:
+    """Return texts that each match of a pattern within a line has; none if unknown."""
+    if set("(|") & set(pattern):
+        return []
+    runs = [""]
+    for character, times in PIECE.findall(pattern):
+        if character and not times:
+            runs[-1] += character
+        else:
+            runs.append("")
+    return [run for run in runs if run]

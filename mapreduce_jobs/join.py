@@ -20,7 +20,7 @@ A file without the column is an error. Texts are compared as they are: "1" is no
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from mapreduce import Csv, Job, Spool
+from mapreduce import Csv, Job, RowJoin, Spool
 
 Row = dict[str, str]
 
@@ -49,6 +49,10 @@ class Join(Job):
     def broadcasts(self) -> tuple[str, ...]:
         """Return the tables whose rows are in the result only together with rows of the other."""
         return _BROADCASTS[self.how]
+
+    def row_join(self) -> RowJoin:
+        """Return the join, which the engine does without `map_joined` where it can."""
+        return RowJoin(self.on, self.how)
 
     def map_joined(
         self, held: Mapping[str, Sequence[Row]], records: Iterator[tuple[int, Row]]

@@ -20,7 +20,10 @@ UNIT = 10**18
 """Counters are integers, so that their order does not matter: sums of ranks count units of 1e-18.
 """
 
-Node = tuple[float, list[str]]
+Node = list[Any]
+"""A rank, and the targets in one text, as the input has them: a list of both is read from the store
+in a third of the time of a tuple with a list in it.
+"""
 
 
 class Graph(Job):
@@ -36,11 +39,19 @@ class Graph(Job):
         for target in targets:
             yield target, []
 
+    def reduce_setup(self) -> None:
+        """Begin to count nodes without targets."""
+        self._dangling = 0
+
     def reduce(self, key: str, values: Iterator[list[str]]) -> Iterator[tuple[str, Node]]:
         """Merge the targets of one node."""
         targets = sorted({target for some in values for target in some})
-        self.count("dangling", 0 if targets else UNIT)
-        yield key, (1.0, targets)
+        self._dangling += not targets
+        yield key, [1.0, ",".join(targets)]
+
+    def reduce_cleanup(self) -> None:
+        """Count once for all nodes."""
+        self.count("dangling", self._dangling * UNIT)
 
 
 class Iteration(Job):
@@ -56,10 +67,16 @@ class Iteration(Job):
 
     def map(self, key: str, value: Node) -> Iterator[tuple[str, float]]:
         """Yield each target's share of the node's rank."""
-        rank, targets = value
-        share = rank / len(targets) if targets else 0.0
-        for target in targets:
-            yield target, share
+        rank, names = value
+        if names:
+            targets = names.split(",")
+            share = rank / len(targets)
+            for target in targets:
+                yield target, share
+
+    def reduce_setup(self) -> None:
+        """Begin to add up ranks."""
+        self._moved = self._dangling = 0
 
     def reduce(self, key: str, values: Iterator[Any]) -> Iterator[tuple[str, Node]]:
         """Add the node's shares, which follow the joined node, exactly and round once, so that
@@ -68,9 +85,15 @@ class Iteration(Job):
         rank, targets = next(values)
         shares = fsum(values) + self.dangling / UNIT / self.nodes
         new = 1 - self.damping + self.damping * shares
-        self.count("moved", round(abs(new - rank) * UNIT))
-        self.count("dangling", 0 if targets else round(new * UNIT))
-        yield key, (new, targets)
+        self._moved += round(abs(new - rank) * UNIT)
+        if not targets:
+            self._dangling += round(new * UNIT)
+        yield key, [new, targets]
+
+    def reduce_cleanup(self) -> None:
+        """Count once for all nodes."""
+        self.count("moved", self._moved)
+        self.count("dangling", self._dangling)
 
 
 class Ranks(Job):

@@ -10,6 +10,7 @@ from bench.cases.jobs8 import JOBS, JOIN
 from bench.cases.memory import MEMORY, SPILL
 from bench.cases.one_core import ONE_CORE
 from bench.cases.pairs import SHUFFLE, SKEW
+from bench.cases.profiles import PROFILES
 from bench.cases.s3 import S3
 from bench.cases.s3_requests import REQUESTS, SLOW_S3
 from bench.cases.terasort import TERASORT
@@ -37,4 +38,5 @@ CASES: tuple[Case, ...] = (
     *JOBS,
     JOIN,
     *GROUPS,
+    PROFILES,
 )

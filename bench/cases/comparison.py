@@ -23,9 +23,6 @@ PEERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 MODULES = {"spark-udf": "jobs_spark_dataframe"}
 ALL = ("duckdb", "polars", "spark-dataframe", "spark-rdd")
-WORKS = "Work is what a contender does between its start and its answer: of ours, split, map and \
-reduce stage, with 0.3 s less for their beginnings; of PySpark, the second run of the query in one \
-session (the first one is shown apart); of DuckDB and Polars, all but the import."
 
 
 def answers(

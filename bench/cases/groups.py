@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from bench.case import Case
-from bench.cases.comparison import COMPARED, WORKS, answers, at_least, at_most_of, warm_spark
+from bench.cases.comparison import COMPARED, answers, at_least, at_most_of, warm_spark
 from bench.contenders import ours
 from bench.generated import Table
 from bench.questions import sums
@@ -54,7 +54,7 @@ def _columns_case(form: Form) -> Case:
     return Case(
         name=case,
         title=f"Sums of {FORMS[form]} by columns",
-        about=f"`map_sql` and `reduce = Sum()`. {WORKS}",
+        about="`map_sql` and `reduce = Sum()`.",
         trials=lambda scale: _trials(case, form, scale.table_rows, "", BY_COLUMNS),
         columns=COMPARED,
         goals=tuple(
@@ -74,7 +74,7 @@ def _rows_case(form: Form) -> Case:
         name=case,
         title=f"Sums of {FORMS[form]} by rows",
         about="A Python function for each row: `map` and `reduce = Sum()` against a Python UDF of "
-        f"PySpark's DataFrame and a function of its RDD. {WORKS}",
+        "PySpark's DataFrame and a function of its RDD.",
         trials=lambda scale: _trials(case, form, scale.row_rows, "Rows", BY_ROWS),
         columns=COMPARED,
         goals=tuple(

@@ -10,7 +10,6 @@ from bench.case import Case, Goal, Rows, divided, found
 from bench.cases.comparison import (
     ALL,
     COMPARED,
-    WORKS,
     answers,
     at_least,
     at_most_of,
@@ -153,7 +152,7 @@ def _case(
     return Case(
         name=name,
         title=title,
-        about=f"{about} {WORKS}",
+        about=about,
         trials=trials,
         columns=COMPARED,
         goals=(at_least("work, of the faster warm PySpark", 0.8, warm_spark), *goals),
@@ -233,7 +232,7 @@ JOBS = (
 JOIN = Case(
     name="join",
     title="A large join",
-    about=f"The same join of larger tables, of which neither is small. {WORKS}",
+    about="The same join of larger tables, of which neither is small.",
     trials=partial(join_trials, "join", 1),
     columns=COMPARED,
     goals=(

@@ -63,7 +63,9 @@ def choose(
         if given.name in sizes:
             sizes[given.name] += _length(given)
     if not names:
-        return Broadcast()
+        return Broadcast(
+            reason=f"shuffle, because `broadcasts` of {type(job).__name__} names no input"
+        )
     if against := _against(job, inputs, config):
         return Broadcast(reason=f"shuffle, because {against}")
     limit, said = _limit(config, memory_bytes)

@@ -285,8 +285,17 @@ def _broadcast_of(
     inputs: tuple[InputObject, ...],
     stack: Stack | None,
 ) -> Broadcast:
-    """Return which input is broadcast; a chain's steps have none."""
+    """Return which input is broadcast; a chain's steps have none.
+
+    Raises:
+        UsageError: --broadcast is given, and the job has no `broadcasts`.
+    """
     if not issubclass(job, Job) or job.broadcasts is Job.broadcasts:
+        if config.broadcast_bytes:
+            raise UsageError(
+                f"--broadcast says how long an input may be that each map task holds, and "
+                f"{job.__name__} holds none (it has no `broadcasts`); leave it out"
+            )
         return Broadcast()
     memory = config.task_memory_bytes
     if stack is not None:

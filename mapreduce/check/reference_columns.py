@@ -14,6 +14,7 @@ from mapreduce.columns.chunks import Chunk, Group, Rows, kinds_of, registered
 from mapreduce.columns.database import opened
 from mapreduce.columns.query import Query
 from mapreduce.columns.statement import statement_of
+from mapreduce.columns.table import Returned, is_arrow
 from mapreduce.engine.column_choice import READ_BY_COLUMNS
 from mapreduce.formats.parquet_columns import GroupColumns
 from mapreduce.formats.parquet_file import opened as opened_file
@@ -83,10 +84,10 @@ def _pairs(job: Job, name: str, chunk: Chunk) -> Iterator[Record]:
                     yield from zip(keys, values, strict=True)
             return
         returned: Any = job.map_arrow(chunk.table(chunk.names))
-        if not hasattr(returned, "__arrow_c_stream__"):
+        if not is_arrow(returned):
             yield from zip(*two_columns(returned, "map_arrow"), strict=True)
             return
         query = Query(None, f"`map_arrow` of {type(job).__name__}")
-        with registered(connection, returned, ("key", "value")) as source:
+        with registered(connection, Returned(returned), ("key", "value")) as source:
             for keys, values in query.pairs(source):
                 yield from zip(keys, values, strict=True)

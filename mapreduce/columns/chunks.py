@@ -18,7 +18,7 @@ from mapreduce.columns.kinds import quoted_name
 from mapreduce.columns.query import Source
 from mapreduce.columns.table import Column, Table
 from mapreduce.formats.base import BadRecord, RecordBatch
-from mapreduce.formats.json_columns import NamedFields, packed_columns
+from mapreduce.formats.json_columns import NamedFields, packed_columns, utf8_lines
 from mapreduce.formats.named_rows import chosen
 from mapreduce.formats.parquet_columns import GroupColumns
 from mapreduce.formats.separated_columns import text_columns
@@ -26,7 +26,6 @@ from mapreduce.input_formats import ColumnKind, Csv, Format, JsonLines
 from mapreduce.wire.messages import ByteRange
 
 _NAME = "chunk"
-_BOM = b"\xef\xbb\xbf"
 
 Record = tuple[Any, Any]
 Database = Callable[[], DuckDBPyConnection]
@@ -203,9 +202,9 @@ class Lines:
         if isinstance(self._form, Csv):
             return text_columns(self._form, data, offset, self._header, names)
         assert isinstance(self._form, JsonLines)
-        if self._form.encoding != "utf-8" or not _is_utf8(data):
+        whole = utf8_lines(self._form, data, offset)
+        if whole is None:
             return None
-        whole = data.removeprefix(_BOM) if offset == 0 else data
         packed = packed_columns(self._kinds, whole, names)
         if packed is not None:
             return packed
@@ -360,16 +359,6 @@ def _joined(batches: list[RecordBatch]) -> RecordBatch:
         next((batch.offset for batch in batches if batch.data), first.offset),
         columns,
     )
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _json(values: list[Any]) -> list[str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import duckdb
 from duckdb import DuckDBPyConnection, Error, OutOfMemoryException
 from duckdb.sqltypes import DuckDBPyType
 
@@ -18,6 +19,7 @@ __all__ = [
     "OutOfMemoryException",
     "first_line",
     "opened",
+    "statement_text",
 ]
 
 
@@ -28,6 +30,16 @@ def opened(limits: Limits = LIMITS) -> Iterator[DuckDBPyConnection]:
         connection.execute("SET enable_external_access = false")
         connection.execute("SET python_enable_replacements = false")
         yield connection
+
+
+def statement_text(text: str) -> str:
+    """Return the text of one statement without what ends it: semicolons, and comments after it."""
+    encoded = text.encode()
+    for at, kind in reversed(duckdb.tokenize(text)):
+        if kind != duckdb.token_type.comment and encoded[at : at + 1] != b";":
+            break
+        encoded = encoded[:at]
+    return encoded.decode().strip()
 
 
 def first_line(exc: Error) -> str:

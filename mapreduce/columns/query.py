@@ -199,7 +199,8 @@ class Query:
         kinds = {name.lower(): kind for name, kind in found.items()}
         key, value = kinds["key"], kinds["value"]
         plan = None
-        if self.aggregation is not None and key.id in KEYS and converter_of(key) is None:
+        groups = self.statement is None or not self.statement.collates
+        if groups and self.aggregation and key.id in KEYS and converter_of(key) is None:
             plan = plan_of(self.aggregation, "value", value)
         return _Bound(
             converter_of(key),

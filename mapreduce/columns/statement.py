@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mapreduce.columns.database import DuckDBPyConnection
+from mapreduce.columns.database import DuckDBPyConnection, statement_text
 from mapreduce.errors import JobLoadError
 
 TABLE = "records"
 """The name of the records in the SQL of a job."""
+_OF_ALL = ("STAR", "POSITIONAL_REFERENCE")
+"""Expressions that may read any column."""
 _EXAMPLE = '"SELECT country AS key, cents AS value FROM records"'
 _OVER_SEVERAL = {
     "modifiers": "ORDER BY, LIMIT or DISTINCT",
@@ -33,10 +35,12 @@ class Statement:
     Attributes:
         text: the SQL.
         names: the columns that it may read, in lower case; None: all.
+        collates: it has a COLLATE: SQL may take two texts for equal that are two keys.
     """
 
     text: str
     names: frozenset[str] | None
+    collates: bool = False
 
     def reads(self, columns: tuple[str, ...]) -> list[str]:
         """Return which of these columns the statement reads: at least one, where there are any."""
@@ -53,9 +57,9 @@ def checked_statement(text: str, owner: str, connection: DuckDBPyConnection) -> 
     """
     statement = statement_of(text, owner, connection)
     # the list of all functions takes too long for each task
-    aggregates = _aggregates(connection)
-    for part in _parts(_select(text, owner, connection)):
-        if (name := str(part.get("function_name", "")).lower()) in aggregates:
+    aggregates, macros = _aggregates(connection)
+    for name in _called(_select(text, owner, connection), macros, owner, connection):
+        if name in aggregates:
             raise _over_several(f"the aggregate {name}", owner)
     return statement
 
@@ -74,13 +78,17 @@ def statement_of(text: str, owner: str, connection: DuckDBPyConnection) -> State
     node = _select(text, owner, connection)
     _check_form(node, owner)
     names: set[str] = set()
-    everything = False
+    everything = collates = False
+    # the name of the table stands for a whole record
+    table = [(node["from_table"]["alias"] or TABLE).lower()]
     for part in _parts(node):
-        everything |= part.get("class") == "STAR"
-        names.update(name.lower() for name in part.get("column_names") or ())
+        named = [name.lower() for name in part.get("column_names") or ()]
+        everything |= part.get("class") in _OF_ALL or named == table
+        collates |= part.get("class") == "COLLATE"
+        names.update(named)
         _check_part(part, owner)
     _check_names(node["select_list"], owner)
-    return Statement(text.strip().rstrip(";"), None if everything else frozenset(names))
+    return Statement(statement_text(text), None if everything else frozenset(names), collates)
 
 
 def _select(text: str, owner: str, connection: DuckDBPyConnection) -> dict[str, Any]:
@@ -99,11 +107,27 @@ def _select(text: str, owner: str, connection: DuckDBPyConnection) -> dict[str, 
     return node
 
 
-def _aggregates(connection: DuckDBPyConnection) -> frozenset[str]:
+def _aggregates(connection: DuckDBPyConnection) -> tuple[frozenset[str], dict[str, str]]:
+    """Return the names of all aggregates, and the expressions of all macros by name."""
     found = connection.execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
+        "SELECT function_name, string_agg(macro_definition, ', ') FROM duckdb_functions() "
+        "WHERE function_type IN ('aggregate', 'macro') GROUP BY ALL"
     ).fetchall()
-    return frozenset(name for (name,) in found)
+    macros = {name: expressions for name, expressions in found if expressions is not None}
+    return frozenset(name for name, _ in found if name not in macros), macros
+
+
+def _called(
+    tree: Any, macros: dict[str, str], owner: str, connection: DuckDBPyConnection
+) -> Iterator[str]:
+    """Yield the names of the functions that a statement calls, also by a macro of DuckDB's own."""
+    for part in _parts(tree):
+        name = str(part.get("function_name", "")).lower()
+        if name in macros:
+            inside = _select(f"SELECT {macros[name]}", owner, connection)
+            yield from _called(inside, {**macros, name: "NULL"}, owner, connection)
+        elif name:
+            yield name
 
 
 def _failure(tree: dict[str, Any], text: str) -> str:
@@ -121,6 +145,8 @@ def _check_form(node: dict[str, Any], owner: str) -> None:
     table = node["from_table"]
     if table["type"] != "BASE_TABLE" or table["table_name"].lower() != TABLE:
         raise JobLoadError(f"{owner} does not read the table {TABLE} alone{only}")
+    if node["aggregate_handling"] == "FORCE_AGGREGATES" or node["group_sets"]:
+        raise _over_several("GROUP BY", owner)
     if table["sample"] is not None or table["column_name_alias"]:
         raise JobLoadError(f"{owner} takes a sample or renames the columns of {TABLE}{only}")
     for name, said in _OVER_SEVERAL.items():

@@ -9,6 +9,7 @@ from typing import Any, cast
 import nanoarrow
 from nanoarrow.c_array_stream import CArrayStream
 
+from mapreduce.errors import UserCodeError
 from mapreduce.formats.packed_column import PackedColumn
 from mapreduce.formats.separated_columns import TextColumn
 from mapreduce.input_formats import ColumnKind
@@ -61,6 +62,40 @@ class Table:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         stream = CArrayStream.from_c_arrays([self._rows], self._schema, validate=False)
         return cast("object", stream.__arrow_c_stream__())
+
+
+class Returned:
+    """The columns key and value that `map_arrow` returned as Arrow data.
+
+    A stream can be read once, and a query over it reads it several times, so its batches are kept.
+
+    Args:
+        given: has the Arrow PyCapsule interface.
+
+    Raises:
+        UserCodeError: it has no such columns.
+    """
+
+    def __init__(self, given: Any) -> None:
+        with nanoarrow.c_array_stream(given) as stream:
+            self._schema = stream.get_schema()
+            self._batches = list(stream)
+        names = [child.name or "" for child in self._schema.children]
+        lower = [name.lower() for name in names]
+        if lower.count("key") != 1 or lower.count("value") != 1:
+            raise UserCodeError(
+                f"map_arrow returned a table with the columns {', '.join(names) or '(none)'}; name "
+                "two of them key and value"
+            )
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        stream = CArrayStream.from_c_arrays(self._batches, self._schema, validate=False)
+        return cast("object", stream.__arrow_c_stream__())
+
+
+def is_arrow(returned: object) -> bool:
+    """Return whether an object has the Arrow PyCapsule interface."""
+    return hasattr(returned, "__arrow_c_stream__") or hasattr(returned, "__arrow_c_array__")
 
 
 def _array(values: Column, schema: Any) -> Any:

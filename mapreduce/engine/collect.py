@@ -442,6 +442,17 @@ def check_joined(partition: Partitioner, keys: Iterable[bytes], index: int) -> N
             )
 
 
+def kept_value(aggregation: Aggregation[Any], value: Any) -> Any:
+    """Return a value as `AggregateCollector` gives it to an aggregation.
+
+    Raises:
+        NotCarriable: the state would hold the value, and no record supports it.
+    """
+    if type(value) not in _SCALARS:
+        value = numpys.plain_or_same(value)
+    return _own(value) if aggregation.keeps_values and type(value) is not int else value
+
+
 def _own(value: Any) -> Any:
     """Return an encodable value; of one that the author may still change, a copy."""
     encoded = encode_value(value)

@@ -17,8 +17,9 @@ from mapreduce.columns.database import DuckDBPyConnection, opened
 from mapreduce.columns.packed import Columns, PackedColumns
 from mapreduce.columns.query import Query, Source, is_of_all, listed
 from mapreduce.columns.statement import statement_of
+from mapreduce.columns.table import Returned, is_arrow
 from mapreduce.engine.bad_records import SetAside, carriable
-from mapreduce.engine.collect import PairTaker
+from mapreduce.engine.collect import PairTaker, kept_value
 from mapreduce.engine.context import TaskContext
 from mapreduce.engine.native_collector import NativeCollector
 from mapreduce.errors import UserCodeError
@@ -161,8 +162,8 @@ class ColumnsMap:
 
     def _by_arrow(self, chunk: Chunk, query: Query) -> Iterator[PackedColumns | Columns]:
         returned: Any = self._job.map_arrow(chunk.table(chunk.names))
-        if hasattr(returned, "__arrow_c_stream__"):
-            with registered(self._database(), returned, ("key", "value")) as source:
+        if is_arrow(returned):
+            with registered(self._database(), Returned(returned), ("key", "value")) as source:
                 yield from self._of(query, source)
             return
         yield self._as_states(two_columns(returned, "map_arrow"))
@@ -171,7 +172,7 @@ class ColumnsMap:
         aggregation = self._job.aggregation
         if not self._states or aggregation is None:
             return pairs
-        return pairs[0], [aggregation.create(value) for value in pairs[1]]
+        return pairs[0], [aggregation.create(kept_value(aggregation, each)) for each in pairs[1]]
 
     def _query(self, name: str, chunk: Chunk) -> Query:
         query = self._queries.get(name)

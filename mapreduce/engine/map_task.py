@@ -6,7 +6,7 @@ instead, in key order, or in that in which they were yielded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
@@ -24,6 +24,7 @@ from mapreduce.engine.collector_choice import collector_for, sorter
 from mapreduce.engine.column_choice import makes_states, maps_columns
 from mapreduce.engine.context import Stopwatch, TaskContext
 from mapreduce.engine.held import Beside, Held, apart, without_collections
+from mapreduce.engine.joined_rows import joined_rows
 from mapreduce.engine.part import keep, write_part, write_sorted
 from mapreduce.engine.sample import read_boundaries
 from mapreduce.errors import OutputLost, UserCodeError
@@ -175,7 +176,8 @@ class MapStage:
         self._in_batches = Undecoded()
         self._resources = ExitStack()
         self._states = states
-        self._held: Mapping[Any, Sequence[Any]] | None = None
+        self._held: Callable[[], Mapping[Any, Sequence[Any]]] | None = None
+        self._in_bytes: Callable[[base.RecordBatch, ByteRange], int | None] | None = None
         self.records = 0
 
     @cached_property
@@ -215,7 +217,7 @@ class MapStage:
             if "_columns" in vars(self):
                 with user_code(Place("map")):
                     self._columns.finish()
-        self._held = None
+        self._held = self._in_bytes = None
         with user_code(Place("map_cleanup")):
             check_instance(self._job, "map")
             self._collector.add(pairs_of(self._job.map_cleanup(), none_is_empty=True))
@@ -223,12 +225,15 @@ class MapStage:
 
     def _hold(self, beside: Beside) -> None:
         """Read the input that is broadcast."""
-        held = Held(self._job.group_by)
+        rows = joined_rows(self._job, self._collector)
+        held = Held(self._job.group_by) if rows is None else rows
         reading = MapStage(self._job, held, self._context)
+        if rows is not None:
+            reading._in_bytes, self._in_bytes = rows.hold, rows.join
+        self._held = lambda: held.groups
         with without_collections(), beside.counting(self._job), reading._resources:
             beside.read = tuple(map(reading._piece, beside.pieces))
         self._resources.enter_context(apart())
-        self._held = held.groups
         if beside.counts:
             self.records += reading.records
             self._invalid += reading._invalid
@@ -322,8 +327,13 @@ class MapStage:
 
     def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         place.name_of_key = _key_name(byte_range.format)
+        if self._in_bytes is not None:
+            taken = self._in_bytes(batch, byte_range)
+            if taken is not None:
+                self._counted(taken)
+                return
         if self._held is not None:
-            self._joined(place, batch, self._held)
+            self._joined(place, batch, self._held())
             return
         # one call for all records of the batch: the collector iterates over the pairs of each
         # record in turn, and `map` runs as the pairs are taken
@@ -348,8 +358,11 @@ class MapStage:
             pairs = map_record(key, record)
             yield pairs if type(pairs) is GeneratorType else pairs_of(pairs, none_is_empty=gathers)
             mapped += 1
-        self.records += mapped
-        self._context.meter.records += mapped
+        self._counted(mapped)
+
+    def _counted(self, records: int) -> None:
+        self.records += records
+        self._context.meter.records += records
 
     def _as_columns(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         place.name_of_key = _key_name(byte_range.format)
@@ -377,9 +390,7 @@ class MapStage:
         self._collector.add_columns(*two_columns(mapped, "map_batch", str(place)))
         if batch.data is not None:
             self._in_batches.whole_lines(data, batch.offset)
-        records = count_records(data)
-        self.records += records
-        self._context.meter.records += records
+        self._counted(count_records(data))
 
 
 def _watched(
@@ -391,8 +402,7 @@ def _watched(
         place.offset, place.record = pair
         count += 1
         yield pair
-    stage.records += count
-    stage._context.meter.records += count
+    stage._counted(count)
 
 
 def own_format(job: Job, byte_range: ByteRange) -> InputFormat | None:

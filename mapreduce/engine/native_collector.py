@@ -28,7 +28,9 @@ from mapreduce.wire.messages import Block
 
 if TYPE_CHECKING:
     from mapreduce.columns.packed import PackedColumns
+    from mapreduce.formats.packed_rows import Buffers
     from mapreduce.native.extension import Collector as Pairs
+    from mapreduce.native.extension import HeldRows
 
 _COMBINING: dict[type[Aggregation[Any]], tuple[str, str]] = {
     Sum: ("SUM", "SUM"),
@@ -176,6 +178,30 @@ class NativeCollector:
             state, at, refused = self._pairs.add_packed(ends, texts, values, at)
         if state == self._refused:
             self.add(chain(refused, zip(*columns.lists(at), strict=True)))
+
+    def add_joined(
+        self,
+        held: HeldRows,
+        columns: tuple[Buffers, ...],
+        rows: int,
+        on: int,
+        how: int,
+        *,
+        swapped: bool,
+    ) -> bool:
+        """Take the pairs of rows with held ones; False, and none taken, where Python must.
+
+        The arguments are those of the extension's `HeldRows.join`.
+        """
+        state, at, following = self._full, 0, 0
+        while state == self._full:
+            found = held.join(self._pairs, columns, rows, on, how, swapped, at, following)
+            if found is None:
+                return False
+            state, at, following = found
+            if state == self._full:
+                self._spill()
+        return True
 
     def _fed(self, pairs: Iterator[Any]) -> tuple[Any, ...]:
         """Feed the extension until the pairs end, or until it refuses some, and return those."""

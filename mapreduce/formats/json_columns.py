@@ -10,7 +10,8 @@ import msgspec
 
 from mapreduce import native
 from mapreduce.formats.packed_column import PackedColumn
-from mapreduce.input_formats import ColumnKind
+from mapreduce.formats.text import BOM
+from mapreduce.input_formats import ColumnKind, JsonLines
 
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 _TYPES: dict[ColumnKind, Any] = {
@@ -27,7 +28,7 @@ _NOUNS: dict[ColumnKind, str] = {
     "bool": "true or false",
     "object": "a value",
 }
-_NUMBERS: dict[ColumnKind, int] = {"str": 0, "int": 1, "float": 2, "bool": 3}
+COLUMN_NUMBERS: dict[ColumnKind, int] = {"str": 0, "int": 1, "float": 2, "bool": 3}
 _SHOWN = 60
 _PIECE_BYTES = 256 << 10
 
@@ -119,8 +120,37 @@ class NamedFields:
         return columns if found == lines else None
 
 
+def row_columns(form: JsonLines, data: bytes, offset: int) -> tuple[int, list[PackedColumn]] | None:
+    """Return the number of lines, and all columns; None where Python must read the lines, or where
+    their fields have another order.
+
+    Args:
+        form: the options of the format, with columns.
+        data: whole lines.
+        offset: of the first one in the input.
+    """
+    whole, columns = utf8_lines(form, data, offset), form.columns or {}
+    return None if whole is None else packed_columns(columns, whole, tuple(columns), ordered=True)
+
+
+def utf8_lines(form: JsonLines, data: bytes, offset: int) -> bytes | None:
+    """Return lines without the byte order mark of the input; None where they are no UTF-8."""
+    if form.encoding != "utf-8":
+        return None
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    return data.removeprefix(BOM) if offset == 0 else data
+
+
 def packed_columns(
-    columns: Mapping[str, ColumnKind], data: bytes, wanted: Sequence[str]
+    columns: Mapping[str, ColumnKind],
+    data: bytes,
+    wanted: Sequence[str],
+    *,
+    ordered: bool = False,
 ) -> tuple[int, list[PackedColumn]] | None:
     """Return the number of lines, and the wanted columns; None where Python must read the lines.
 
@@ -128,6 +158,7 @@ def packed_columns(
         columns: the fields, with their types.
         data: whole lines of UTF-8, which begin at no byte order mark.
         wanted: the names of some columns.
+        ordered: Python must also read lines whose fields have another order than the columns.
     """
     if native.extension is None or len(data) >= 1 << 31:
         return None
@@ -138,12 +169,12 @@ def packed_columns(
     # half a surrogate pair may be in a name, and in no UTF-8
     encoded = [name.encode("utf-8", "surrogatepass") for name in typed]
     asked = tuple(
-        (name, _NUMBERS[columns[given]]) for name, given in zip(encoded, typed, strict=True)
+        (name, COLUMN_NUMBERS[columns[given]]) for name, given in zip(encoded, typed, strict=True)
     )
     found = native.extension.json_lines(data, asked)
-    if found is None:
+    if found is None or (ordered and not found[2]):
         return None
-    rows, packed = found
+    rows, packed, _ = found
     by_name = dict(zip(typed, packed, strict=True))
     return rows, [PackedColumn(columns[name], rows, *by_name[name]) for name in wanted]
 

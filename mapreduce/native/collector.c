@@ -11,6 +11,8 @@
 #include "entries.h"
 #include "pack.h"
 
+static void Collector_dealloc(Collector *self);
+
 /* Append what Python's encoder makes of a key; -1 with an exception. */
 static int add_by_python(Collector *self, PyObject *key) {
     PyObject *encoded = PyObject_CallOneArg(self->encode_key, key);
@@ -211,21 +213,6 @@ static int keep_value(Collector *self, Entry *entry, PyObject *value) {
     return failed;
 }
 
-/* Make space for one more pair that is kept; -1 with MemoryError. */
-static int entries_reserve(Collector *self) {
-    if (self->used == self->size) {
-        size_t size = self->size ? self->size + self->size / 2 : FIRST_ENTRIES;
-        Entry *entries = size < UINT32_MAX ? realloc(self->entries, size * sizeof *entries) : NULL;
-        if (!entries) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        self->entries = entries;
-        self->size = size;
-    }
-    return 0;
-}
-
 /* `value` is NULL where it is `number`; -1 with an exception, which `bytes` of NULL stands for. */
 static int keep_pair(Collector *self, const uint8_t *bytes, size_t length, PyObject *value,
                      int64_t number) {
@@ -399,6 +386,20 @@ static int begin(Collector *self) {
     PyErr_SetString(PyExc_RuntimeError,
                     self->check ? "the collector is in use" : "the collector is not initialised");
     return 0;
+}
+
+Collector *collector_begun(PyObject *object) {
+    if (Py_TYPE(object)->tp_dealloc != (destructor)Collector_dealloc) {
+        PyErr_SetString(PyExc_TypeError, "a Collector is needed");
+        return NULL;
+    }
+    Collector *self = (Collector *)object;
+    if (self->operation != KEEP || self->check != Py_None || self->is_sorted) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "the collector does not keep pairs as they are, or it is sorted");
+        return NULL;
+    }
+    return begin(self) ? self : NULL;
 }
 
 static PyObject *Collector_add(Collector *self, PyObject *iterator) {

@@ -92,3 +92,17 @@ int entries_are_full(const Collector *self) {
     size_t larger = 2 * self->size * sizeof(Entry);
     return self->used && (self->arena.used + larger > self->limit || larger > self->table.size);
 }
+
+int entries_reserve(Collector *self) {
+    if (self->used == self->size) {
+        size_t size = self->size ? self->size + self->size / 2 : FIRST_ENTRIES;
+        Entry *entries = size < UINT32_MAX ? realloc(self->entries, size * sizeof *entries) : NULL;
+        if (!entries) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        self->entries = entries;
+        self->size = size;
+    }
+    return 0;
+}

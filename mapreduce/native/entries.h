@@ -86,12 +86,17 @@ Entry *entries_find(const Collector *self, const Waiting *pair, const uint8_t *k
 int entries_must_grow(const Collector *self, size_t more);
 /* Make the first table, or double it; -1 with MemoryError. */
 int entries_grow(Collector *self);
+/* When keeping: make space for one more pair; -1 with MemoryError. */
+int entries_reserve(Collector *self);
 /* Whether there is a pair, and the limit is reached. */
 int entries_are_full(const Collector *self);
 
 /* Ask a callable of Python for a key's partition; -1 with its exception, or with ValueError. */
 int asked_partition(const Collector *self, PyObject *ask, const uint8_t *key, size_t length,
                     uint32_t *partition);
+/* Begin a call that adds kept pairs, and that ends with `busy` = 0: the collector, borrowed, or NULL
+ * with an exception where the object is none that can take them now. */
+Collector *collector_begun(PyObject *object);
 /* Fill `order` and `starts`; -1 with an exception. */
 int collector_sort(Collector *self);
 

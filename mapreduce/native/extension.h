@@ -176,7 +176,7 @@ static inline ModuleState *state_of(PyObject *object) {
     return PyType_GetModuleState(Py_TYPE(object));
 }
 
-extern PyType_Spec word_counts_spec, collector_spec, merge_spec;
+extern PyType_Spec word_counts_spec, collector_spec, merge_spec, held_rows_spec;
 PyObject *extension_groups(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *extension_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *extension_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count);

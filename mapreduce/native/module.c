@@ -79,8 +79,9 @@ static PyMethodDef methods[] = {
      "rows(frame, before, between, behind): pairs as JSON, and the heaviest value's rank; None when "
      "Python must write one."},
     {"json_lines", extension_json_lines, METH_VARARGS,
-     "json_lines(data, ((name, kind), ...)): (rows, [(nulls, valid, values, ends), ...]) of the "
-     "fields of whole lines, as Arrow holds them; kinds: 0 text, 1 int, 2 float, 3 bool; None where "
+     "json_lines(data, ((name, kind), ...)): (rows, [(nulls, valid, values, ends), ...], ordered) of "
+     "the fields of whole lines, as Arrow holds them; kinds: 0 text, 1 int, 2 float, 3 bool; "
+     "ordered: each line has its fields in this order, and none without those before it; None where "
      "Python must read the lines"},
     {"records", extension_records, METH_VARARGS,
      "records(names, ((kind, valid, values, ends), ...), begin, end): a dict for each of these rows of "
@@ -109,7 +110,7 @@ static int draw_seeds(HashSeeds *seeds) {
 }
 
 static int add_types(PyObject *module) {
-    PyType_Spec *specs[] = {&word_counts_spec, &collector_spec, &merge_spec};
+    PyType_Spec *specs[] = {&word_counts_spec, &collector_spec, &merge_spec, &held_rows_spec};
     for (size_t at = 0; at < sizeof specs / sizeof *specs; at++) {
         PyObject *type = PyType_FromModuleAndSpec(module, specs[at], NULL);
         int failed = !type || PyModule_AddType(module, (PyTypeObject *)type) < 0;

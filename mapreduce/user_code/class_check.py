@@ -27,6 +27,7 @@ HOOKS: Mapping[str, int] = {
     "map_batch": 1,
     "broadcasts": 0,
     "map_joined": 2,
+    "row_join": 0,
     "map_cleanup": 0,
     "combine": 2,
     "partition": 2,

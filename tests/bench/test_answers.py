@@ -10,6 +10,7 @@ from bench.case import Case
 from bench.cases import CASES
 from bench.cases.h2o import H2O
 from bench.cases.pairs import SHUFFLE
+from bench.cases.profiles import BEFORE
 from bench.cases.terasort import TERASORT
 from bench.cases.whole_runs import INCREMENTAL
 from bench.goals import Section, verdicts
@@ -19,11 +20,12 @@ from tests.bench.trials import answered
 
 ELSEWHERE = (H2O, TERASORT, SHUFFLE)
 """Those that tests/integration/test_bench_tables.py runs."""
-SLOW_TO_START = ("spark", "dask", "mrjob")
+ELSEWHERE_TOO = ("spark", "dask", "mrjob", BEFORE)
+"""Slow to start, or of an earlier commit, which a clone may not have."""
 
 
 def _is_quick(trial: Trial) -> bool:
-    return not trial.contender.startswith(SLOW_TO_START)
+    return not trial.contender.startswith(ELSEWHERE_TOO)
 
 
 @pytest.mark.parametrize(

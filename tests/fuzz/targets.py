@@ -36,7 +36,7 @@ from mapreduce.formats.json_values import json_key, jsonable
 from mapreduce.formats.packed_column import PackedColumn
 from mapreduce.formats.row_parser import RowBlock, RowParser
 from mapreduce.formats.separated_columns import TextColumn
-from mapreduce.input_formats import Csv
+from mapreduce.input_formats import ColumnKind, Csv
 from mapreduce.partition import hash_partition, key_hash
 
 extension: Any = native.extension
@@ -321,6 +321,75 @@ def records_target(data: Reader) -> None:
             assert repr(struct.unpack_from(f"<{letter}", values, at * size)[0]) == repr(value)
 
 
+def join_target(data: Reader) -> None:
+    """Buffers of any bytes are refused, or joined as a loop over their rows does it."""
+    rows = data.number() % 40
+    columns = tuple(_column(data, rows, name) for name in (b"\xa1a", b"\xa1b"))
+    others = tuple(_column(data, rows, name) for name in (b"\xa1c", b"\xa1d"))
+    how, swapped, limit = data.number() % 4, bool(data.number() & 1), data.number(2)
+    held = extension.HeldRows()
+    collector = extension.Collector(
+        extension.KEEP, 1, limit, encode_key, encode_value, key_hash, None, None
+    )
+    pairs: list[tuple[bytes, Any]] = []
+    state, at, following = extension.FULL, 0, 0
+    try:
+        if not held.add(columns, rows, 0, how < 2):
+            return
+        while state == extension.FULL:
+            found = held.join(collector, others, rows, 1, how, swapped, at, following)
+            if found is None:
+                return
+            state, at, following = found
+            collector.sort()
+            taken = 0
+            while frame := collector.frame(0, taken):
+                taken += frame[1]
+                pairs += _pairs(frame)
+            collector.clear()
+    except ValueError:
+        return
+    held_rows, other_rows = _rows(columns, rows, "ab"), _rows(others, rows, "cd")
+    expected: Counter[str] = Counter()
+    for row in other_rows:
+        partners: list[Any] = [each for each in held_rows if _same(each["a"], row["d"])]
+        if how > 1:
+            expected[repr((row["d"], row))] += bool(partners) == (how == 2)
+            continue
+        for each in partners or [None] * how:
+            expected[repr((row["d"], (each, row) if swapped else (row, each)))] += 1
+    assert +expected == Counter(
+        repr((decode_key(key), unpack_value(value))) for key, value in pairs
+    )
+
+
+def _column(data: Reader, rows: int, name: bytes) -> tuple[bytes, int, bytes, bytes, bytes]:
+    """Return a column whose buffers mostly have the lengths of the rows."""
+    kind, odd = data.number() % 4, data.number()
+    valid = data.take((rows + 7) // 8) if odd & 1 else b""
+    if kind == 0:
+        ends = [0, *accumulate(data.number() % 20 for _ in range(rows))]
+        values = bytes(byte & 127 for byte in data.take(ends[-1]))
+        return name, kind, valid, values, array("i", ends).tobytes()
+    size = (rows + 7) // 8 if kind == 3 else 8 * rows
+    return name, kind, valid, data.take(size).ljust(size if odd & 2 else 0, b"\1"), b""
+
+
+def _rows(
+    columns: tuple[tuple[bytes, int, bytes, bytes, bytes], ...], rows: int, names: str
+) -> list[dict[str, Any]]:
+    kinds: tuple[ColumnKind, ...] = ("str", "int", "float", "bool")
+    lists = [
+        PackedColumn(kinds[kind], rows, len(valid), valid, values, ends).listed()
+        for _, kind, valid, values, ends in columns
+    ]
+    return [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other
+
+
 TARGETS: list[Callable[[Reader], None]] = [
     frame_target,
     block_target,
@@ -331,6 +400,7 @@ TARGETS: list[Callable[[Reader], None]] = [
     separated_target,
     json_lines_target,
     records_target,
+    join_target,
 ]
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import random
+from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapreduce.errors import ParameterError
+from mapreduce.batch import Batch
+from mapreduce.errors import ParameterError, UserCodeError
 from mapreduce.testing import plain_answer, run
-from mapreduce_jobs.k_means import Assign, KMeans
+from mapreduce_jobs.k_means import Assign, KMeans, exact_parts
 
 Points = list[tuple[float, ...]]
 
@@ -115,6 +117,61 @@ def test_malformed_rows() -> None:
     answer = run(Assign(centres=((0.0, 0.0),)), inputs={"": content})
     assert [([0, -1], 2), ([0, 0], 2.0), ([0, 1], 2.0)] == sorted(answer.pairs)
     assert answer.counters == {"malformed": 4}
+
+
+def row_by_row(job: Assign, content: bytes) -> dict[tuple[int, int], float]:
+    """Return the sums of what `map` yields for each line, added as fractions."""
+    sums: dict[tuple[int, int], Fraction] = {}
+    for line in content.decode().split("\n"):
+        for key, value in job.map(0, line.removesuffix("\r")):
+            sums[key] = sums.get(key, Fraction(0)) + Fraction(value)
+    return {key: float(total) for key, total in sums.items()}
+
+
+numbers = st.floats(-1e9, 1e9) | st.integers(-9, 9) | st.sampled_from([1e300, -1e300, 5e-324])
+lines = st.lists(
+    st.tuples(numbers, numbers).map(lambda point: ",".join(map(repr, point)))
+    | st.sampled_from(
+        ["", "x,y", "1,", ",", ";", "1,;", "nan,1", "1,1e999", '"1","-2.5"', " 1 , 2 "]
+    )
+    | st.sampled_from(["\u0661,2", "1_0,2", "0x1,2", '"1,2']),
+    max_size=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=lines, end=st.sampled_from(["\n", "\r\n"]), splits=st.integers(1, 3))
+def test_many_points_at_once(rows: list[str], end: str, splits: int) -> None:
+    """`map_batch` gives each cluster the sums and counts of `map`, to the last bit, for numbers of
+    all sizes, malformed rows, and other line ends.
+    """
+    content = end.join(rows).encode()
+    centres = ((0.0, 0.0), (3.0, -3.0), (1e8, 2.0))
+    once = Assign(centres=centres)
+    expected = row_by_row(once, content)
+    answer = run(Assign(centres=centres), inputs={"": content}, splits=splits)
+    assert {(cluster, at): value for (cluster, at), value in answer.pairs} == expected
+    assert dict(once.counters) == answer.counters
+
+
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
+def test_exact_parts(values: list[float]) -> None:
+    """The parts have exactly the sum of the values."""
+    assert sum(map(Fraction, values)) == sum(map(Fraction, exact_parts(values)))
+
+
+def test_few_pairs() -> None:
+    """A batch yields the parts of its sums, and no pair for each point."""
+    content = "".join(f"{number},{number / 3}\n" for number in range(1000)).encode()
+    keys, _ = Assign(centres=((0.0, 0.0), (900.0, 300.0))).map_batch(Batch("", 0, content))
+    assert len(keys) <= 12
+
+
+@pytest.mark.parametrize("row", ["1", "1,2,3", "1,2,3,4,5"])
+def test_other_dimensions(row: str) -> None:
+    """A point with other dimensions than the centres is an error, also among others."""
+    with pytest.raises(UserCodeError, match="same number of dimensions"):
+        run(Assign(centres=((0.0, 0.0),)), inputs={"": f"1,2\n{row}\n3,4\n".encode()})
 
 
 def test_nothing() -> None:

@@ -33,19 +33,25 @@ from services.shell.supervisor import own_lifeline  # noqa: E402
 
 HUNG_S = 3.0
 SLOW_S = 0.4
+STRUCK_BY = 10  # the chance of a worker to strike that it takes, if none of them has struck before
 
 
 class Breaker:
-    """Decides when to break, and records that it does."""
+    """Decides when to break, and records that it does: by chance, and once in any case."""
 
     def __init__(self, fault: str, record: Path, one_in: int) -> None:
         self._fault = fault
         self._record = record
         self._one_in = one_in
+        self._chances = 0
 
     def strikes(self, fault: str) -> bool:
         """Return whether to break now."""
-        if fault != self._fault or random.randrange(self._one_in):
+        if fault != self._fault:
+            return False
+        self._chances += 1
+        is_last = self._chances == STRUCK_BY and not self._record.stat().st_size
+        if random.randrange(self._one_in) and not is_last:
             return False
         with self._record.open("a") as file:
             file.write(f"{fault}\n")

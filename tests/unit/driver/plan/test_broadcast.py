@@ -60,6 +60,12 @@ def test_the_reason_names_sizes_and_the_limit() -> None:
     )
 
 
+def test_no_input_may_be_broadcast() -> None:
+    """A join whose result has rows of either table alone says why it shuffles."""
+    chosen = choose(Join(how="outer"), inputs(9, 9), config(), None)
+    assert "shuffle, because `broadcasts` of Join names no input" == chosen.reason
+
+
 def test_the_option_forbids_and_forces() -> None:
     """A limit of 0 forbids a broadcast, a large one forces it, also against --reducers."""
     assert "shuffle (--broadcast 0)" == (

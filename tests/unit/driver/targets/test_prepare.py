@@ -150,6 +150,13 @@ def test_what_over_cannot_take(tmp_path: Path) -> None:
         RunConfig(inputs=("x",), over=True, chunks=3)
 
 
+def test_a_broadcast_of_a_job_that_holds_nothing_is_refused(text: str) -> None:
+    """--broadcast says so where it can do nothing; 0, which forbids it, is no mistake."""
+    with pytest.raises(UsageError, match="WordCount holds none"):
+        _prepared(text, broadcast_bytes=1)
+    assert "" == _prepared(text, broadcast_bytes=0).broadcast.name
+
+
 def test_a_job_without_map_is_refused_before_the_run(tmp_path: Path, text: str) -> None:
     """Only a step of a chain may leave `map` out."""
     (tmp_path / "none.py").write_text(

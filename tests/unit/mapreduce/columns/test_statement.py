@@ -36,9 +36,10 @@ def test_a_select_says_which_columns_it_reads(sql: str, names: set[str]) -> None
 
 
 def test_a_star_reads_all_columns() -> None:
-    """`COLUMNS(*)` or `struct_pack(*)` may read any column."""
-    found = parsed("SELECT 1 AS key, [COLUMNS(*)] AS value FROM records")
-    assert found.reads(("a", "b")) == ["a", "b"]
+    """`COLUMNS(*)` or `struct_pack(*)` may read any column, and so may a number or the table."""
+    for read in ("[COLUMNS(*)]", "#2", "records", "hash(Records)"):
+        found = parsed(f"SELECT 1 AS key, {read} AS value FROM records")
+        assert found.reads(("a", "b")) == ["a", "b"]
 
 
 def test_a_statement_without_a_column_reads_one() -> None:
@@ -62,6 +63,10 @@ def test_a_statement_without_a_column_reads_one() -> None:
         ("SELECT a AS key, row_number() OVER () AS value FROM records", "the window function"),
         ("SELECT a AS key, sum(b) AS value FROM records", "the aggregate sum"),
         ("SELECT a AS key, sum(b) AS value FROM records GROUP BY a", "GROUP BY"),
+        ("SELECT a AS key, 1 AS value FROM records GROUP BY ALL", "GROUP BY"),
+        ("SELECT 1 AS key, 1 AS value FROM records GROUP BY ()", "GROUP BY"),
+        ("SELECT 1 AS key, weighted_avg(a, b) AS value FROM records", "the aggregate sum"),
+        ("SELECT 1 AS key, json_group_array(a) AS value FROM records", "the aggregate string_agg"),
         ("SELECT DISTINCT a AS key, 1 AS value FROM records", "ORDER BY, LIMIT or DISTINCT"),
         ("SELECT a AS key, 1 AS value FROM records LIMIT 3", "ORDER BY, LIMIT or DISTINCT"),
         ("SELECT a AS key, 1 AS value FROM records QUALIFY true", "QUALIFY"),
