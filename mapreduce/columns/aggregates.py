@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapreduce.aggregate import Aggregation, Count, Max, Mean, Min, Sum
+from mapreduce.aggregate import Aggregation, Count, Max, Mean, Min, Sum, TopK
 from mapreduce.aggregations.several import Several
+from mapreduce.aggregations.spread import StandardDeviation, Variance
 from mapreduce.columns.kinds import INTEGERS, Kind, field_sql, fields_of
 
 _FLOATS = frozenset(("float", "double"))
@@ -23,6 +24,14 @@ _HIGH, _LOW = 20, 60
 """A float is held as two integers: its multiple of 2**-20, and the rest's of 2**-80."""
 _LARGEST = 1 << 42
 _UNITS = 1 << (_HIGH + _LOW)
+_MOST_TOP = 100
+"""The database makes space for so many values of each key at once."""
+_ROOT = 1 << 40
+"""The sum of squares of 2**46 integers up to it fits 127 bits."""
+_ONE = ""
+"""In place of the function of a value that stays in no database, as it is no number."""
+# not Quantile: the maps of distinct values are beyond the memory that the database counts
+_KNOWN = (Sum, Count, Min, Max, Mean, TopK, Variance, StandardDeviation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ def has_plan(aggregation: Aggregation[Any] | None) -> bool:
     """Return whether SQL can make the states of an aggregation, for some types of values."""
     if type(aggregation) is Several:
         return all(map(has_plan, aggregation.by_name.values()))
-    return type(aggregation) in (Sum, Count, Min, Max, Mean)
+    return type(aggregation) in _KNOWN
 
 
 def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | None:
@@ -84,13 +93,50 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
                 ],
             )
         case Min() | Max() if type(aggregation) in (Min, Max) and (number or kind.id in _ORDERED):
-            name = "min" if type(aggregation) is Min else "max"
-            sound = f"{value} IS NOT NULL"
-            if number:  # -0.0 equals 0.0, and the first of them stays; no pair holds the others
-                negative_zero = f"{value} = 0 AND signbit({value})"
-                sound = f"coalesce(isfinite({value}) AND NOT ({negative_zero}), false)"
+            name, sound = "min" if type(aggregation) is Min else "max", _ordered_sql(value, kind)
             return Plan((f"{name}({value})",), (name,), sound, _first, numbers=integer or number)
+        case TopK() if type(aggregation) is TopK and (number or kind.id in _ORDERED):
+            return _top(aggregation, value, kind)
+        case Variance() if type(aggregation) in (Variance, StandardDeviation) and integer:
+            return _variance(value)
     return None
+
+
+def _ordered_sql(value: str, kind: Kind) -> str:
+    """Return the SQL of whether values are ordered as in Python, and one of those that are equal
+    stands for the others.
+    """
+    if kind.id not in _FLOATS:
+        return f"{value} IS NOT NULL"
+    # -0.0 equals 0.0, and the first of them stays; no pair holds the others
+    negative_zero = f"{value} = 0 AND signbit({value})"
+    return f"coalesce(isfinite({value}) AND NOT ({negative_zero}), false)"
+
+
+def _top(aggregation: TopK, value: str, kind: Kind) -> Plan | None:
+    if aggregation.k > _MOST_TOP:
+        return None
+    name = "min" if aggregation.smallest else "max"
+    selected = (f"{name}({value}, {aggregation.k})",)
+    return Plan(selected, (_ONE,), _ordered_sql(value, kind), _first, numbers=False)
+
+
+def _variance(value: str) -> Plan:
+    """Return how the sums of integers and of their squares are made; of a large one there is no
+    square in 128 bits.
+    """
+    small = f"coalesce({value} BETWEEN -{_ROOT} AND {_ROOT}, false)"
+    square = f"CASE WHEN {small} THEN {value}::HUGEINT * {value}::HUGEINT ELSE 0 END"
+    return Plan(
+        ("count(*)", f"coalesce(sum({value}), 0)", f"sum({square})"),
+        ("sum", "sum", "sum"),
+        small,
+        lambda found: [
+            [int(count), 0, int(total), int(squares)]
+            for count, total, squares in zip(*found, strict=True)
+        ],
+        numbers=False,
+    )
 
 
 def _several(several: Several, value: str, kind: Kind) -> Plan | None:

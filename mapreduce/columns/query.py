@@ -14,7 +14,7 @@ from mapreduce.columns.groups import Groups
 from mapreduce.columns.kinds import INTEGERS, converter_of
 from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
 from mapreduce.columns.statement import TABLE, Statement
-from mapreduce.errors import UserCodeError
+from mapreduce.errors import RecordError, UserCodeError
 
 _FETCH = 10_000
 _SAMPLE = 10_000
@@ -109,12 +109,17 @@ class Query:
         selected = ", ".join(("key", f"bool_and({plan.sound})", *plan.selected))
         keys: list[Any] = []
         states: list[Any] = []
-        for rows in self._rows(source, f"SELECT {selected} FROM mapped GROUP BY key"):
-            some_keys, sound, *found = zip(*rows, strict=True)
-            if not all(sound):
+        try:
+            for rows in self._rows(source, f"SELECT {selected} FROM mapped GROUP BY key"):
+                some_keys, sound, *found = zip(*rows, strict=True)
+                if not all(sound):
+                    return None
+                keys += some_keys
+                states += plan.states(found)
+        except (UserCodeError, RecordError) as exc:
+            if isinstance(exc.__cause__, OutOfMemoryException):  # one by one they need no groups
                 return None
-            keys += some_keys
-            states += plan.states(found)
+            raise
         return keys, states
 
     def packed(self, source: Source) -> Generator[PackedColumns | Columns] | None:
@@ -170,8 +175,13 @@ class Query:
         if groups is None:
             groups = Groups(source.connection, bound.plan, bound.kinds)
             self._kept[bound.kinds] = groups
-        with self._failures(source):
-            return groups.add(self._whole(source, ""))
+        try:
+            with self._failures(source):
+                return groups.add(self._whole(source, ""))
+        except (UserCodeError, RecordError) as exc:
+            if isinstance(exc.__cause__, OutOfMemoryException):  # one by one they need no groups
+                return False
+            raise
 
     @property
     def kept_bytes(self) -> int:

@@ -31,7 +31,7 @@ from mapreduce.user_code.columns import two_columns
 from mapreduce.wire.messages import ByteRange
 
 CHUNK_BYTES = 16 * MIB
-CHUNK_ROWS = 8_000_000
+CHUNK_ROWS = 4_000_000
 """A chunk of a format that stores columns."""
 CHUNK_SHARE = 32
 """A chunk takes at most this part of the task's memory: its columns and pairs need several times
