@@ -37,8 +37,8 @@ from mapreduce.input_formats import (
 )
 from mapreduce.job import Job
 from mapreduce.reducers import identity
-from mapreduce.row_join import RowJoin
 from mapreduce.spool import Spool
+from mapreduce.user_code.row_join import RowJoin
 from mapreduce.word_counts import WordCounts
 from mapreduce.words import words
 

@@ -17,9 +17,9 @@ from mapreduce.encoding import encode_key
 from mapreduce.errors import JobLoadError
 from mapreduce.input_formats import Format, InputFormat, Text, of_own
 from mapreduce.partition import hash_partition
-from mapreduce.row_join import RowJoin
 from mapreduce.user_code.class_names import FOREIGN
 from mapreduce.user_code.parameters import Parametrised
+from mapreduce.user_code.row_join import RowJoin
 
 if TYPE_CHECKING:
     from mapreduce.columns.table import Table

@@ -19,8 +19,8 @@ from mapreduce.errors import JobLoadError
 from mapreduce.formats.base import RecordBatch
 from mapreduce.formats.packed_rows import packed_rows
 from mapreduce.job import Job
-from mapreduce.row_join import RowJoin
 from mapreduce.user_code.calls import Place, user_code
+from mapreduce.user_code.row_join import RowJoin
 from mapreduce.wire.messages import ByteRange
 
 _INNER, _OUTER, _SEMI, _ANTI = range(4)

@@ -90,7 +90,7 @@ class _Once:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         given, self._given = self._given, None
         if given is None:  # as pyarrow's readers do
-            return duckdb.sql("SELECT 'a' AS key, 1 AS value LIMIT 0").__arrow_c_stream__()
+            given = duckdb.sql("SELECT 'a' AS key, 1 AS value LIMIT 0")
         return given.__arrow_c_stream__()
 
 

@@ -16,8 +16,8 @@ from mapreduce import Csv, Job, JsonLines, RowJoin, native
 from mapreduce.engine import joined_rows as module
 from mapreduce.errors import JobLoadError, RecordError, UserCodeError
 from mapreduce.native.extension import HeldRows
-from mapreduce.row_join import How
 from mapreduce.testing import Answer, run
+from mapreduce.user_code.row_join import How
 
 HOWS: tuple[How, ...] = get_args(How)
 HELD: dict[How, tuple[str, ...]] = {
@@ -244,10 +244,9 @@ def test_rows_of_json_lines(
     assert repr(slow).replace("LinesByRow", "") == repr(fast).replace("LinesByRow", "")
 
 
+@pytest.mark.parametrize("implementation", ["native"], indirect=True)
 def test_no_row_becomes_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a held row nor one of the other input."""
-    if native.extension is None:
-        pytest.skip("without the extension, the methods do it")
     no_calls(monkeypatch)
     inputs = {"left": b"id,n\n1,a\n2,b\n1,c\n", "right": b"id,m\n1,x\n3,y\n1,z\n"}
     for how, side in SIDES:
@@ -255,10 +254,9 @@ def test_no_row_becomes_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
         assert run(ByRow(how=how), inputs=inputs, splits=1, broadcast=side) == answer
 
 
+@pytest.mark.parametrize("implementation", ["native"], indirect=True)
 def test_no_line_becomes_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where its fields have the order of the declared columns."""
-    if native.extension is None:
-        pytest.skip("without the extension, the methods do it")
     no_calls(monkeypatch)
     inputs = {
         "left": b'{"id":1,"name":"x"}\n{"id":null}\n',
