@@ -452,7 +452,7 @@ static PyMethodDef HeldRows_methods[] = {
      "3 anti; swapped: the held row is the first of a pair."},
     {NULL, NULL, 0, NULL}};
 
-static PyGetSetDef HeldRows_getters[] = {
+static PyGetSetDef HeldRows_getset[] = {
     {"nbytes", (getter)HeldRows_nbytes, NULL, "The memory of what is held.", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
@@ -462,7 +462,7 @@ static PyType_Slot HeldRows_slots[] = {
     {Py_tp_init, HeldRows_init},
     {Py_tp_dealloc, HeldRows_dealloc},
     {Py_tp_methods, HeldRows_methods},
-    {Py_tp_getset, HeldRows_getters},
+    {Py_tp_getset, HeldRows_getset},
     {Py_sq_length, HeldRows_length},
     {0, NULL}};
 
