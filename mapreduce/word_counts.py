@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mapreduce import native
+from mapreduce.columns.buffers import PackedColumns, buffers_of
 from mapreduce.words import words
 
 LARGE_BYTES = 64 << 20
@@ -54,6 +55,23 @@ class WordCounts:
             self._native.add(data)
         else:
             self._runs.update(data.translate(_RUNS).split())
+
+    def pairs(self) -> Iterable[tuple[str, int]]:
+        """Return pairs of a word and its count, for `map_cleanup` to return, and clear both; a word
+        may come more than once.
+
+        With the native extension they stay bytes, which its collector takes many at a time.
+        """
+        packed = self._native.take_packed() if self._native is not None else None
+        if packed is None:  # without the extension, or 2 GiB of words
+            return zip(*self.take(), strict=True)
+        ends, texts, counts, runs, run_counts = packed
+        if runs or self._words:
+            self._count_runs(zip(runs, run_counts, strict=True))
+            more_ends, more, more_counts = buffers_of(self._words, self._words.values(), len(texts))
+            ends, texts, counts = ends + more_ends, texts + more, counts + more_counts
+            self._words.clear()
+        return PackedColumns(memoryview(ends), memoryview(texts), memoryview(counts))
 
     def take(self) -> tuple[list[str], list[int]]:
         """Return the words and their counts, and clear both; a word may come more than once."""

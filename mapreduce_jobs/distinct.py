@@ -8,7 +8,7 @@ Input: text. Output: each line (or word) once -> null, in key order within each 
 from collections.abc import Iterator
 from typing import Literal
 
-from mapreduce import First, Job, words
+from mapreduce import Batch, First, Job, words
 
 
 class Distinct(Job):
@@ -22,3 +22,11 @@ class Distinct(Job):
         """Yield a pair for the line, or for each of its words."""
         for found in words(value) if self.of == "words" else [value]:
             yield found, None
+
+    def map_batch(self, batch: Batch) -> tuple[list[str], list[None]]:
+        """Return each line or word of a batch once."""
+        found = batch.lines()
+        if self.of == "words":
+            found = [word for line in found for word in words(line)]
+        once = list(dict.fromkeys(found))
+        return once, [None] * len(once)

@@ -32,7 +32,7 @@ WITHIN_A_LINE = re.compile(
 PIECE = re.compile(r"(?:([^\\\[.^$*+?{])|\\.|\[(?:\\.|[^\\\]])*\]|.)([*+?]|\{[\d,]*\})?")
 """A piece of such a pattern: a character that stands for itself, or another; how often it comes."""
 SPARSE = 4
-"""Lines are looked at one by one if so many lines, or more, have the literal once."""
+"""A literal is looked for as long as it is in one of so many lines, at most."""
 
 
 class Grep(Job):
@@ -109,18 +109,23 @@ class Grep(Job):
                 if self._regex.search(line):
                     yield self._lines, line
             return
-        before, at, lines = self._lines, 0, text.count("\n") + 1
-        self._lines += lines
-        sparse = self._has_few(text, lines)
-        while at <= len(text):
-            begin, end = self._next_by_literal(text, at) if sparse else self._next(text, at)
-            if begin < 0:
-                return
+        if len(self._literals) > 1:  # the rarest of the first lines is probably rare
+            self._literals = [min(self._literals, key=text.count)]
+        before, at, looked_at = self._lines, 0, 0
+        while span := self._next(text, at):
+            begin = text.rfind("\n", at, span[0]) + 1 or at
+            end = text.find("\n", span[1])
+            line = text[begin:] if end < 0 else text[begin:end]
             before += text.count("\n", at, begin) + 1
-            at = end + 1
-            line = text[begin:end]
-            if not sparse or self._regex.search(line):
+            at = begin + len(line) + 1
+            looked_at += 1
+            if not self._literals or self._regex.search(line):
                 yield before, line
+        if at <= len(text):
+            before += text.count("\n", at) + 1
+        if looked_at * SPARSE > before - self._lines:
+            self._literals = []
+        self._lines = before
 
     def _text(self, batch: Batch) -> str | None:
         """Return a batch as one text; None if its lines must be searched one by one."""
@@ -132,32 +137,18 @@ class Grep(Job):
         except UnicodeDecodeError:
             return None
 
-    def _has_few(self, text: str, lines: int) -> bool:
-        """Return whether few of these lines have the literal that is searched; it is the rarest of
-        the first lines, and forgotten where it is not rare.
+    def _next(self, text: str, at: int) -> tuple[int, int] | None:
+        """Return where the next match is, or the literal, without which no line matches; None
+        behind the last one.
         """
-        counts = {literal: text.count(literal) for literal in self._literals}
-        self._literals = sorted(counts, key=counts.__getitem__)[:1]
-        if self._literals and counts[self._literals[0]] * SPARSE > lines:
-            self._literals = []
-        return bool(self._literals)
-
-    def _next(self, text: str, at: int) -> tuple[int, int]:
-        """Return where the next line that matches begins and ends; (-1, -1) if there is none."""
         assert self._in_lines is not None, "the lines are searched together"
+        if at > len(text):
+            return None
+        if self._literals:
+            first = text.find(self._literals[0], at)
+            return (first, first) if first >= 0 else None
         found = self._in_lines.search(text, at)
-        return line_around(text, at, *found.span()) if found else (-1, -1)
-
-    def _next_by_literal(self, text: str, at: int) -> tuple[int, int]:
-        """Return where the next line with the literal begins and ends, as `_next`."""
-        found = text.find(self._literals[0], at)
-        return line_around(text, at, found, found) if found >= 0 else (-1, -1)
-
-
-def line_around(text: str, at: int, first: int, last: int) -> tuple[int, int]:
-    """Return where the line that holds these characters begins, at `at` or behind it, and ends."""
-    end = text.find("\n", last)
-    return text.rfind("\n", at, first) + 1 or at, end if end >= 0 else len(text)
+        return found.span() if found else None
 
 
 def literals_of(pattern: str) -> list[str]:

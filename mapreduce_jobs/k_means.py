@@ -118,13 +118,10 @@ class Assign(Points):
                 return list(zip(*[iter(numbers)] * dimensions, strict=True))
         return [point for line in batch.lines() if (point := self.point(line)) is not None]
 
-    def _nearest(self, points: Sequence[Point]) -> Iterable[int]:
-        """Return the cluster of each point, without a line of Python for each."""
-        distances = zip(
-            *(map(dist, repeat(centre), points) for centre in self.centres), strict=True
-        )
-        rows = list(distances)
-        return map(tuple.index, rows, map(min, rows))
+    def _nearest(self, points: Sequence[Point]) -> list[int]:
+        """Return the cluster of each point."""
+        columns = (map(dist, repeat(centre), points) for centre in self.centres)
+        return [row.index(min(row)) for row in zip(*columns, strict=True)]
 
 
 def exact_parts(values: Iterable[float]) -> list[float]:

@@ -32,4 +32,4 @@ class WordCount(Job):
 
     def map_cleanup(self) -> Iterable[tuple[str, int]]:
         """Return the remaining counts at the task's end."""
-        return zip(*self.counts.take(), strict=True)
+        return self.counts.pairs()

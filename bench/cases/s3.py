@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from bench.case import Case, Column, Goal, Row, Rows, divided, found
 from bench.cases.columns import MAP, REDUCE, WHOLE, figure, times
 from bench.contenders import ours
 from bench.results import Summary
 from bench.scale import Scale
-from bench.trial import Place, Trial, as_it_is
+from bench.trial import CORES, Judged, Place, Trial, as_it_is
 
 BUCKET = "bench"
 INPUT = f"s3://{BUCKET}/input/text.txt"
 PYTHON_MAP = ("--job", "bench/jobs/findall_sum.py")
 EMULATOR = "file:.venv/emulator-env/bin/ministack"
+PLAIN = "plain-gets"
 
 
 @contextmanager
@@ -67,20 +71,52 @@ def _s3(scale: Scale) -> list[Trial]:
                 needs=(EMULATOR,),
             ),
         )
-    ]
+    ] + [_plain_gets(scale)]
 
 
-def _of_folder(rows: Rows, prefix: str = "") -> float | None:
+def _plain_gets(scale: Scale) -> Trial:
+    """Return a trial that only reads the input: what the emulator takes at least."""
+    text = scale.text(scale.s3_bytes)
+
+    def command(place: Place) -> list[str]:
+        program = [sys.executable, "-m", "bench.plain_gets", INPUT]
+        return [*program, "--processes", str(CORES)]
+
+    def judge(place: Place, stdout: str) -> Judged:
+        figures = json.loads(stdout)
+        wrong = "" if figures["bytes"] == place.corpus.stat().st_size else "bytes are missing"
+        return Judged({"map_wall": figures["map_wall"]}, wrong)
+
+    label = "plain GETs of the input by as many processes, and nothing else"
+    return Trial(
+        "s3", PLAIN, label, text, command, judge, variant="s3", needs=(EMULATOR,), world=emulated_s3
+    )
+
+
+def _of_folder(rows: Rows, prefix: str = "", *, with_gets: bool = False) -> float | None:
+    """Return the map stage over S3, of that over a folder, to which the plain GETs may be added:
+    the emulator's work and ours share the cores.
+    """
     folder, s3 = found(rows, variant=f"{prefix}folder"), found(rows, variant=f"{prefix}s3")
-    return divided(s3.figures["map_wall"], folder.figures["map_wall"]) if folder and s3 else None
+    gets = found(rows, PLAIN, "s3")
+    if not folder or not s3 or (with_gets and not gets):
+        return None
+    least = folder.figures["map_wall"]
+    if with_gets and gets:
+        least += gets.figures["map_wall"]
+    return divided(s3.figures["map_wall"], least)
 
 
-def _cell(summary: Summary, row: Row, rows: Rows) -> str:
+def _cell(summary: Summary, row: Row, rows: Rows, *, with_gets: bool = False) -> str:
+    if "requests" not in summary.figures:  # the plain GETs
+        return "-"
     prefix, is_s3 = (
         row.variant.removesuffix("folder").removesuffix("s3"),
         row.variant.endswith("s3"),
     )
-    return times(_of_folder(rows, prefix) if is_s3 else 1)
+    if not is_s3:
+        return "-" if with_gets else times(1)
+    return times(_of_folder(rows, prefix, with_gets=with_gets))
 
 
 S3 = Case(
@@ -89,13 +125,15 @@ S3 = Case(
     about="Input and store in a local folder, and in a bucket of an S3 emulator on the same cores: "
     "the time includes the emulator's work. The built-in word count reads as fast as the emulator "
     "can send; in a plain "
-    "Python map the reading is done while it computes.",
+    "Python map the reading is done while it computes. Plain GETs of the same blocks by as many "
+    "processes are the emulator's own limit, and take the place of a map stage in the table.",
     trials=_s3,
     columns=(
         WHOLE,
         MAP,
         REDUCE,
         Column("map stage, of the folder's", _cell),
+        Column("of the folder's and the plain GETs'", partial(_cell, with_gets=True)),
         figure("requests", "requests", lambda n: f"{n:.0f}"),
     ),
     goals=(
@@ -104,6 +142,13 @@ S3 = Case(
             "at most",
             1.2,
             _of_folder,
+        ),
+        Goal(
+            "map stage of the word count over S3, in times of that over a folder and the "
+            "emulator's own limit together",
+            "at most",
+            1.2,
+            partial(_of_folder, with_gets=True),
         ),
         Goal(
             "map stage of a plain Python map over S3, in times of that over a folder",

@@ -32,10 +32,11 @@ BLOCK_BYTES = 64 << 10
 
 def terabyte_usd(job: str) -> float:
     """Return the list price of the requests of a run over 1 TB, by the rules of the planner."""
-    length = split_rule(TERABYTE).split_bytes or TERABYTE
+    counts = job == "word-count"
+    length = split_rule(TERABYTE, in_bulk=counts).split_bytes or TERABYTE
     maps = -(-TERABYTE // length)
-    partitions = reducer_count(TERABYTE, combines=job == "word-count")
-    shuffled = int(TERABYTE * (SHUFFLED_BY_A_COUNT if job == "word-count" else 1))
+    partitions = reducer_count(TERABYTE, combines=counts)
+    shuffled = int(TERABYTE * (SHUFFLED_BY_A_COUNT if counts else 1))
     shape = RunShape(
         inputs=1,
         splits=[length] * maps,

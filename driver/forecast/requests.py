@@ -13,10 +13,8 @@ from dataclasses import dataclass
 
 from driver.forecast.pricing import requests_price
 from mapreduce.storage import Requests
-from mapreduce.storage.base import BLOCK_BYTES
+from mapreduce.storage.base import BLOCK_BYTES, write_requests
 
-PART_BYTES = 16 << 20
-"""The part size of a multipart write (`mapreduce.storage.s3.PART_BYTES`, which imports obstore)."""
 SAMPLED_PLACES = 100
 """How many places of the input a total order samples (`mapreduce.engine.sample.PLACES`)."""
 RUN_RECORDS = (
@@ -84,12 +82,12 @@ def run_requests(shape: RunShape) -> StageRequests:
         maps=Requests(
             # a range, and the end of its last line
             get=sum(_blocks(length) + 1 for length in shape.splits),
-            put=maps * _writes(shape.map_output_bytes),
+            put=maps * write_requests(shape.map_output_bytes),
         ),
         reduces=Requests(
             # the list, and of each map output an index entry and a block
             get=partitions * (1 + maps * (1 + _blocks(block))),
-            put=partitions * _writes(shape.part_bytes),
+            put=partitions * write_requests(shape.part_bytes),
         ),
         driver=Requests(
             # each task is looked up, and the history of the job is read twice
@@ -114,7 +112,3 @@ def signs_of_life(seconds: float) -> Requests:
 
 def _blocks(length: int) -> int:
     return max(1, -(-length // BLOCK_BYTES))
-
-
-def _writes(size: int) -> int:
-    return 1 if size <= PART_BYTES else 2 + -(-size // PART_BYTES)

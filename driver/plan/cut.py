@@ -19,11 +19,16 @@ SHORTEST_SPLIT_BYTES = 64 << 10
 LEAST_SPLITS = 8
 """Splits of an input of 4 MiB or more that is cut by rule, at least, so that several mappers have
 work. A shorter one has fewer, and its splits grow with the square root too."""
-LEAST_COLUMN_SPLITS = 4
-"""The same for a map over columns, which reads several times the bytes in a second."""
-COLUMN_LENGTH = 4
-"""How many times as long a split is for a map over columns: its task opens a database, and groups
-the records of the whole split."""
+LONG = 4
+"""How many times as long a split is for a map in bulk, if there are two of them at least. A map
+over columns opens a database, and groups the records of the whole split. A map over batches whose
+values combine yields most of its keys again in each split, and the reduce stage merges them. Both
+read several times the bytes in a second."""
+LONGEST_FOR_SPEED_BYTES = 512 * MIB
+"""Up to this length it is twice as long again: a task then takes seconds, and what it costs beside
+its records, some 0.1 s, is little."""
+SHORTEST_IN_BULK_BYTES = 256 << 10
+"""The shortest default split of a map in bulk."""
 LEAST_PACKS = 64
 """Packs of an input of many short files, at least: one more file redoes one pack of them."""
 PARTITION_BYTES = 8 << 30
@@ -48,7 +53,7 @@ def split_rule(
     chunks: int | None = None,
     chunk_bytes: int | None = None,
     least: int = 1,
-    by_columns: bool = False,
+    in_bulk: bool = False,
 ) -> SplitRule:
     """Return how to cut the input.
 
@@ -61,7 +66,8 @@ def split_rule(
         chunks: the number that the user asked for, if any.
         chunk_bytes: the length that the user asked for, if any.
         least: how many splits there are at least, if the input has as many bytes.
-        by_columns: the map is over columns, and its splits are longer.
+        in_bulk: the map takes many records at once (`prepare.maps_in_bulk`), and its splits are
+            longer.
     """
     if chunks is not None:
         return SplitRule(splits=chunks)
@@ -72,11 +78,12 @@ def split_rule(
     few = min(LEAST_SPLITS, max(1, isqrt(scale // SHORTEST_SPLIT_BYTES)))
     # one split may be longer than the input; several must divide it
     longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
-    parts = max(few, root)
-    if by_columns and root > LEAST_SPLITS:
-        parts = max(LEAST_COLUMN_SPLITS, root // COLUMN_LENGTH)
+    length = max(SHORTEST_SPLIT_BYTES, scale // max(few, root))
+    if in_bulk:
+        wanted = max(LONG * length, min(2 * LONG * length, LONGEST_FOR_SPEED_BYTES))
+        length = min(wanted, max(scale // 2, SHORTEST_IN_BULK_BYTES))
     return SplitRule(
-        split_bytes=min(max(SHORTEST_SPLIT_BYTES, scale // parts), longest),
+        split_bytes=min(length, longest),
         pack_bytes=min(max(1, scale // max(LEAST_PACKS, root)), longest),
     )
 

@@ -39,7 +39,6 @@ from driver.targets.option_checks import (
 from driver.targets.s3_access import check_services_keys, user_bucket
 from driver.targets.stored_code import Unpacked
 from mapreduce.aggregate import Aggregation
-from mapreduce.chain import Chain
 from mapreduce.code import CodeIdentity, JobClass, JobSource, Modules, find_job, identity_of
 from mapreduce.errors import FleetError, UsageError
 from mapreduce.formats.values import MOST_BYTES, value_ranges
@@ -269,13 +268,26 @@ def _cut_of(
     """Return how the inputs are cut, and the number of partitions: none with a broadcast."""
     total = sum(given.size for given in inputs)
     least = INLINE_AT_LEAST if where == "inline" else 1
-    by_columns = issubclass(job, Job) and has_columns(job)
-    rule = _split_rule(config, inputs, total, least, storage, by_columns=by_columns)
+    rule = _split_rule(config, inputs, total, least, storage, in_bulk=maps_in_bulk(job))
     if not broadcast.name:
         return rule, _partitions(config, job, total, least)
     if config.chunks is None and config.chunk_bytes is None:
         rule = cut.at_least(rule, SPLIT_FACTOR * broadcast.size_bytes)
     return rule, 0
+
+
+def maps_in_bulk(job: JobClass) -> bool:
+    """Return whether the map takes many records at once: over columns, or over batches whose values
+    combine into states of fixed size. Its splits are longer. The steps of a chain share one cut.
+    """
+    if not issubclass(job, Job):
+        return False
+    return has_columns(job) or (job.map_batch is not Job.map_batch and _combines(job))
+
+
+def _combines(job: type[Job]) -> bool:
+    reduce = reduce_of(job)
+    return isinstance(reduce, Aggregation) and not reduce.grows
 
 
 def _broadcast_of(
@@ -311,7 +323,7 @@ def _split_rule(
     least: int,
     storage: Storage,
     *,
-    by_columns: bool,
+    in_bulk: bool,
 ) -> SplitRule:
     """Return how the inputs are cut; with --over as many splits as there are values."""
     if not config.over:
@@ -320,7 +332,7 @@ def _split_rule(
             chunks=config.chunks,
             chunk_bytes=config.chunk_bytes,
             least=least,
-            by_columns=by_columns,
+            in_bulk=in_bulk,
         )
     if len(inputs) != 1:
         raise UsageError(f"--over {config.inputs[0]}: names {len(inputs):,} files; name one")
@@ -461,10 +473,9 @@ def _formatted(
 
 def _partitions(config: RunConfig, job: JobClass, total_bytes: int, least: int) -> int:
     """Return the number of partitions: 0 for a job without a reduce stage."""
-    reduce = reduce_of(job) if issubclass(job, Job) else Chain
-    if reduce is None:
+    if issubclass(job, Job) and reduce_of(job) is None:
         return 0
-    combines = isinstance(reduce, Aggregation) and not reduce.grows
+    combines = issubclass(job, Job) and _combines(job)
     return config.reducers or max(least, cut.reducer_count(total_bytes, combines=combines))
 
 

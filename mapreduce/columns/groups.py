@@ -5,7 +5,7 @@ A key is in most chunks of a split. Its states become one there, and Python gets
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -73,7 +73,7 @@ class Groups:
         self.size_bytes += int(size_bytes)
         return True
 
-    def states(self) -> Iterator[tuple[list[Any], list[Any]]]:
+    def states(self) -> Generator[tuple[list[Any], list[Any]]]:
         """Yield the keys and their states, some at a time, and keep none.
 
         Raises:
@@ -86,9 +86,12 @@ class Groups:
         group = "GROUP BY key" if len(self._tables) > 1 else ""
         query = f"SELECT key, {merged} FROM ({parts}) {group}"
         result = self.connection.execute(query)
-        while rows := result.fetchmany(_FETCH):
-            keys, *found = zip(*rows, strict=True)
-            yield list(keys), self.plan.states(found)
+        try:
+            while rows := result.fetchmany(_FETCH):
+                keys, *found = zip(*rows, strict=True)
+                yield list(keys), self.plan.states(found)
+        finally:  # an open result stops the next query
+            result.abort()
         self._drop(len(self._tables))
         self.size_bytes, self._small = 0, True
 

@@ -1,18 +1,14 @@
-"""Columns of keys and integers as buffers, which the native collector takes without Python objects.
-
-They come from DuckDB by Arrow.
-"""
+"""Columns of keys and integers from DuckDB, by Arrow, as buffers where they can be."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import nanoarrow
 
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.columns.kinds import INTEGERS, Kind, converter_of
 
 Columns = tuple[list[Any], list[Any]]
@@ -20,36 +16,6 @@ Columns = tuple[list[Any], list[Any]]
 
 PACKED_INTEGERS = INTEGERS - {"ubigint"}
 """Types whose values fit 64 bits with a sign."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackedColumns:
-    """Keys and values of some pairs.
-
-    Attributes:
-        ends: 32-bit integers: where each text begins, and where the last one ends; None: the keys
-            are integers.
-        keys: UTF-8, or 64-bit integers.
-        values: 64-bit integers.
-        owner: frees the buffers, which no memoryview holds, when it is freed.
-    """
-
-    ends: memoryview | None
-    keys: memoryview
-    values: memoryview
-    owner: Any = None
-
-    def __len__(self) -> int:
-        return self.values.nbytes // 8
-
-    def lists(self, begin: int = 0) -> tuple[list[Any], list[int]]:
-        """Return the keys and the values from one on."""
-        values = self.values.cast("q")[begin:].tolist()
-        if self.ends is None:
-            return self.keys.cast("q")[begin:].tolist(), values
-        ends = self.ends.cast("i")[begin:].tolist()
-        texts = self.keys.tobytes()
-        return [texts[start:end].decode("utf-8") for start, end in pairwise(ends)], values
 
 
 def are_packed(key: Kind, value: Kind) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.columns.aggregates import KEYS, Plan, plan_of
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.columns.database import DuckDBPyConnection, Error, OutOfMemoryException, first_line
 from mapreduce.columns.groups import Groups
 from mapreduce.columns.kinds import INTEGERS, converter_of
-from mapreduce.columns.packed import Columns, PackedColumns, are_packed, packed_of
-from mapreduce.columns.statement import TABLE, Statement
+from mapreduce.columns.packed import Columns, are_packed, packed_of
+from mapreduce.columns.statement import TABLE, Statement, read_names
 from mapreduce.errors import RecordError, UserCodeError
 
 _FETCH = 10_000
@@ -23,6 +24,7 @@ _INTEGER_STATES = (type(None), Sum, Count, Min, Max)
 """Aggregations for which the state of an integer is itself, or 1; and none."""
 _KEPT = INTEGERS | {"varchar", "boolean"}
 """Types of keys that every collector takes."""
+_BINDING = ("BinderException", "CatalogException")
 
 
 class Source(Protocol):
@@ -72,30 +74,20 @@ class Query:
     _kept: dict[tuple[str, str], Groups] = field(default_factory=dict)
 
     def reads(self, names: tuple[str, ...]) -> list[str]:
-        """Return which of these columns are read.
+        """Return which of these columns are read; raises as `read_names`."""
+        return read_names(self.statement, names, self.owner)
 
-        Raises:
-            UserCodeError: two of them differ only by upper and lower case.
-        """
-        wanted = list(names) if self.statement is None else self.statement.reads(names)
-        lower = [name.lower() for name in wanted]
-        if twice := [name for name in wanted if lower.count(name.lower()) > 1]:
-            raise UserCodeError(
-                f"{self.owner} reads {' and '.join(map(repr, twice))}, which SQL cannot tell apart;"
-                " rename one of the columns, or write `map`"
-            )
-        return wanted
-
-    def pairs(self, source: Source) -> Iterator[Columns]:
+    def pairs(self, source: Source) -> Generator[Columns]:
         """Yield the pairs of all records, some at a time.
 
         Raises:
             UserCodeError: the SQL failed.
         """
         bound = self._bind(source)
-        for rows in self._rows(source, "SELECT key, value FROM mapped"):
-            keys, values = (list(column) for column in zip(*rows, strict=True))
-            yield _converted(keys, bound.convert_key), _converted(values, bound.convert_value)
+        with closing(self._rows(source, "SELECT key, value FROM mapped")) as found:
+            for rows in found:
+                keys, values = (list(column) for column in zip(*rows, strict=True))
+                yield _converted(keys, bound.convert_key), _converted(values, bound.convert_value)
 
     def states(self, source: Source) -> Columns | None:
         """Return the state of each key; None where the values must be added one by one.
@@ -109,13 +101,15 @@ class Query:
         selected = ", ".join(("key", f"bool_and({plan.sound})", *plan.selected))
         keys: list[Any] = []
         states: list[Any] = []
+        grouped = f"SELECT {selected} FROM mapped GROUP BY key"
         try:
-            for rows in self._rows(source, f"SELECT {selected} FROM mapped GROUP BY key"):
-                some_keys, sound, *found = zip(*rows, strict=True)
-                if not all(sound):
-                    return None
-                keys += some_keys
-                states += plan.states(found)
+            with closing(self._rows(source, grouped)) as fetched:
+                for rows in fetched:
+                    some_keys, sound, *found = zip(*rows, strict=True)
+                    if not all(sound):
+                        return None
+                    keys += some_keys
+                    states += plan.states(found)
         except (UserCodeError, RecordError) as exc:
             if isinstance(exc.__cause__, OutOfMemoryException):  # one by one they need no groups
                 return None
@@ -188,7 +182,7 @@ class Query:
         """What the kept groups take in their database, about."""
         return sum(groups.size_bytes for groups in self._kept.values())
 
-    def kept(self) -> Iterator[Columns]:
+    def kept(self) -> Generator[Columns]:
         """Yield the states of the kept groups, some at a time, and keep none.
 
         Raises:
@@ -196,7 +190,8 @@ class Query:
         """
         for groups in list(self._kept.values()):
             try:
-                yield from groups.states()
+                with closing(groups.states()) as states:
+                    yield from states
             except Error as exc:
                 raise _of_memory(self.owner) from exc
         self._kept.clear()
@@ -232,14 +227,17 @@ class Query:
             f"mapped AS NOT MATERIALIZED (\n{self.statement.text}\n) {last}"
         )
 
-    def _rows(self, source: Source, last: str) -> Iterator[list[tuple[Any, ...]]]:
+    def _rows(self, source: Source, last: str) -> Generator[list[tuple[Any, ...]]]:
         with self._failures(source):
             result = source.connection.execute(self._whole(source, last))
             rows = result.fetchmany(_FETCH)
-        while rows:
-            yield rows
-            with self._failures(source):
-                rows = result.fetchmany(_FETCH)
+        try:
+            while rows:
+                yield rows
+                with self._failures(source):
+                    rows = result.fetchmany(_FETCH)
+        finally:  # an open result stops the next query
+            result.abort()
 
     def _failures(self, source: Source) -> AbstractContextManager[None]:
         return _Failures(self.owner, source)
@@ -280,9 +278,6 @@ def _of_memory(owner: str) -> UserCodeError:
         f"{owner}: the query over a chunk of records does not fit into half of the task's memory "
         "(raise it with --task-memory)"
     )
-
-
-_BINDING = ("BinderException", "CatalogException")
 
 
 def is_of_all(exc: BaseException) -> bool:

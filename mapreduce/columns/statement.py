@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapreduce.columns.database import DuckDBPyConnection, statement_text
-from mapreduce.errors import JobLoadError
+from mapreduce.errors import JobLoadError, UserCodeError
 
 TABLE = "records"
 """The name of the records in the SQL of a job."""
@@ -46,7 +46,29 @@ class Statement:
         """Return which of these columns the statement reads: at least one, where there are any."""
         if self.names is None:
             return list(columns)
-        return [name for name in columns if name.lower() in self.names] or list(columns[:1])
+        read = [name for name in columns if name and name.lower() in self.names]
+        return read or [name for name in columns if name][:1] or list(columns[:1])
+
+
+def read_names(statement: Statement | None, names: tuple[str, ...], owner: str) -> list[str]:
+    """Return which of these columns are read; without a statement all are.
+
+    Raises:
+        UserCodeError: two of them differ only by upper and lower case, or one has no name.
+    """
+    wanted = list(names) if statement is None else statement.reads(names)
+    lower = [name.lower() for name in wanted]
+    if twice := [name for name in wanted if lower.count(name.lower()) > 1]:
+        raise UserCodeError(
+            f"{owner} reads {' and '.join(map(repr, twice))}, which SQL cannot tell apart;"
+            " rename one of the columns, or write `map`"
+        )
+    if "" in wanted:
+        raise UserCodeError(
+            f"{owner} reads all columns, and number {names.index('') + 1} has no name; write the "
+            "names of those that it needs"
+        )
+    return wanted
 
 
 def checked_statement(text: str, owner: str, connection: DuckDBPyConnection) -> Statement:

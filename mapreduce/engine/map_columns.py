@@ -7,14 +7,15 @@ fails, it is halved until one record fails alone: the error names that record, o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.columns.chunks import Chunk, chunk_of, gathered, registered
 from mapreduce.columns.database import DuckDBPyConnection, opened
-from mapreduce.columns.packed import Columns, PackedColumns
+from mapreduce.columns.packed import Columns
 from mapreduce.columns.query import Query, Source, is_of_all, listed
 from mapreduce.columns.statement import statement_of
 from mapreduce.columns.table import Returned, is_arrow
@@ -94,11 +95,14 @@ class ColumnsMap:
             RecordError: a record does not have the format.
         """
         chunk = chunk_of(batch, byte_range)
+        if not chunk.names and not list(batch.records):
+            return 0  # the file ends before its header
         if self._aside is not None:
             return self._leniently(self._aside, place, chunk, byte_range.name)
         try:
-            for pairs in self._mapped(chunk, byte_range.name):
-                self._add(pairs)
+            with closing(self._mapped(chunk, byte_range.name)) as mapped:
+                for pairs in mapped:
+                    self._add(pairs)
             if chunk.is_last:  # the database of its file is closed next
                 self._collect(self._query(byte_range.name, chunk))
         except Exception as exc:
@@ -116,8 +120,9 @@ class ColumnsMap:
             self._collect(query)
 
     def _collect(self, query: Query) -> None:
-        for keys, states in query.kept():
-            self._collector.add_columns(keys, states)
+        with closing(query.kept()) as kept:
+            for keys, states in kept:
+                self._collector.add_columns(keys, states)
 
     def _counted(self, records: int) -> int:
         self._context.meter.records += records
@@ -130,7 +135,7 @@ class ColumnsMap:
         else:
             self._collector.add_columns(*pairs)
 
-    def _mapped(self, chunk: Chunk, name: str) -> Iterator[PackedColumns | Columns]:
+    def _mapped(self, chunk: Chunk, name: str) -> Generator[PackedColumns | Columns]:
         """Yield the pairs of a chunk, some at a time, or its states."""
         query = self._query(name, chunk)
         if type(self._job).map_sql is None:
@@ -139,7 +144,7 @@ class ColumnsMap:
         with chunk.source(self._database, query.reads(chunk.names)) as source:
             yield from self._of(query, source)
 
-    def _of(self, query: Query, source: Source) -> Iterator[PackedColumns | Columns]:
+    def _of(self, query: Query, source: Source) -> Generator[PackedColumns | Columns]:
         packed = query.packed(source) if self._packs else None
         if packed is not None:
             with closing(packed):
@@ -150,17 +155,19 @@ class ColumnsMap:
             kept = query.keep(source) if self._keep else None
             if kept:
                 if query.kept_bytes > self._kept_bytes:
-                    yield from query.kept()
+                    with closing(query.kept()) as groups:
+                        yield from groups
                 return
             # a query whose groups SQL gets wrong is not run twice
             states = query.states(source) if kept is None else None
             if states is not None:
                 yield states
                 return
-        for pairs in query.pairs(source):
-            yield self._as_states(pairs)
+        with closing(query.pairs(source)) as found:
+            for pairs in found:
+                yield self._as_states(pairs)
 
-    def _by_arrow(self, chunk: Chunk, query: Query) -> Iterator[PackedColumns | Columns]:
+    def _by_arrow(self, chunk: Chunk, query: Query) -> Generator[PackedColumns | Columns]:
         returned: Any = self._job.map_arrow(chunk.table(chunk.names))
         if is_arrow(returned):
             with registered(self._database(), Returned(returned), ("key", "value")) as source:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mapreduce import native
 from mapreduce.aggregate import Aggregation, Count, Max, Min, Sum
 from mapreduce.aggregations.ranks import First
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.encoding import encode_key, encode_value, unpack_value
 from mapreduce.engine.collect import AggregateCollector, Collector, Combine, Partitioner
 from mapreduce.engine.merge import SortedRun, merged_frames
@@ -27,7 +28,6 @@ from mapreduce.user_code.yielded import pair_of
 from mapreduce.wire.messages import Block
 
 if TYPE_CHECKING:
-    from mapreduce.columns.packed import PackedColumns
     from mapreduce.formats.packed_rows import Buffers
     from mapreduce.native.extension import Collector as Pairs
     from mapreduce.native.extension import HeldRows
@@ -141,6 +141,9 @@ class NativeCollector:
     def add(self, pairs: Iterable[Any]) -> None:
         if self._instead is not None:
             self._instead.add(pairs)
+            return
+        if isinstance(pairs, PackedColumns):
+            self.add_packed(pairs)
             return
         iterator = iter(pairs)
         # the extension takes pairs until one does not suit it; those that it has pulled from the

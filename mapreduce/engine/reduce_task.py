@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
+from types import GeneratorType
 from typing import Any
 
 from mapreduce import native
@@ -312,13 +313,14 @@ def _own_reduce(
 def _yielded(
     job: Job, groups: Iterator[tuple[bytes, Iterator[Any]]], place: Place
 ) -> Iterator[Iterable[Any]]:
-    state = task_state(job)
+    state, reduce, fields = task_state(job), job.reduce, job.group_by
     for encoded, values in groups:
-        key = group_key(encoded, job.group_by)
-        place.record = key
-        if not job.group_by:
-            state.key = key
-        yield pairs_of(job.reduce(key, values))
+        if fields:
+            place.record = key = group_key(encoded, fields)
+        else:
+            state.key = place.record = key = decode_key(encoded)
+        pairs = reduce(key, values)
+        yield pairs if type(pairs) is GeneratorType else pairs_of(pairs)
 
 
 def _groups(job: Job, blocks: Gathered, folder: Path) -> Iterator[tuple[bytes, Iterator[Any]]]:

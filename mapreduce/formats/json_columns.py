@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, TypedDict
@@ -51,23 +52,24 @@ class NamedFields:
         self.names = tuple(columns)
         # the fields have numbers: any text may be a name in JSON
         fields = {f"f{number}": name for number, name in enumerate(columns)}
-        self._rows = msgspec.defstruct(
-            "Row",
-            [
-                (field, _TYPES[kind], None)
-                for field, kind in zip(fields, columns.values(), strict=True)
-            ],
-            rename=fields,
-            gc=False,
-        )
-        self._decode_lines: Callable[[bytes], list[Any]] = msgspec.json.Decoder(
-            self._rows
-        ).decode_lines
+        self._decode_lines: Callable[[bytes], list[Any]] | None = None
+        # msgspec renames to no name that JSON must escape
+        if all(json.dumps(name, ensure_ascii=False)[1:-1] == name for name in columns):
+            rows: Any = msgspec.defstruct(
+                "Row",
+                [
+                    (field, _TYPES[kind], None)
+                    for field, kind in zip(fields, columns.values(), strict=True)
+                ],
+                rename=fields,
+                gc=False,
+            )
+            self._decode_lines = msgspec.json.Decoder(rows).decode_lines
         kinds = {name: _TYPES[kind] for name, kind in columns.items()}
         # a dict comes out of the decoder faster than an object whose fields make one
         typed: Any = TypedDict
-        rows: Any = msgspec.json.Decoder(typed("Row", kinds, total=False))
-        self._decode: Callable[[bytes], dict[str, Any]] = rows.decode
+        decoder: Any = msgspec.json.Decoder(typed("Row", kinds, total=False))
+        self._decode: Callable[[bytes], dict[str, Any]] = decoder.decode
 
     def row(self, line: bytes) -> dict[str, Any]:
         """Return the fields of a line of UTF-8.
@@ -101,7 +103,7 @@ class NamedFields:
         # each line begins and ends with a brace, and there are as many objects as lines: no object
         # crosses a line end, behind a brace and before a brace, and no line has two
         lines = _braced_lines(data)
-        if lines < 1:
+        if lines < 1 or self._decode_lines is None:
             return None
         fields = [attrgetter(f"f{self.names.index(name)}") for name in wanted]
         columns: list[list[Any]] = [[] for _ in wanted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
@@ -17,6 +18,7 @@ from mapreduce.errors import JobLoadError
 from mapreduce.input_formats.encodings import Encoding, encoding_of
 from mapreduce.input_formats.own import InputFormat, can_be_cut, check_own, options_of
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 Errors = Literal["replace", "strict"]
 ColumnKind = Literal["str", "int", "float", "bool", "object"]
@@ -178,6 +180,9 @@ class JsonLines(_Format):
             return columns
         if not columns:
             raise ValueError("name at least one field")
+        for name in columns:
+            if isinstance(name, str) and not name.isascii() and _SURROGATE.search(name):
+                raise ValueError(f"no JSON in UTF-8 has the field {name!r}, half a surrogate pair")
         return {name: _KINDS.get(kind, kind) for name, kind in columns.items()}
 
     def __hash__(self) -> int:

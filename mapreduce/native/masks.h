@@ -1,4 +1,5 @@
 /* Which of 64 bytes are of words, as bits: in plain C, or by the vector instructions of x86-64.
+ * Words are made of ASCII letters, apostrophes, and bytes beyond ASCII.
  *
  * AVX2 is not in every processor, so that the caller asks `most_lanes` when the program runs. All
  * functions give the same masks.
@@ -11,18 +12,24 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 /* every processor with AVX2 has these instructions for bits, and it is asked for them too */
-#define WITH_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt")))
+#define WITH_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
 #endif
 
 #define BLOCK 64
 
-typedef struct {
-    uint64_t words; /* bytes that words are made of: ASCII letters, apostrophes, and `high` */
-    uint64_t high;  /* bytes beyond ASCII */
-} Masks;
-
 /* How many bytes one instruction takes: 1 stands for plain C. */
 enum { PLAIN_LANES = 1, SSE2_LANES = 16, AVX2_LANES = 32 };
+
+/* The place of the lowest bit; some number where there is none. */
+static inline int first_bit(uint64_t mask) {
+    return __builtin_ctzll(mask | 1ULL << (BLOCK - 1));
+}
+
+#if defined(__x86_64__)
+WITH_AVX2 static inline int first_bit_bmi(uint64_t mask) {
+    return (int)_tzcnt_u64(mask);
+}
+#endif
 
 static inline uint64_t packed(const uint8_t flags[BLOCK]) {
     uint64_t mask = 0;
@@ -31,36 +38,34 @@ static inline uint64_t packed(const uint8_t flags[BLOCK]) {
     return mask;
 }
 
-static inline Masks masks_plain(const uint8_t *data) {
-    uint8_t words[BLOCK], high[BLOCK];
+static inline uint64_t mask_plain(const uint8_t *data) {
+    uint8_t words[BLOCK];
     for (int at = 0; at < BLOCK; at++) {
         uint8_t byte = data[at];
-        high[at] = byte >> 7;
-        words[at] = (uint8_t)((uint8_t)((byte | 0x20) - 'a') < 26) | (byte == '\'') | high[at];
+        words[at] =
+            (uint8_t)((uint8_t)((byte | 0x20) - 'a') < 26) | (byte == '\'') | (byte >> 7);
     }
-    return (Masks){packed(words), packed(high)};
+    return packed(words);
 }
 
 #if defined(__x86_64__)
 /* Bytes are compared as signed numbers: a small letter less 'a' and less 128 is the least 26 of
  * them. A byte beyond ASCII is its own sign, which movemask reads. */
-static inline Masks masks_sse2(const uint8_t *data) {
-    Masks masks = {0, 0};
+static inline uint64_t mask_sse2(const uint8_t *data) {
+    uint64_t mask = 0;
     const __m128i small = _mm_set1_epi8(0x20), first = _mm_set1_epi8((char)('a' + 128)),
                   beyond = _mm_set1_epi8(-128 + 26), apostrophe = _mm_set1_epi8('\'');
     for (int at = 0; at < BLOCK; at += SSE2_LANES) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(data + at));
         __m128i letters = _mm_cmplt_epi8(_mm_sub_epi8(_mm_or_si128(bytes, small), first), beyond);
         __m128i words = _mm_or_si128(letters, _mm_cmpeq_epi8(bytes, apostrophe));
-        masks.high |= (uint64_t)(uint32_t)_mm_movemask_epi8(bytes) << at;
-        masks.words |= (uint64_t)(uint32_t)_mm_movemask_epi8(words) << at;
+        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(words, bytes)) << at;
     }
-    masks.words |= masks.high;
-    return masks;
+    return mask;
 }
 
-WITH_AVX2 static inline Masks masks_avx2(const uint8_t *data) {
-    Masks masks = {0, 0};
+WITH_AVX2 static inline uint64_t mask_avx2(const uint8_t *data) {
+    uint64_t mask = 0;
     const __m256i small = _mm256_set1_epi8(0x20), first = _mm256_set1_epi8((char)('a' + 128)),
                   beyond = _mm256_set1_epi8(-128 + 26), apostrophe = _mm256_set1_epi8('\'');
     for (int at = 0; at < BLOCK; at += AVX2_LANES) {
@@ -68,11 +73,9 @@ WITH_AVX2 static inline Masks masks_avx2(const uint8_t *data) {
         __m256i letters =
             _mm256_cmpgt_epi8(beyond, _mm256_sub_epi8(_mm256_or_si256(bytes, small), first));
         __m256i words = _mm256_or_si256(letters, _mm256_cmpeq_epi8(bytes, apostrophe));
-        masks.high |= (uint64_t)(uint32_t)_mm256_movemask_epi8(bytes) << at;
-        masks.words |= (uint64_t)(uint32_t)_mm256_movemask_epi8(words) << at;
+        mask |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_or_si256(words, bytes)) << at;
     }
-    masks.words |= masks.high;
-    return masks;
+    return mask;
 }
 #endif
 

@@ -1,10 +1,12 @@
 /* Counts the words of text: maximal runs of ASCII letters and apostrophes, lower-cased.
  *
  * A run that holds bytes beyond ASCII is counted as it stands, apart from the words: what its words
- * are is for Python to say, once for each different run. Sixty-four bytes at a time become a bit
- * mask of those that words are made of (masks.h); its edges are where words begin and end. A word of
- * up to 16 bytes is two machine words, in a table that holds no pointers. It first waits with some
- * others, until its place in the table is in the processor's cache; none waits between two calls.
+ * are is for Python to say, once for each different run. Text is counted a segment at a time, in
+ * three passes, so that none waits for what the one before has begun. Sixty-four bytes at a time
+ * become a bit mask of those that words are made of (masks.h), and its edges are where words begin
+ * and end. Each word of up to 16 bytes becomes two machine words and their hash, and its place in
+ * the table is fetched. Then all of them are counted, in a table that holds no pointers. No word
+ * waits between two calls.
  *
  * A WordCounts owns its tables and texts, and no object of Python, so that it needs no garbage
  * collection. `add` holds the buffer that it is given, counts without the GIL, and takes the
@@ -15,8 +17,10 @@
 #include "masks.h"
 
 #define WORD_BYTES 16
-#define WAITING 32
-#define FIRST_BITS 12
+#define SEGMENT 1024 /* bytes: its edges and words fit the processor's first cache */
+#define FIRST_BITS 13
+#define SMALL_BITS 16 /* a smaller table grows fourfold */
+#define EIGHTHS 5     /* how full a table may be */
 
 typedef struct {
     uint64_t low, high; /* the word, padded with zeros; low is 0 where there is none */
@@ -43,8 +47,8 @@ typedef struct {
     ShortWord *words;
     size_t used;
     int bits;
-    WaitingWord waiting[WAITING];
-    size_t waits;
+    uint32_t edges[SEGMENT]; /* where words begin and end by turns, within the segment */
+    WaitingWord waiting[SEGMENT / 2 + 1];
     LongWord *runs;
     size_t runs_used, runs_size;
     Buffer texts;
@@ -62,40 +66,53 @@ static inline ShortWord *find_short(ShortWord *words, int bits, uint64_t low, ui
 
 static int grow_short(WordCounts *self) {
     size_t size = (size_t)1 << self->bits;
-    ShortWord *words = calloc(size * 2, sizeof *words);
+    int bits = self->bits + (self->bits < SMALL_BITS ? 2 : 1);
+    ShortWord *words = calloc((size_t)1 << bits, sizeof *words);
     if (!words)
         return -1;
     for (size_t at = 0; at < size; at++) {
         ShortWord word = self->words[at];
         uint64_t hash = hash_words(&self->seeds, word.low, word.high);
         if (word.low)
-            *find_short(words, self->bits + 1, word.low, word.high, hash) = word;
+            *find_short(words, bits, word.low, word.high, hash) = word;
     }
     free(self->words);
     self->words = words;
-    self->bits++;
+    self->bits = bits;
     return 0;
 }
 
-/* Count the words that wait; -1 where there is no memory. */
-static inline int settle(WordCounts *self) {
-    if (self->used + self->waits > (size_t)1 << (self->bits - 1) && grow_short(self) < 0)
-        return -1;
-    for (size_t at = 0; at < self->waits; at++) {
+/* Make space for so many more words; -1 where there is no memory. */
+static inline int reserve_short(WordCounts *self, size_t more) {
+    while (self->used + more > ((size_t)EIGHTHS << self->bits) / 8)
+        if (grow_short(self) < 0)
+            return -1;
+    return 0;
+}
+
+/* Count so many words that wait, for which there is space. */
+static inline void settle(WordCounts *self, size_t waits) {
+    ShortWord *words = self->words;
+    size_t mask = ((size_t)1 << self->bits) - 1, fresh = 0;
+    int shift = 64 - self->bits;
+    for (size_t at = 0; at < waits; at++) {
         const WaitingWord *each = &self->waiting[at];
-        ShortWord *word = find_short(self->words, self->bits, each->low, each->high, each->hash);
-        self->used += !word->low;
-        *word = (ShortWord){each->low, each->high, word->count + 1};
+        size_t slot = (size_t)(each->hash >> shift);
+        for (;; slot = (slot + 1) & mask) {
+            ShortWord *word = &words[slot];
+            /* one branch for most words, and not one for each half */
+            if (!((word->low ^ each->low) | (word->high ^ each->high))) {
+                word->count++;
+                break;
+            }
+            if (!word->low) {
+                *word = (ShortWord){each->low, each->high, 1};
+                fresh++;
+                break;
+            }
+        }
     }
-    self->waits = 0;
-    return 0;
-}
-
-static inline int count_short(WordCounts *self, uint64_t low, uint64_t high) {
-    uint64_t hash = hash_words(&self->seeds, low, high);
-    __builtin_prefetch(&self->words[hash >> (64 - self->bits)], 1);
-    self->waiting[self->waits++] = (WaitingWord){low, high, hash};
-    return self->waits < WAITING ? 0 : settle(self);
+    self->used += fresh;
 }
 
 static int grow_runs(WordCounts *self) {
@@ -151,95 +168,129 @@ static int count_long(WordCounts *self, const uint8_t *text, size_t length, int 
     return 0;
 }
 
-static inline int count_word(WordCounts *self, const uint8_t *data, size_t size, size_t start,
-                             size_t end, int is_run) {
-    size_t length = end - start;
-    if (is_run || length > WORD_BYTES)
-        return count_long(self, data + start, length, is_run);
+/* From WORD_BYTES - n on, a mask of the first n of 16 bytes. */
+static const uint8_t first_bytes[2 * WORD_BYTES] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                                    255, 255, 255, 255, 255, 255, 255, 255};
+
+static inline int holds_high(const uint8_t *text, size_t length) {
+    uint8_t all = 0;
+    for (size_t at = 0; at < length; at++)
+        all |= text[at];
+    return all >> 7;
+}
+
+/* A short word of ASCII waits, and any other one is counted; -1 where there is no memory. `left` is
+ * how many bytes can be read. */
+static inline int take_word(WordCounts *self, const uint8_t *text, size_t length, size_t left,
+                            size_t *waits) {
+    if (length > WORD_BYTES)
+        return count_long(self, text, length, holds_high(text, length));
     uint64_t parts[2] = {0, 0};
-    if (start + WORD_BYTES <= size)
-        memcpy(parts, data + start, WORD_BYTES);
+    if (left >= WORD_BYTES)
+        memcpy(parts, text, WORD_BYTES);
     else
-        memcpy(parts, data + start, length);
+        memcpy(parts, text, length);
+    const uint8_t *mask = first_bytes + WORD_BYTES - length;
     /* bit 5 makes a letter small, and an apostrophe has it */
-    uint64_t low = parts[0] | 0x2020202020202020ULL, high = parts[1] | 0x2020202020202020ULL;
-    if (length <= 8) {
-        low &= ~0ULL >> (64 - 8 * length);
-        high = 0;
-    } else {
-        high &= ~0ULL >> (128 - 8 * length);
+    uint64_t low = (parts[0] | 0x2020202020202020ULL) & load64(mask);
+    uint64_t high = (parts[1] | 0x2020202020202020ULL) & load64(mask + 8);
+    if ((low | high) & 0x8080808080808080ULL)
+        return count_long(self, text, length, 1);
+    uint64_t hash = hash_words(&self->seeds, low, high);
+    __builtin_prefetch(&self->words[hash >> (64 - self->bits)], 1);
+    self->waiting[(*waits)++] = (WaitingWord){low, high, hash};
+    return 0;
+}
+
+/* Find the edges of a segment; returns how many. `inside` is 1 when the byte before is of a word
+ * that goes on. */
+static inline __attribute__((always_inline)) size_t
+find_edges(WordCounts *self, const uint8_t *data, size_t size, uint64_t *inside,
+           uint64_t (*mask_of)(const uint8_t *), int (*first_of)(uint64_t)) {
+    uint32_t *next = self->edges;
+    for (size_t at = 0; at < size; at += BLOCK) {
+        uint64_t mask;
+        if (at + BLOCK <= size) {
+            mask = mask_of(data + at);
+        } else {
+            uint8_t last[BLOCK] = {0};
+            memcpy(last, data + at, size - at);
+            mask = mask_of(last);
+        }
+        uint64_t edges = mask ^ (mask << 1 | *inside);
+        *inside = mask >> 63;
+        uint32_t *end = next + __builtin_popcountll(edges);
+        /* Eight at a time, whether or not there are so many: the number is hard to foresee. A
+         * block's edges take at most its 64 places of the array. */
+        do {
+            for (int each = 0; each < 8; each++) {
+                next[each] = (uint32_t)at + (uint32_t)first_of(edges);
+                edges &= edges - 1;
+            }
+            next += 8;
+        } while (edges);
+        next = end;
     }
-    return count_short(self, low, high);
+    return (size_t)(next - self->edges);
 }
 
 /* Inlined into a function for each kind of instructions. */
 static inline __attribute__((always_inline)) int
 count_words_by(WordCounts *self, const uint8_t *data, size_t size,
-               Masks (*masks_of)(const uint8_t *)) {
+               uint64_t (*mask_of)(const uint8_t *), int (*first_of)(uint64_t)) {
     size_t start = 0;
-    uint64_t inside = 0; /* 1 when the byte before is of a word that goes on */
-    int is_run = 0;
-    for (size_t at = 0; at < size; at += BLOCK) {
-        Masks masks;
-        if (at + BLOCK <= size) {
-            masks = masks_of(data + at);
-        } else {
-            uint8_t last[BLOCK] = {0};
-            memcpy(last, data + at, size - at);
-            masks = masks_of(last);
+    uint64_t inside = 0;
+    for (size_t begin = 0; begin < size; begin += SEGMENT) {
+        size_t length = size - begin < SEGMENT ? size - begin : SEGMENT;
+        int is_between = !inside;
+        size_t count = find_edges(self, data + begin, length, &inside, mask_of, first_of);
+        if (reserve_short(self, SEGMENT / 2 + 1) < 0)
+            return -1;
+        size_t at = 0, waits = 0;
+        if (is_between && count)
+            start = begin + self->edges[at++];
+        for (; at < count; at += 2) {
+            size_t end = begin + self->edges[at];
+            if (take_word(self, data + start, end - start, size - start, &waits) < 0)
+                return -1;
+            if (at + 1 < count)
+                start = begin + self->edges[at + 1];
         }
-        uint64_t edges = masks.words ^ (masks.words << 1 | inside);
-        size_t from = 0; /* where the word begins, within this block */
-        while (edges) {
-            size_t edge = (size_t)__builtin_ctzll(edges);
-            edges &= edges - 1;
-            if (inside) {
-                if (masks.high)
-                    is_run |= (masks.high & ((1ULL << edge) - 1)) >> from != 0;
-                if (count_word(self, data, size, start, at + edge, is_run) < 0)
-                    return -1;
-                is_run = 0;
-            } else {
-                start = at + edge;
-                from = edge;
-            }
-            inside ^= 1;
-        }
-        if (inside)
-            is_run |= masks.high >> from != 0;
+        settle(self, waits);
     }
-    if (inside && count_word(self, data, size, start, size, is_run) < 0)
+    if (!inside)
+        return 0;
+    size_t waits = 0;
+    if (reserve_short(self, 1) < 0
+        || take_word(self, data + start, size - start, size - start, &waits) < 0)
         return -1;
-    return settle(self);
+    settle(self, waits);
+    return 0;
 }
 
 static int count_words_plain(WordCounts *self, const uint8_t *data, size_t size) {
-    return count_words_by(self, data, size, masks_plain);
+    return count_words_by(self, data, size, mask_plain, first_bit);
 }
 
 #if defined(__x86_64__)
 static int count_words_sse2(WordCounts *self, const uint8_t *data, size_t size) {
-    return count_words_by(self, data, size, masks_sse2);
+    return count_words_by(self, data, size, mask_sse2, first_bit);
 }
 
 WITH_AVX2 static int count_words_avx2(WordCounts *self, const uint8_t *data, size_t size) {
-    return count_words_by(self, data, size, masks_avx2);
+    return count_words_by(self, data, size, mask_avx2, first_bit_bmi);
 }
 #endif
 
-/* -1 where there is no memory; the words that wait are then forgotten. */
+/* -1 where there is no memory; some words are then counted and some are not. */
 static int count_words(WordCounts *self, const uint8_t *data, size_t size) {
-    int done;
 #if defined(__x86_64__)
     if (self->lanes == AVX2_LANES)
-        done = count_words_avx2(self, data, size);
-    else if (self->lanes == SSE2_LANES)
-        done = count_words_sse2(self, data, size);
-    else
+        return count_words_avx2(self, data, size);
+    if (self->lanes == SSE2_LANES)
+        return count_words_sse2(self, data, size);
 #endif
-        done = count_words_plain(self, data, size);
-    self->waits = 0;
-    return done;
+    return count_words_plain(self, data, size);
 }
 
 static PyObject *WordCounts_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -299,22 +350,17 @@ static int append(PyObject *texts, PyObject *counts, PyObject *text, uint64_t co
     return failed ? -1 : 0;
 }
 
-static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs,
-                    PyObject *run_counts) {
-    for (size_t at = 0; at < (size_t)1 << self->bits; at++) {
-        const ShortWord *word = &self->words[at];
-        if (!word->low)
-            continue;
-        int zeros =
-            word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
-        if (append(words, counts,
-                   PyUnicode_FromStringAndSize((const char *)word, WORD_BYTES - zeros), word->count)
-            < 0)
-            return -1;
-    }
+static inline size_t short_length(const ShortWord *word) {
+    int zeros = word->high ? __builtin_clzll(word->high) / 8 : 8 + __builtin_clzll(word->low) / 8;
+    return (size_t)(WORD_BYTES - zeros);
+}
+
+/* Append the texts of long words and of runs, or of runs alone. */
+static int take_long(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs,
+                     PyObject *run_counts) {
     for (size_t at = 0; at < self->runs_size; at++) {
         const LongWord *run = &self->runs[at];
-        if (!run->count)
+        if (!run->count || (!run->is_run && !words))
             continue;
         const char *text = (const char *)self->texts.data + run->at;
         int failed =
@@ -325,6 +371,63 @@ static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObjec
             return -1;
     }
     return 0;
+}
+
+static int take_all(WordCounts *self, PyObject *words, PyObject *counts, PyObject *runs,
+                    PyObject *run_counts) {
+    for (size_t at = 0; at < (size_t)1 << self->bits; at++) {
+        const ShortWord *word = &self->words[at];
+        if (!word->low)
+            continue;
+        PyObject *text = PyUnicode_FromStringAndSize((const char *)word,
+                                                     (Py_ssize_t)short_length(word));
+        if (append(words, counts, text, word->count) < 0)
+            return -1;
+    }
+    return take_long(self, words, counts, runs, run_counts);
+}
+
+/* How many words there are that are no runs, and how many bytes they have. */
+static void measure(const WordCounts *self, size_t *words, size_t *bytes) {
+    *words = self->used;
+    *bytes = 0;
+    for (size_t at = 0; at < (size_t)1 << self->bits; at++)
+        if (self->words[at].low)
+            *bytes += short_length(&self->words[at]);
+    for (size_t at = 0; at < self->runs_size; at++)
+        if (self->runs[at].count && !self->runs[at].is_run) {
+            ++*words;
+            *bytes += self->runs[at].length;
+        }
+}
+
+typedef struct {
+    uint8_t *ends, *texts, *counts;
+    uint32_t end;
+} Packing;
+
+static inline void pack_word(Packing *packing, const void *text, size_t length, uint64_t count) {
+    memcpy(packing->texts + packing->end, text, length);
+    packing->end += (uint32_t)length;
+    memcpy(packing->ends, &packing->end, 4);
+    memcpy(packing->counts, &count, 8);
+    packing->ends += 4;
+    packing->counts += 8;
+}
+
+/* Write all words that are no runs to buffers that have as much space as they take. */
+static void pack_words(const WordCounts *self, Packing *packing) {
+    memset(packing->ends, 0, 4);
+    packing->ends += 4;
+    for (size_t at = 0; at < (size_t)1 << self->bits; at++)
+        if (self->words[at].low)
+            pack_word(packing, &self->words[at], short_length(&self->words[at]),
+                      self->words[at].count);
+    for (size_t at = 0; at < self->runs_size; at++) {
+        const LongWord *run = &self->runs[at];
+        if (run->count && !run->is_run)
+            pack_word(packing, self->texts.data + run->at, run->length, run->count);
+    }
 }
 
 /* Nothing is left, and a table that has grown large is small again. */
@@ -343,13 +446,17 @@ static void forget(WordCounts *self) {
     buffer_free(&self->texts);
 }
 
+static void lock_counts(WordCounts *self) {
+    Py_BEGIN_ALLOW_THREADS
+    PyThread_acquire_lock(self->lock, WAIT_LOCK);
+    Py_END_ALLOW_THREADS
+}
+
 static PyObject *WordCounts_take(WordCounts *self, PyObject *Py_UNUSED(ignored)) {
     PyObject *lists = Py_BuildValue("([][][][])");
     if (!lists)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock(self->lock, WAIT_LOCK);
-    Py_END_ALLOW_THREADS
+    lock_counts(self);
     int failed = take_all(self, PyTuple_GET_ITEM(lists, 0), PyTuple_GET_ITEM(lists, 1),
                           PyTuple_GET_ITEM(lists, 2), PyTuple_GET_ITEM(lists, 3));
     if (!failed)
@@ -358,6 +465,44 @@ static PyObject *WordCounts_take(WordCounts *self, PyObject *Py_UNUSED(ignored))
     if (failed)
         Py_CLEAR(lists);
     return lists;
+}
+
+/* Fill the parts of take_packed: 1; 0 where there are too many bytes; -1 with an exception. */
+static int fill_parts(WordCounts *self, PyObject *parts) {
+    size_t words, bytes;
+    measure(self, &words, &bytes);
+    if (bytes > INT32_MAX || words >= INT32_MAX / 8)
+        return 0;
+    size_t sizes[3] = {4 * (words + 1), bytes, 8 * words};
+    uint8_t *buffers[3];
+    for (int part = 0; part < 3; part++) {
+        PyObject *buffer = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)sizes[part]);
+        if (!buffer)
+            return -1;
+        Py_DECREF(Py_None); /* which was there */
+        PyTuple_SET_ITEM(parts, part, buffer);
+        buffers[part] = (uint8_t *)PyBytes_AS_STRING(buffer);
+    }
+    if (take_long(self, NULL, NULL, PyTuple_GET_ITEM(parts, 3), PyTuple_GET_ITEM(parts, 4)) < 0)
+        return -1;
+    Packing packing = {buffers[0], buffers[1], buffers[2], 0};
+    pack_words(self, &packing);
+    return 1;
+}
+
+static PyObject *WordCounts_take_packed(WordCounts *self, PyObject *Py_UNUSED(ignored)) {
+    PyObject *parts = Py_BuildValue("(OOO[][])", Py_None, Py_None, Py_None);
+    if (!parts)
+        return NULL;
+    lock_counts(self);
+    int filled = fill_parts(self, parts);
+    if (filled == 1)
+        forget(self);
+    PyThread_release_lock(self->lock);
+    if (filled == 1)
+        return parts;
+    Py_DECREF(parts);
+    return filled ? NULL : Py_NewRef(Py_None);
 }
 
 static Py_ssize_t WordCounts_length(WordCounts *self) {
@@ -380,6 +525,9 @@ static PyMethodDef WordCounts_methods[] = {
      "Count the words of some bytes; words do not go on from call to call."},
     {"take", (PyCFunction)WordCounts_take, METH_NOARGS,
      "Return (words, their counts, runs with bytes beyond ASCII, their counts), and forget them."},
+    {"take_packed", (PyCFunction)WordCounts_take_packed, METH_NOARGS,
+     "As take, but return words as (32-bit ends, UTF-8, 64-bit counts, runs, their counts); None "
+     "where they have 2 GiB, and then nothing is forgotten."},
     {NULL, NULL, 0, NULL}};
 
 static PyGetSetDef WordCounts_getset[] = {

@@ -2,7 +2,7 @@
 
 from mapreduce.packages.cache import PackageCache, hold
 from mapreduce.packages.document import Lock, PackageSet, Wheel, digest_of, platform_here
-from mapreduce.packages.search import is_of_packages, packages_folder, use_packages
+from mapreduce.packages.search import is_of_packages, packages_folder, use_one_thread, use_packages
 
 __all__ = [
     "Lock",
@@ -14,5 +14,6 @@ __all__ = [
     "is_of_packages",
     "packages_folder",
     "platform_here",
+    "use_one_thread",
     "use_packages",
 ]

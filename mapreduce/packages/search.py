@@ -51,12 +51,19 @@ def use_packages(folder: Path | None) -> None:
     if folder is not None:
         _check_not_loaded(folder)
         sys.path.insert(0, str(folder))
-        for name in ONE_THREAD:
-            os.environ.setdefault(name, "1")
+        use_one_thread()
         # byte code beside the sources would not be what the digest of the folder proves
         _Current.kept_flag, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         _Current.folder = folder
     importlib.invalidate_caches()
+
+
+def use_one_thread() -> None:
+    """Let numerical libraries that are imported from now on start no threads, unless the
+    environment says how many.
+    """
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, "1")
 
 
 def top_levels(folder: Path) -> set[str]:

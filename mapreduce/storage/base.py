@@ -20,8 +20,15 @@ BLOCK_BYTES = 8 << 20
 """A block of a stream, and so one request to S3: the 8 MB of AWS's guide to S3's performance."""
 AHEAD = 2
 """Blocks that are read ahead of a task's computation."""
+PART_BYTES = 16 << 20
+"""The part size of a multipart write; smaller objects are written in one request."""
+LARGE_BYTES = 256 << 20
+"""Longer objects are written in `LARGE_PART_BYTES`: each part costs as much as twelve reads."""
+LARGE_PART_BYTES = 32 << 20
+PARTS_IN_MEMORY_BYTES = 64 << 20
+"""Parts that are sent, and held in memory, at the same time; more would time out on a slow line."""
 REQUEST_LIMIT_S = 60.0
-"""A request reads 8 MiB or writes 16 MiB: in a data centre, one that takes a minute has failed."""
+"""A request reads 8 MiB or writes 16 or 32 MiB; in a data centre, one that takes a minute fails."""
 RETRY_LIMIT_S = 180.0
 """A task waits for three minutes for a store that fails, and then fails itself."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -167,6 +174,18 @@ class Storage(Protocol):
 
     def delete(self, urls: Iterable[str]) -> None:
         """Delete objects; a missing object is not an error."""
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Return the part size of a multipart write of an object of this size."""
+    return LARGE_PART_BYTES if size_bytes > LARGE_BYTES else PART_BYTES
+
+
+def write_requests(size_bytes: int) -> int:
+    """Return how many requests write an object of this size: one, or its parts, a beginning and an
+    end.
+    """
+    return 1 if size_bytes <= PART_BYTES else 2 + -(-size_bytes // part_bytes(size_bytes))
 
 
 @lru_cache(maxsize=4096)

@@ -26,20 +26,20 @@ from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, StorageE
 from mapreduce.storage.base import (
     BLOCK_BYTES,
     COPY_BYTES,
+    PART_BYTES,
+    PARTS_IN_MEMORY_BYTES,
     REQUEST_LIMIT_S,
     RETRY_LIMIT_S,
     CopyLarge,
     ObjectInfo,
+    part_bytes,
     split_url,
+    write_requests,
 )
 from mapreduce.storage.read_ahead import read_ahead
 from mapreduce.storage.requests import Requests, Tally
 from mapreduce.storage.s3_errors import explained
 
-PART_BYTES = 16 << 20
-"""The part size of a multipart write; smaller objects are written in one request."""
-PARTS_AT_ONCE = 4
-"""Parts that are sent, and held in memory, at the same time; more would time out on a slow line."""
 READERS = 16
 """The most threads that read ahead; they start on demand."""
 PIECE_BYTES = 1 << 20
@@ -203,16 +203,16 @@ class S3Storage:
     ) -> ObjectInfo:
         size = data.stat().st_size if isinstance(data, Path) else len(data)
         body = _blocks_of(data, progress) if isinstance(data, Path) and progress else data
-        multipart = size > PART_BYTES
-        self._tally.add(Requests(put=2 + -(-size // PART_BYTES) if multipart else 1))
+        part = part_bytes(size)
+        self._tally.add(Requests(put=write_requests(size)))
         with _translated(url):
             put = obstore.put(
                 self._store,
                 self._key(url),
                 body,
-                use_multipart=multipart,
-                chunk_size=PART_BYTES,
-                max_concurrency=PARTS_AT_ONCE,
+                use_multipart=size > PART_BYTES,
+                chunk_size=part,
+                max_concurrency=PARTS_IN_MEMORY_BYTES // part,
             )
         return ObjectInfo(url, size, put["e_tag"] or "")
 

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import GeneratorType
 from typing import Any
 
+from mapreduce.columns.buffers import PackedColumns
+
 _LIMIT = 80
-_SAFE = (list, GeneratorType)
+_SAFE = (list, GeneratorType, PackedColumns)
 
 
 class NotAPair(TypeError):

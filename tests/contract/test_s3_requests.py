@@ -15,8 +15,7 @@ import pytest
 
 from mapreduce.errors import InputChanged, ObjectMissing
 from mapreduce.storage import ObjectInfo, Requests, Storage, open_storage
-from mapreduce.storage.base import AHEAD
-from mapreduce.storage.s3 import PART_BYTES
+from mapreduce.storage.base import AHEAD, PART_BYTES
 from tests.contract.conftest import BUCKET
 from tests.contract.emulator import Emulator
 from tests.contract.recorder import Recording, Request, recorded

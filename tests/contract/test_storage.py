@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from mapreduce.errors import InputChanged, ObjectExists, ObjectMissing, RefusedURL, StorageError
 from mapreduce.storage import Grants, ObjectInfo, Storage, open_storage
+from mapreduce.storage.base import PART_BYTES
 from mapreduce.storage.digest import digest_of_bytes
-from mapreduce.storage.s3 import PART_BYTES
 from tests.contract.conftest import BUCKET
 from tests.contract.emulator import SERVERS, Emulator
 

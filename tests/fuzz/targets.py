@@ -144,13 +144,23 @@ def words_target(data: Reader) -> None:
             expected.update(map(_lower, re.findall(rb"[A-Za-z'\x80-\xff]+", bytes(piece))))
         assert len(expected) == len(counts)
         assert counts.nbytes > 0
-        words, numbers, runs, run_numbers = counts.take()
-        assert len(words) + len(runs) == len(expected)
-        found = dict(
-            zip([word.encode() for word in words] + runs, numbers + run_numbers, strict=True)
-        )
+        found = dict((_taken_packed if data.number() % 2 else _taken)(counts))
         assert dict(expected) == found
         assert len(counts) == 0
+
+
+def _taken(counts: Any) -> list[tuple[bytes, int]]:
+    words, numbers, runs, run_numbers = counts.take()
+    return list(zip([word.encode() for word in words] + runs, numbers + run_numbers, strict=True))
+
+
+def _taken_packed(counts: Any) -> list[tuple[bytes, int]]:
+    ends, texts, numbers, runs, run_numbers = counts.take_packed()
+    places = memoryview(ends).cast("I").tolist()
+    words = [texts[start:end] for start, end in pairwise(places)]
+    assert (0, len(texts)) == (places[0], places[-1])
+    counted = zip(words, memoryview(numbers).cast("q"), strict=True)
+    return [*counted, *zip(runs, run_numbers, strict=True)]
 
 
 def merge_target(data: Reader) -> None:

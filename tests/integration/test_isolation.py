@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -391,6 +392,28 @@ def test_a_run_reports_once_that_tasks_import_its_job(driver: Driver) -> None:
     result = Path(done.document["result_urls"][0].removeprefix("file://"))
     assert json.loads(result.read_text()) == {"a": 100, "b": 50}
     assert driver.wait_until_none_is_left() == []
+
+
+def test_numpy_is_imported_once(driver: Driver) -> None:
+    """NumPy starts no threads in a task's process, so that the tasks of a job that imports it are
+    forks; a number of threads that the user has set is kept, and then each task imports it.
+    """
+    pytest.importorskip("numpy")
+    text, job = driver.folder / "t.txt", driver.folder / "with_numpy.py"
+    text.write_text("a b\n" * 40)
+    job.write_text(
+        "import numpy\nfrom mapreduce import Job, Sum\n"
+        "class Lengths(Job):\n    reduce = Sum()\n    def map(self, offset, line):\n"
+        "        yield 'length', int(numpy.array(list(line.encode())).size)\n"
+    )
+    command = ("run", "--job", job, "--input", text, "--target", "local", "--chunks", "2")
+    ran = driver.run(*command)
+    assert ran.code == 0, ran.err
+    assert "anew" not in ran.err
+    threads = {"OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    ran = replace(driver, variables=threads).run(*command, "--fresh")
+    assert ran.code == 0, ran.err
+    assert "each task imports the job anew" in ran.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])

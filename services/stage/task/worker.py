@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from mapreduce.code import CodeLoader
 from mapreduce.errors import TaskLost
+from mapreduce.packages import use_one_thread
 from mapreduce.storage import open_storage
 from mapreduce.system import operating_system
 from mapreduce.wire.build import this_build
@@ -109,6 +110,8 @@ class Worker:
     def run(self) -> None:
         """Run tasks until the service closes the socket."""
         adopt_orphans()
+        # NumPy, imported by a job, would start threads, and then each task would import it anew
+        use_one_thread()
         self._say(Frame(READY, NO_NONCE, json.dumps({"ready": os.getpid()}).encode()))
         incoming = FrameBuffer(frozenset((TASK,)))
         while data := received(self._service):

@@ -50,6 +50,13 @@ def counted(blocks: list[bytes]) -> Counter[str]:
     for word, count in zip(*counts.take(), strict=True):
         total[word] += count
     assert ([], []) == counts.take()
+    for block in blocks:
+        counts.add(block)
+    in_pairs: Counter[str] = Counter()
+    for word, count in counts.pairs():
+        in_pairs[word] += count
+    assert total == in_pairs
+    assert [] == list(counts.pairs())
     return total
 
 
@@ -80,6 +87,21 @@ def test_words_of_every_length_at_every_place(length: int) -> None:
     """A word of any length is found at any offset, also at the end of the data."""
     for before in range(130):
         assert Counter({"q" * length: 1}) == counted([b" " * before + b"Q" * length])
+
+
+@pytest.mark.parametrize("segment", [1024, 2048, 4096])
+def test_words_over_the_end_of_a_segment(segment: int) -> None:
+    """A word is found whole where the text is counted in pieces: one that begins, ends or goes on
+    there, is longer than a piece, or is of bytes beyond ASCII.
+    """
+    for length in (1, 3, 16, 17, 3 * segment):
+        for before in range(segment - 18, segment + 3):
+            data = b"a " * (before // 2) + b" " * (before % 2) + b"Q" * length + b" b" * 600
+            expected = Counter({"a": before // 2, "q" * length: 1, "b": 600})
+            assert expected == counted([data])
+    for before in range(segment - 8, segment + 3):
+        given_blocks = [b"-" * before + "aéß Été".encode() + b" x" * 600]
+        assert plain(given_blocks) == counted(given_blocks)
 
 
 def test_every_byte_at_every_place() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mapreduce.batch import Batch
@@ -67,6 +67,9 @@ broken = st.lists(texts | st.sampled_from([b"\xff", b"\xef\xbb\xbf"]), max_size=
 @given(
     content=broken, pattern=st.sampled_from(PATTERNS) | st.text("ab.*+?[]^$|(){}1\\n", max_size=5)
 )
+@example(content=b"ab\n\n", pattern="ab")
+@example(content=b"ab\n\n", pattern="(ab)")
+@example(content=b"\n\n\n", pattern="^$")
 def test_many_lines_at_once(content: bytes, pattern: str) -> None:
     """A batch finds the lines that a search in each line finds, with the same numbers, for all
     kinds of patterns and text; the reduce gets as many lines to add.

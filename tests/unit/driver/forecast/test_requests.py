@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from driver.forecast.pricing import requests_price
 from driver.forecast.requests import (
-    PART_BYTES,
     RHYTHM_S,
     SAMPLED_PLACES,
     RunShape,
@@ -17,14 +16,13 @@ from driver.history.lease import S3_RHYTHM_S
 from driver.plan.cut import reducer_count, split_rule
 from mapreduce.engine.sample import PLACES
 from mapreduce.storage import Requests
-from mapreduce.storage.s3 import PART_BYTES as WRITTEN
 
 TB = 10**12
 
 
 def shape_of(total: int, *, combines: bool, shuffled: int) -> RunShape:
     """Return the shape of a run by the default rules, that shuffles so many bytes."""
-    length = split_rule(total).split_bytes or 0
+    length = split_rule(total, in_bulk=combines).split_bytes or 0
     maps = -(-total // length)
     partitions = reducer_count(total, combines=combines)
     return RunShape(maps, [length] * maps, partitions, shuffled // maps, shuffled // partitions)
@@ -40,7 +38,6 @@ def test_each_stage() -> None:
     assert Requests(get=6 + 2, head=4 + 6, put=6 + 14, copy=2) == made.driver
     assert made.split + made.maps + made.reduces + made.driver == made.total
     assert made.dollars > 0
-    assert PART_BYTES == WRITTEN
 
 
 def test_a_total_order_samples_the_input() -> None:
@@ -66,8 +63,8 @@ def test_signs_of_life() -> None:
 
 
 def test_the_price_of_a_terabyte() -> None:
-    """A word count of 1 TB makes requests for less than $0.10, a sort for less than $0.90."""
+    """A word count of 1 TB makes requests for less than $0.07, a sort for less than $0.60."""
     count = run_requests(shape_of(TB, combines=True, shuffled=TB // 100))
-    assert count.dollars < 0.10
+    assert count.dollars < 0.07
     sort = run_requests(shape_of(TB, combines=False, shuffled=TB))
-    assert sort.dollars < 0.90
+    assert sort.dollars < 0.60

@@ -67,17 +67,23 @@ def test_there_are_neither_few_splits_nor_many(total: int) -> None:
 @pytest.mark.parametrize(
     ("total", "split"),
     [
-        (200 * KIB, 64 * KIB),
-        (16 * MIB, 2 * MIB),
-        (256 * MIB, 64 * MIB),
-        (1 * GIB, 128 * MIB),
+        (200 * KIB, 256 * KIB),
+        (10**6, 256 * KIB),
+        (1 * MIB, 512 * KIB),
+        (16 * MIB, 8 * MIB),
+        (10**8, 32 * MIB),
+        (256 * MIB, 128 * MIB),
+        (1 * GIB, 256 * MIB),
+        (4 * GIB, 512 * MIB),
+        (16 * GIB, 512 * MIB),
+        (64 * GIB, 1 * GIB),
         (10**12, 2 * GIB),
     ],
 )
-def test_a_map_over_columns_has_longer_splits(total: int, split: int) -> None:
-    """Four times as long, from where there are still four of them."""
-    assert split == split_rule(total, by_columns=True).split_bytes
-    assert SplitRule(splits=7) == split_rule(total, chunks=7, by_columns=True)
+def test_a_map_in_bulk_has_longer_splits(total: int, split: int) -> None:
+    """Four times as long, and eight times up to 512 MiB; from 512 KiB on there are two at least."""
+    assert split == split_rule(total, in_bulk=True).split_bytes
+    assert SplitRule(splits=7) == split_rule(total, chunks=7, in_bulk=True)
 
 
 def test_what_the_user_says_goes_first() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ from driver.cloud.ecs import EcsFleet
 from driver.cloud.stack import Stack
 from driver.plan.config import RunConfig
 from driver.targets import prepare as module
-from driver.targets.prepare import Prepared, mappers_there, open_runs, prepare
+from driver.targets.prepare import Prepared, mappers_there, maps_in_bulk, open_runs, prepare
 from driver.targets.written_plan import write_plan
 from driver.transport.endpoint import Endpoint
+from mapreduce import Batch, Chain, Job, Quantile, Sum
 from mapreduce.engine.split import plan_splits
 from mapreduce.errors import FleetError, InputError, JobLoadError, RunStopped, UsageError
 from mapreduce.storage import ObjectInfo
 from mapreduce.wire import keys
 from mapreduce.wire.build import HASH_SEED
 from mapreduce.wire.messages import SplitRule
+from mapreduce_jobs.word_count import WordCount
 from tests.unit.driver.samples import STACK_VALUES
 
 STACK = Stack.model_validate(STACK_VALUES)
@@ -317,6 +320,47 @@ def test_an_inline_run_has_two_splits_and_partitions_at_least(text: str) -> None
     assert (2, 2) == (len(plan_splits(plan.inputs, plan.cut)), plan.partitions)
     plan = _planned(text, chunks=1, reducers=1)
     assert (SplitRule(splits=1), 1) == (plan.cut, plan.partitions)
+
+
+class _Rows(Job):
+    reduce: Any = Sum()
+
+    def map(self, key: Any, value: Any) -> Iterator[tuple[str, int]]:
+        yield value, 1
+
+
+class _Batches(_Rows):
+    def map_batch(self, batch: Batch) -> tuple[list[str], list[int]]:
+        return batch.lines(), [1] * len(batch.lines())
+
+
+class _Quantiles(_Batches):
+    reduce = Quantile(0.5)
+
+
+class _Columns(_Rows):
+    map_sql = "SELECT a AS key, b AS value FROM records"
+
+
+class _Steps(Chain):
+    def steps(self) -> list[Any]:
+        return [_Batches()]
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        (WordCount, True),
+        (_Batches, True),
+        (_Columns, True),
+        (_Rows, False),
+        (_Quantiles, False),
+        (_Steps, False),
+    ],
+)
+def test_maps_in_bulk(job: Any, expected: bool) -> None:
+    """Columns do, and batches whose values combine into states of fixed size."""
+    assert expected is maps_in_bulk(job)
 
 
 def test_the_number_of_mappers_changes_no_split(text: str) -> None:

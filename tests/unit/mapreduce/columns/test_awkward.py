@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import duckdb
 import pytest
 
-from mapreduce import Count, Csv, Job, Max, Min, Sum
+from mapreduce import Count, Csv, Job, JsonLines, Max, Mean, Min, Sum
+from mapreduce.columns import query
 from mapreduce.errors import UserCodeError
 from mapreduce.testing import run
-from tests.unit.mapreduce.columns.test_answers import REDUCES, answers
+from tests.unit.mapreduce.columns.test_answers import REDUCES, answers, without_c
 
 CONTENT = b"a,b,c\nx,1,inf\nX,2,0.5\nx,3,1\nX,4,2\n"
 
@@ -125,3 +127,75 @@ def test_arrow_data_without_a_key() -> None:
 
     with pytest.raises(UserCodeError, match="a table with the columns a, b, c; name two of them"):
         run(Columns(), inputs={"in": CONTENT})
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+@pytest.mark.parametrize("reduce", [Sum(), Mean(), Max(), None])
+def test_a_bad_value_behind_the_first_rows_of_a_result(
+    monkeypatch: pytest.MonkeyPatch, reduce: Any, with_c: bool
+) -> None:
+    """The error is that of the value, and names its record: the open result stops no query."""
+    monkeypatch.setattr(query, "_FETCH", 1)
+
+    class Columns(Job):
+        input_format = Csv()
+        map_sql = "SELECT a AS key, CAST(c AS DOUBLE) AS value FROM records"
+
+    by: Any = type("By", (Columns,), {"reduce": reduce, "__module__": __name__})
+    content = b"a,c\nx,0.5\ny,nan\n" + b"z,1\n" * 9
+    with without_c(with_c), pytest.raises(UserCodeError, match="nan") as failed:
+        run(by(), inputs={"in": content}, splits=1)
+    assert str(failed.value.place).endswith("at byte 10")
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+def test_groups_that_sql_gets_wrong_behind_the_first(
+    monkeypatch: pytest.MonkeyPatch, with_c: bool
+) -> None:
+    """Of keys whose groups no database keeps, the values are added one by one."""
+    monkeypatch.setattr(query, "_FETCH", 1)
+
+    class Rows(Job):
+        input_format = Csv()
+
+        def map(self, key: int, row: dict[str, str]) -> Iterator[tuple[Any, Any]]:
+            yield date.fromisoformat(row["a"]), float(row["b"])
+
+    sql = "SELECT CAST(a AS DATE) AS key, CAST(b AS DOUBLE) AS value FROM records"
+    content = b"a,b\n2026-01-01,1e-30\n2026-01-02,0.5\n2026-01-03,1e-30\n"
+    with without_c(with_c):
+        by_map, by_sql = answers(Rows, sql, Sum(), content, 1)
+    assert by_map == by_sql
+
+
+def test_a_column_without_a_name() -> None:
+    """SQL can read all others, but not a whole record."""
+    content = b'{"": 0, "a": "x", "b": 1}\n{"": 1, "a": "y", "b": 2}\n'
+    for sql, pairs in (
+        ("SELECT a AS key, b AS value FROM records", [("x", 1), ("y", 2)]),
+        ("SELECT 'all' AS key, 1 AS value FROM records", [("all", 2)]),
+    ):
+        by: Any = type("By", (_Nameless,), {"map_sql": sql, "__module__": __name__})
+        assert sorted(run(by(), inputs={"in": content}, splits=1).pairs) == pairs
+    sql = "SELECT #2 AS key, 1 AS value FROM records"
+    by = type("By", (_Nameless,), {"map_sql": sql, "__module__": __name__})
+    with pytest.raises(UserCodeError, match="reads all columns, and number 1 has no name"):
+        run(by(), inputs={"in": content})
+
+
+class _Nameless(Job):
+    input_format = JsonLines(columns={"": int, "a": str, "b": int})
+    reduce = Sum()
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+def test_a_file_that_ends_before_its_header(with_c: bool) -> None:
+    """It has no records, as for `map`."""
+
+    class Rows(_Rows):
+        input_format = Csv(skip=2)
+
+    sql = "SELECT a AS key, CAST(b AS BIGINT) AS value FROM records"
+    with without_c(with_c):
+        by_map, by_sql = answers(Rows, sql, Sum(), b"exported today\nby me\n", 1)
+    assert by_map == by_sql == "[]"

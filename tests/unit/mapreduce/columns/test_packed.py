@@ -11,9 +11,10 @@ import pytest
 
 from mapreduce import Count, Max, Mean, Sum
 from mapreduce.aggregate import Aggregation
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.columns.chunks import registered
 from mapreduce.columns.database import DuckDBPyConnection
-from mapreduce.columns.packed import PackedColumns, packed_of
+from mapreduce.columns.packed import packed_of
 from mapreduce.columns.query import Query
 from mapreduce.columns.table import Table
 from mapreduce.errors import UserCodeError

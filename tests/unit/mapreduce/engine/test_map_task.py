@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
 
-from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum
+from mapreduce import Batch, CollectList, Count, Job, Max, Min, Sum, WordCounts, native, words
+from mapreduce.columns.buffers import PackedColumns
 from mapreduce.engine import run_task
 from mapreduce.engine.block_index import entry_range
+from mapreduce.engine.native_collector import NativeCollector
 from mapreduce.errors import InputChanged, ObjectMissing, OutputLost, ParameterError, UserCodeError
 from mapreduce.input_formats import Csv, Format, Text
 from mapreduce.storage import ObjectInfo, local
@@ -256,6 +261,68 @@ def test_counters_and_meter() -> None:
     assert (6, 0) == (result.pieces[0].bytes_owned, result.pieces[0].start)
     assert result.cost.seconds > 0
     assert result.cost.peak_memory_bytes > 1 << 20
+
+
+class Total(Job):
+    def reduce(self, key: str, values: Iterable[int]) -> Iterable[tuple[str, int]]:
+        """Sum the values."""
+        yield key, sum(values)
+
+
+class Words(Job):
+    reduce: Any = Sum()
+
+    def map(self, key: int, value: str) -> Iterable[tuple[str, int]]:
+        """Yield each word."""
+        return [(word, 1) for word in words(value)]
+
+
+class WordsAtOnce(Words):
+    def map_setup(self) -> None:
+        """Create the counts."""
+        self.counts = WordCounts()
+
+    def map_batch(self, batch: Batch) -> Any:
+        """Count the words."""
+        self.counts.add(batch.data)
+        return [], []
+
+    def map_cleanup(self) -> Iterable[tuple[str, int]]:
+        """Return the counts."""
+        return self.counts.pairs()
+
+
+@pytest.mark.parametrize("reduce", [Sum(), Max(), CollectList(), Total.reduce])
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("memory", [64 << 20, 64 << 10])
+def test_pairs_of_word_counts(
+    reduce: Any, compiled: bool, memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts in buffers are the pairs that they stand for, for every collector; the compiled one
+    takes the buffers.
+    """
+    if not compiled:
+        monkeypatch.setattr(native, "extension", None)
+    names = map("".join, product(ascii_lowercase, repeat=3 if memory < 1 << 20 else 1))
+    content = " ".join(["It's", "Été", "a" * 30, "it's", *names]).encode()
+    buffers: list[int] = []
+    add_packed = NativeCollector.add_packed
+
+    def counted(self: NativeCollector, columns: PackedColumns) -> None:
+        buffers.append(len(columns))
+        add_packed(self, columns)
+
+    monkeypatch.setattr(NativeCollector, "add_packed", counted)
+    monkeypatch.setattr(WordsAtOnce, "reduce", reduce)
+    found = {}
+    with engine(WordsAtOnce, memory_bytes=memory) as stages:
+        run = stages.whole_run(stages.put([content]), 1, 2)
+    expected = Counter(words(content.decode()))
+    for key, value in run.pairs():
+        found[key] = value[0] if isinstance(value, list) else value
+    assert expected == found
+    taken = compiled and native.extension is not None and not isinstance(reduce, CollectList)
+    assert ([len(expected)] if taken else []) == buffers
 
 
 def test_batches_count_invalid_utf_8() -> None:

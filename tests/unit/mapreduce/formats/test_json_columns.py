@@ -13,7 +13,7 @@ from mapreduce import native
 from mapreduce.errors import JobLoadError, RecordError
 from mapreduce.formats import json_columns
 from mapreduce.formats.base import BadRecord
-from mapreduce.formats.json_columns import NamedFields, WrongColumn
+from mapreduce.formats.json_columns import NamedFields, WrongColumn, packed_columns
 from mapreduce.formats.jsonl import JsonLinesReader
 from mapreduce.input_formats import JsonLines
 from tests.unit.mapreduce.formats.pieces import pieces_of, ranges_of, records_of
@@ -154,11 +154,27 @@ def test_any_text_may_be_a_name() -> None:
     assert [record for _, record in found] == [{"a b": 1, "": "x", "class": True, "é": 2.5}]
 
 
-@pytest.mark.parametrize("columns", [{}, {"a": "integer"}, {"a": list}, ["a"]])
+@pytest.mark.parametrize("columns", [{}, {"a": "integer"}, {"a": list}, ["a"], {"\ud800": int}])
 def test_wrong_columns_are_refused(columns: Any) -> None:
     """The types are str, int, float, bool and object."""
     with pytest.raises(JobLoadError, match="`columns` of JsonLines"):
         JsonLines(columns=columns)
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+def test_names_that_json_escapes(monkeypatch: pytest.MonkeyPatch, with_c: bool) -> None:
+    """A name may have quotes, backslashes and control characters; the rows are the same."""
+    if not with_c:
+        monkeypatch.setattr(native, "extension", None)
+    columns: dict[str, Any] = {'q"x': int, "b\\s": int, "t\tn": str, "a": int}
+    row = {'q"x': 1, "b\\s": 2, "t\tn": "x", "a": 4}
+    content = f"{json.dumps(row)}\n{json.dumps({'a': 5})}\n".encode()
+    form = JsonLines(columns=columns)
+    found = records_of(JsonLinesReader(form), pieces_of(content, form), ranges_of(content))
+    assert [record for _, record in found] == [row, dict.fromkeys(columns) | {"a": 5}]
+    assert NamedFields(form.columns or {}).lists(content, ["a"]) is None
+    packed = packed_columns(form.columns or {}, b'{"a": 5}\n', list(columns))
+    assert packed is None or [each.listed() for each in packed[1]] == [[None], [None], [None], [5]]
 
 
 def test_a_checked_value_equals_a_decoded_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mapreduce.errors import JobLoadError
-from mapreduce.packages import is_of_packages, packages_folder, search, use_packages
+from mapreduce.packages import is_of_packages, packages_folder, search, use_one_thread, use_packages
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,16 @@ def test_each_job_has_its_own_version(tmp_path: Path) -> None:
     assert path == sys.path
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("searched_one")
+
+
+def test_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables are set, except one that the user has set."""
+    monkeypatch.setattr(search, "ONE_THREAD", ("ONE_TEST", "OTHER_TEST"))
+    monkeypatch.setenv("ONE_TEST", "")
+    monkeypatch.delenv("ONE_TEST")
+    monkeypatch.setenv("OTHER_TEST", "3")
+    use_one_thread()
+    assert ("1", "3") == (os.environ["ONE_TEST"], os.environ["OTHER_TEST"])
 
 
 def test_no_byte_code_lies_beside_the_sources(tmp_path: Path) -> None:

@@ -25,6 +25,12 @@ from mapreduce.errors import (
 )
 from mapreduce.storage import ObjectInfo
 from mapreduce.storage import s3 as module
+from mapreduce.storage.base import (
+    LARGE_BYTES,
+    LARGE_PART_BYTES,
+    PART_BYTES,
+    PARTS_IN_MEMORY_BYTES,
+)
 from mapreduce.storage.requests import Requests
 from mapreduce.storage.s3 import S3Storage, open_s3
 
@@ -174,7 +180,7 @@ def test_a_stream_is_of_one_version(storage: S3Storage, ahead: int, *, pinned: b
 def test_a_file_is_written_with_progress(storage: S3Storage, tmp_path: Path) -> None:
     """A file's progress is reported as it is read, and a large file is written in parts."""
     path = tmp_path / "large"
-    size = module.PART_BYTES + 5
+    size = PART_BYTES + 5
     path.write_bytes(b"x" * size)
     seen: list[int] = []
     info = storage.write(URL, path, progress=seen.append)
@@ -182,6 +188,35 @@ def test_a_file_is_written_with_progress(storage: S3Storage, tmp_path: Path) -> 
     assert sorted(seen) == seen
     assert Requests(put=4) == storage.requests
     assert size == storage.write(URL, path).size
+
+
+@pytest.mark.parametrize(
+    ("size", "parts", "requests"),
+    [
+        (LARGE_BYTES, PART_BYTES, 18),
+        (LARGE_BYTES + 1, LARGE_PART_BYTES, 11),
+        (4 * LARGE_BYTES, LARGE_PART_BYTES, 34),
+    ],
+)
+def test_a_large_object_has_larger_parts(
+    storage: S3Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, parts: int,
+    requests: int,
+) -> None:  # fmt: skip
+    """Fewer of them are sent at once, so that no more memory is held."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(size)
+    given: dict[str, Any] = {}
+
+    def put(*_: Any, **options: Any) -> dict[str, str]:
+        given.update(options)
+        return {"e_tag": "e"}
+
+    monkeypatch.setattr(obstore, "put", put)
+    storage.write(URL, path)
+    assert (True, parts) == (given["use_multipart"], given["chunk_size"])
+    assert PARTS_IN_MEMORY_BYTES == given["max_concurrency"] * parts
+    assert Requests(put=requests) == storage.requests
 
 
 class _Conflicting(BaseHTTPRequestHandler):
