@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import duckdb
 import pytest
 
 from mapreduce.formats import database as module
@@ -13,7 +14,7 @@ from mapreduce.formats.limits import Limits
 
 def test_a_fork_takes_the_open_database_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that has opened it never takes it, and a fork gets its own limit of memory."""
-    found: list[tuple[int, module.DuckDBPyConnection]] = []
+    found: list[tuple[int, duckdb.DuckDBPyConnection]] = []
     monkeypatch.setattr(module, "_opened_before_the_fork", found)
     open_before_forks()
     open_before_forks()
