@@ -23,7 +23,10 @@ STOPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("driver/transport/http.py", ("HttpTransport.run",)),
     ("services/stage/app.py", ("create_app",)),
     ("services/stage/task/task_process.py", ("task_main", "_run_and_answer")),
-    ("mapreduce/engine/map_task.py", ("run_map", "_to_partitions", "MapStage")),
+    (
+        "mapreduce/engine/map_task.py",
+        ("run_map", "_to_partitions", "MapStage.split", "MapStage._piece", "MapStage._batch"),
+    ),
     ("mapreduce/formats/text.py", ("owned_blocks",)),
     ("mapreduce/engine/reduce_task.py", ("run_reduce", "reduce_blocks", "_own_results", "_groups")),
     ("mapreduce/engine/ledger.py", ("balance", "_input_rows", "_shuffle_rows")),
