@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from services.shell.supervisor import Member
     from services.stage.serve import AppFactory
 
+COLUMNS = "--columns"
+"""`driver.targets.prefork.COLUMNS`, which this package may not import; a test compares them."""
 MOST_FILES = 253
 """The most file descriptors in one message, on Linux."""
 
@@ -85,7 +87,7 @@ def serve_one(
 
 def main() -> None:
     """Import everything, receive the services' description, and run them."""
-    apps = loaded_apps()
+    apps = loaded_apps(columns=COLUMNS in sys.argv[1:])
     files, line = _told(socket.socket(fileno=os.dup(0)))
     log, *sockets = files
     os.dup2(log, 1)
@@ -99,8 +101,13 @@ def main() -> None:
     shutil.rmtree(spec.settings["scratch"], ignore_errors=True)
 
 
-def loaded_apps() -> dict[str, AppFactory]:
-    """Return the app factory of each role, with all modules that the services need loaded."""
+def loaded_apps(*, columns: bool = False) -> dict[str, AppFactory]:
+    """Return the app factory of each role, with all modules that the services need loaded.
+
+    Args:
+        columns: also load what a map over columns and Parquet need, and open the database that each
+            task takes.
+    """
     gc.disable()  # imports make no garbage, and looking for it takes a fifth of their time
     with quick_imports():
         from services.mapper.app import create_app as create_mapper
@@ -115,6 +122,12 @@ def loaded_apps() -> dict[str, AppFactory]:
     }
     for create in apps.values():
         preload(create)
+    if columns:
+        import mapreduce.engine.map_columns
+        import mapreduce.formats.parquet  # noqa: F401
+        from mapreduce.formats.database import open_before_forks
+
+        open_before_forks()
     gc.freeze()  # a collection in a child would write to, and so copy, every page
     gc.enable()
     return apps

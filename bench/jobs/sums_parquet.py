@@ -25,7 +25,7 @@ class ByUser(Job):
 class RowsByCountry(Job):
     """By rows."""
 
-    input_format = Parquet()
+    input_format = Parquet(columns=("country", "cents"))
     reduce = Sum()
 
     def map(self, key: int, value: dict[str, Any]) -> Iterator[tuple[str, int]]:
@@ -36,7 +36,7 @@ class RowsByCountry(Job):
 class RowsByUser(Job):
     """By rows."""
 
-    input_format = Parquet()
+    input_format = Parquet(columns=("user", "cents"))
     reduce = Sum()
 
     def map(self, key: int, value: dict[str, Any]) -> Iterator[tuple[str, int]]:

@@ -154,7 +154,7 @@ def _run(
     with ExitStack() as ends:
         _check_place("run", target, store)
         # the local services import their modules while the job is looked at
-        prefork.start_early(["run", "--target", target])
+        prefork.start_early(["run", "--target", target, *_job_option(job)])
         ends.callback(prefork.dismiss)
         _, prepared = _prepared(job, inputs, target, store, parameters, options, found, ends)
         prepared = _within_price(prepared)
@@ -209,6 +209,15 @@ def _check_place(call: str, target: object, store: object) -> None:
         raise UsageError(f"{call}(target={target!r}): it is one of {', '.join(TARGETS)}")
     if not isinstance(store, str | os.PathLike | None):
         raise UsageError(f"{call}(store={store!r}): it is a path or a URL")
+
+
+def _job_option(job: JobOrName) -> list[str]:
+    """Return the option with a job that has a file, as far as it is known without a look at it."""
+    if isinstance(job, str):
+        return ["--job", job]
+    cls = job if isinstance(job, type) else type(job)
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return ["--job", f"{file}:{cls.__name__}"] if file else []
 
 
 def _prepared(

@@ -12,24 +12,33 @@ import os
 import socket
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from driver.cloud.terraform import is_deployed
 from driver.program.module_path import own_environment, own_process
 
 HASH_SEED = "0"
 """`mapreduce.wire.build.HASH_SEED`, which is too slow to import here; a test compares them."""
+COLUMNS = "--columns"
+"""The argument with which the process also loads DuckDB."""
+_NEED_DUCKDB = (b"map_sql", b"map_arrow", b"Parquet(")
+_MOST_BYTES = 1 << 20
 FILES_AT_ONCE = 200
 """Open files that one message may carry (Linux allows 253)."""
 
 
 class Prefork:
-    """The process, and the socket that is its standard input; it ends when our end is closed."""
+    """The process, and the socket that is its standard input; it ends when our end is closed.
 
-    def __init__(self) -> None:
+    Args:
+        columns: load DuckDB too, which the tasks of the run need.
+    """
+
+    def __init__(self, *, columns: bool = False) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                own_process("services.local_fleet"),
+                [*own_process("services.local_fleet"), *([COLUMNS] if columns else [])],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,  # ours is for documents
                 start_new_session=True,  # Ctrl-C reaches only the driver, which ends the services
@@ -70,7 +79,7 @@ _early: list[Prefork] = []
 def start_early(arguments: Sequence[str]) -> None:
     """Start the process, if this command line probably needs it."""
     if needs_services(arguments, deployed=is_deployed()):
-        _early.append(Prefork())
+        _early.append(Prefork(columns=may_need_duckdb(arguments)))
 
 
 def needs_services(arguments: Sequence[str], *, deployed: bool) -> bool:
@@ -89,6 +98,25 @@ def needs_services(arguments: Sequence[str], *, deployed: bool) -> bool:
         elif option.startswith("--target="):
             target = option.partition("=")[2]
     return target == "local" or (target == "auto" and not deployed)
+
+
+def may_need_duckdb(arguments: Sequence[str]) -> bool:
+    """Return whether the tasks of a run probably map columns or read Parquet.
+
+    The text of the job's file tells it before the job is imported, and so while the services have
+    time. A wrong guess costs the time of an import, and nothing else: a task imports what it needs.
+
+    Args:
+        arguments: of the program.
+    """
+    for option, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, _, value = option.partition("=")
+        if name == "--job":
+            path = Path((value or following).rpartition(":")[0] or value or following)
+            with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+                text = file.read(_MOST_BYTES)
+                return any(word in text for word in _NEED_DUCKDB)
+    return False
 
 
 def take() -> Prefork:

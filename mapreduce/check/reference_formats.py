@@ -140,7 +140,10 @@ def _csv_rows(content: bytes, form: Csv, skip: Collection[object]) -> Iterator[R
         if row and start not in skip and not is_comment(start):
             # the first row of a file without a header begins with its byte order mark
             at = 0 if start == 3 and content.startswith(b"\xef\xbb\xbf") else start
-            yield at, dict(zip(header, row, strict=True)) if header else row
+            named = dict(zip(header, row, strict=True)) if header else {}
+            if form.columns is not None:
+                named = {name: named[name] for name in form.columns}
+            yield at, named if header else row
 
 
 def _rows_from(content: bytes, used: int, encoding: str, form: Csv) -> Iterator[Record]:

@@ -19,6 +19,7 @@ from mapreduce.columns.query import Source
 from mapreduce.columns.table import Column, Table
 from mapreduce.formats.base import BadRecord, RecordBatch
 from mapreduce.formats.json_columns import NamedFields, packed_columns, utf8_lines
+from mapreduce.formats.named_rows import chosen
 from mapreduce.formats.parquet_columns import GroupColumns
 from mapreduce.formats.separated_columns import text_columns
 from mapreduce.input_formats import ColumnKind, Csv, Format, JsonLines
@@ -144,6 +145,7 @@ class Lines:
     def __init__(self, batch: RecordBatch, byte_range: ByteRange) -> None:
         self._batch = batch
         self._form = byte_range.format
+        self._header = byte_range.header or ()
         self._kinds = kinds_of(self._form, byte_range.header)
         self._rows: Rows | None = None
         self._length = 0
@@ -198,7 +200,7 @@ class Lines:
     def _columns(self, names: Sequence[str]) -> tuple[int, Sequence[Column]] | None:
         data, offset = self._batch.data or b"", self._batch.offset
         if isinstance(self._form, Csv):
-            return text_columns(self._form, data, offset, self.names, names)
+            return text_columns(self._form, data, offset, self._header, names)
         assert isinstance(self._form, JsonLines)
         whole = utf8_lines(self._form, data, offset)
         if whole is None:
@@ -309,7 +311,8 @@ def kinds_of(form: Format, header: tuple[str, ...] | None) -> dict[str, ColumnKi
     """Return the columns of a text format, with their types."""
     if isinstance(form, JsonLines):
         return dict(form.columns or {})
-    return dict.fromkeys(header or (), "str")
+    names = header or ()
+    return dict.fromkeys(chosen(form, names) if isinstance(form, Csv) else names, "str")
 
 
 def gathered(batches: Iterable[RecordBatch], size: int, rows: int) -> Iterator[RecordBatch]:

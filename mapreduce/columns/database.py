@@ -9,7 +9,8 @@ import duckdb
 from duckdb import DuckDBPyConnection, Error, OutOfMemoryException
 from duckdb.sqltypes import DuckDBPyType
 
-from mapreduce.formats.limits import LIMITS, MIB, Limits
+from mapreduce.formats.database import database
+from mapreduce.formats.limits import LIMITS, Limits
 
 __all__ = [
     "DuckDBPyConnection",
@@ -21,25 +22,12 @@ __all__ = [
     "statement_text",
 ]
 
-_LEAST_MEMORY_BYTES = 64 * MIB
-
 
 @contextmanager
 def opened(limits: Limits = LIMITS) -> Iterator[DuckDBPyConnection]:
     """Open a database for the time of the context; it may take half of the task's memory."""
-    memory = max(limits.memory_bytes // 2, _LEAST_MEMORY_BYTES)
-    with duckdb.connect(
-        config={
-            # tasks run in parallel already
-            "threads": 1,
-            "memory_limit": f"{memory // MIB}MiB",
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "enable_external_access": False,
-            "temp_directory": "",
-        }
-    ) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with database(limits) as connection:
+        connection.execute("SET enable_external_access = false")
         connection.execute("SET python_enable_replacements = false")
         yield connection
 

@@ -16,7 +16,7 @@ from mapreduce.columns.kinds import INTEGERS, Kind, are_all, converter_of
 from mapreduce.columns.packed import Columns, are_packed, packed_of
 from mapreduce.columns.plan import Plan
 from mapreduce.columns.statement import TABLE, Statement, read_names
-from mapreduce.errors import UserCodeError
+from mapreduce.errors import RecordError, UserCodeError
 
 _FETCH = 10_000
 _SAMPLE = 10_000
@@ -104,13 +104,19 @@ class Query:
         selected = ", ".join(("key", f"bool_and({plan.sound})", *plan.selected))
         keys: list[Any] = []
         states: list[Any] = []
-        with closing(self._rows(source, f"SELECT {selected} FROM mapped GROUP BY key")) as fetched:
-            for rows in fetched:
-                some_keys, sound, *found = zip(*rows, strict=True)
-                if not all(sound):
-                    return None
-                keys += some_keys
-                states += plan.states(found)
+        grouped = f"SELECT {selected} FROM mapped GROUP BY key"
+        try:
+            with closing(self._rows(source, grouped)) as fetched:
+                for rows in fetched:
+                    some_keys, sound, *found = zip(*rows, strict=True)
+                    if not all(sound):
+                        return None
+                    keys += some_keys
+                    states += plan.states(found)
+        except (UserCodeError, RecordError) as exc:
+            if isinstance(exc.__cause__, OutOfMemoryException):  # one by one they need no groups
+                return None
+            raise
         return keys, states
 
     def packed(self, source: Source) -> Generator[PackedColumns | Columns] | None:
@@ -166,8 +172,13 @@ class Query:
         if groups is None:
             groups = Groups(source.connection, bound.plan, bound.key)
             self._kept[bound.kinds] = groups
-        with self._failures(source):
-            return groups.add(self._whole(source, ""))
+        try:
+            with self._failures(source):
+                return groups.add(self._whole(source, ""))
+        except (UserCodeError, RecordError) as exc:
+            if isinstance(exc.__cause__, OutOfMemoryException):  # one by one they need no groups
+                return False
+            raise
 
     @property
     def kept_bytes(self) -> int:
@@ -286,11 +297,12 @@ def is_of_all(exc: BaseException) -> bool:
     return type(exc.__cause__).__name__ in _BINDING
 
 
-def listed(pairs: Iterable[PackedColumns | Columns]) -> Columns:
-    """Return all keys and all values in two lists."""
+def listed(pairs: Iterable[PackedColumns | StateColumns | Columns]) -> Columns:
+    """Return all keys and all values, of which none are states in buffers, in two lists."""
     keys: list[Any] = []
     values: list[Any] = []
     for columns in pairs:
+        assert not isinstance(columns, StateColumns), "states in buffers are for a collector"
         some_keys, some_values = columns.lists() if isinstance(columns, PackedColumns) else columns
         keys += some_keys
         values += some_values

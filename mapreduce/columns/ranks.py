@@ -10,8 +10,8 @@ from mapreduce.aggregations.ranks import Quantiles
 from mapreduce.columns.kinds import FLOATS, INTEGERS, Kind
 from mapreduce.columns.plan import Plan
 
-_MOST = 1000
-"""The greatest values that SQL finds."""
+_MOST = 100
+"""Of the greatest values; the database makes space for so many of each key at once."""
 
 
 def top_plan(aggregation: TopK, value: str, kind: Kind) -> Plan | None:

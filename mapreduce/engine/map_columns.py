@@ -54,6 +54,9 @@ class ColumnsMap:
         aside: sets bad records aside; None if the first one fails the task.
         states: the collector takes states.
         resources: closes the database at the end of the task.
+
+    Attributes:
+        chunk_bytes: the bytes of text that a query reads at once.
     """
 
     def __init__(
@@ -79,12 +82,12 @@ class ColumnsMap:
         # a partitioner of the author's may refuse a key, and its error names the record
         self._keep = states and not job.partitions_itself and not job.group_by
         self._kept_bytes = context.memory_bytes // KEPT_SHARE
-        self._chunk_bytes = min(CHUNK_BYTES, max(MIB, context.memory_bytes // CHUNK_SHARE))
+        self.chunk_bytes = min(CHUNK_BYTES, max(MIB, context.memory_bytes // CHUNK_SHARE))
 
     def gathered(self, batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
         """Yield neighbouring batches together, so that a query reads many records."""
         rows = CHUNK_ROWS if self._aside is None else 1
-        return gathered(batches, self._chunk_bytes, rows)
+        return gathered(batches, self.chunk_bytes, rows)
 
     def take(self, place: Place, batch: RecordBatch, byte_range: ByteRange) -> int:
         """Map a batch, and return how many records it had that were mapped.

@@ -250,14 +250,7 @@ class MapStage:
 
     def invalid_text(self) -> InvalidText | None:
         """Return what was not UTF-8, or None if all was."""
-        if not self._invalid:
-            return None
-        source, first = self._invalid[0]
-        return InvalidText(
-            size_bytes=sum(undecoded.size_bytes for _, undecoded in self._invalid),
-            lines=sum(undecoded.lines for _, undecoded in self._invalid),
-            first=f"{source} at byte {first.first}",
-        )
+        return _invalid_text(self._invalid) if self._invalid else None
 
     def _piece(self, byte_range: ByteRange) -> RangeRead:
         columns = maps_columns(self._job, byte_range, lenient=self._aside is not None)
@@ -265,7 +258,11 @@ class MapStage:
             raise without_map(type(self._job))
         own = own_format(self._job, byte_range)
         reader = reader_of(
-            byte_range.format, self._context.limits, own, lenient=self._aside is not None
+            byte_range.format,
+            self._context.limits,
+            own,
+            lenient=self._aside is not None,
+            block_bytes=self._columns.chunk_bytes if columns else 0,
         )
         state = task_state(self._job)
         state.source, state.input = byte_range.source, byte_range.name
@@ -282,7 +279,7 @@ class MapStage:
         )
         begin, owned = byte_range.start, 0
         self._in_batches = Undecoded()
-        batches = reader.batches(byte_range, self._range_of(byte_range))
+        batches = reader.batches(byte_range, _range_of(byte_range, self._context))
         if columns:
             batches = self._columns.gathered(batches)
         for batch in batches:
@@ -304,23 +301,6 @@ class MapStage:
         return RangeRead(
             source=byte_range.source, start=begin + byte_range.source_offset, bytes_owned=owned
         )
-
-    def _range_of(self, byte_range: ByteRange) -> base.ReadRange:
-        storage, meter, size = self._context.storage, self._context.meter, self._context.block_bytes
-
-        def read(start: int, end: int) -> Iterator[bytes]:
-            blocks = storage.stream(
-                byte_range.url, start, end, etag=byte_range.etag, block_bytes=size, ahead=AHEAD
-            )
-            for block in (
-                _proven(byte_range, blocks)
-                if byte_range.digest and end - start == byte_range.size
-                else blocks
-            ):
-                meter.bytes += len(block)
-                yield block
-
-        return read
 
     def _records(self, place: Place, batch: base.RecordBatch, byte_range: ByteRange) -> None:
         place.name_of_key = _key_name(byte_range.format)
@@ -400,6 +380,33 @@ def _watched(
         count += 1
         yield pair
     stage._counted(count)
+
+
+def _range_of(byte_range: ByteRange, context: TaskContext) -> base.ReadRange:
+    storage, meter, size = context.storage, context.meter, context.block_bytes
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        blocks = storage.stream(
+            byte_range.url, start, end, etag=byte_range.etag, block_bytes=size, ahead=AHEAD
+        )
+        for block in (
+            _proven(byte_range, blocks)
+            if byte_range.digest and end - start == byte_range.size
+            else blocks
+        ):
+            meter.bytes += len(block)
+            yield block
+
+    return read
+
+
+def _invalid_text(found: Sequence[tuple[str, Undecoded]]) -> InvalidText:
+    source, first = found[0]
+    return InvalidText(
+        size_bytes=sum(undecoded.size_bytes for _, undecoded in found),
+        lines=sum(undecoded.lines for _, undecoded in found),
+        first=f"{source} at byte {first.first}",
+    )
 
 
 def own_format(job: Job, byte_range: ByteRange) -> InputFormat | None:

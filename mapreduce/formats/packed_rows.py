@@ -12,6 +12,7 @@ from typing import TypeAlias
 from mapreduce.encoding import encode_value
 from mapreduce.formats.base import RecordBatch
 from mapreduce.formats.json_columns import COLUMN_NUMBERS, row_columns
+from mapreduce.formats.named_rows import chosen
 from mapreduce.formats.packed_column import PackedColumn
 from mapreduce.formats.separated_columns import TextColumn, text_columns
 from mapreduce.input_formats import Csv, JsonLines
@@ -48,8 +49,9 @@ def packed_rows(batch: RecordBatch, byte_range: ByteRange) -> PackedRows | None:
     found: tuple[int, Sequence[TextColumn | PackedColumn]] | None = None
     names: tuple[str, ...] = ()
     if isinstance(form, Csv) and form.header:
-        names = byte_range.header or ()
-        found = text_columns(form, data, batch.offset, names, names) if names else None
+        header = byte_range.header or ()
+        names = chosen(form, header)
+        found = text_columns(form, data, batch.offset, header, names) if header else None
     elif isinstance(form, JsonLines) and form.columns:
         names = tuple(form.columns)
         found = row_columns(form, data, batch.offset)

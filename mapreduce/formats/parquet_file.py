@@ -14,21 +14,25 @@ from typing import Any
 import duckdb
 from fsspec.spec import AbstractFileSystem
 
+from mapreduce import native
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import ReadRange
-from mapreduce.formats.limits import LIMITS, MIB, Limits, shown_bytes, too_long
+from mapreduce.formats.database import database, memory_bytes
+from mapreduce.formats.limits import LIMITS, Limits, shown_bytes, too_long
 from mapreduce.formats.parquet_types import (
     Converter,
     carriable_sql,
     converter_of,
+    is_flat,
     quoted_name,
     size_sql,
 )
 
 _FETCH = 1000
+_VALUE_BYTES = 16
+"""What a number takes in Arrow, while DuckDB holds it too."""
 _VECTOR_ROWS = 2048
 """DuckDB builds this many rows at once, with copies of their texts."""
-_LEAST_MEMORY_BYTES = 64 * MIB
 _LONG = "a row is long: "
 _PROTOCOL = "object"
 # not the real name: DuckDB would look for patterns and partitions in it
@@ -62,6 +66,7 @@ class _Column:
     sql: str
     size_sql: str
     convert: Converter | None
+    flat: bool
 
 
 @contextmanager
@@ -81,16 +86,10 @@ def opened(
             `read` pass unchanged.
     """
     files = _OneFile(size, read)
-    memory = max(limits.memory_bytes // 2, _LEAST_MEMORY_BYTES)
-    config: dict[str, Any] = {
-        # tasks run in parallel already, and each further thread takes memory
-        "threads": 1,
-        "enable_external_file_cache": False,
-        "memory_limit": f"{memory // MIB}MiB",
-    }
-    with duckdb.connect(config=config) as connection:
+    with database(limits) as connection:
         connection.register_filesystem(files)
-        connection.execute("SET parquet_metadata_cache = true; SET TimeZone = 'UTC'")
+        connection.execute("SET enable_external_file_cache = false")
+        connection.execute("SET parquet_metadata_cache = true")
         connection.execute("SET enable_geoparquet_conversion = false")
         # statistics do not count NaN (parquet.thrift): by them a column has none, and the optimizer
         # would drop the test for it
@@ -138,21 +137,61 @@ class ParquetFile:
         Raises:
             RecordError: as `opened`; or a requested column does not exist.
         """
+        # a generator that yields each row itself would take as long as the row's making
+        return chain.from_iterable(self._numbered(group, columns))
+
+    def _numbered(
+        self, group: RowGroup, columns: tuple[str, ...] | None
+    ) -> Iterator[Iterator[tuple[int, dict[str, Any]]]]:
         if not group.rows:
             return
         wanted = self._columns(columns)
-        names = [column.name for column in wanted]
-        converters = [(column.name, column.convert) for column in wanted if column.convert]
-        read = 0
-        for fetched in self._fetched(group, wanted):
-            for number, *values in fetched:
-                row = dict(zip(names, values))  # noqa: B905 - as many as were selected
-                for name, convert in converters:
-                    row[name] = convert(row[name])
-                yield number, row
-            read += len(fetched)
-        if read != group.rows:
+        first, end = group.first_row, group.first_row + group.rows
+        for rows in self._by_arrow(group, wanted):
+            yield zip(range(first, first + len(rows)), rows)  # noqa: B905 - equally long
+            first += len(rows)
+        if first < end:
+            for rows in self._by_tuples(first, end - 1, wanted):
+                yield zip(range(first, first + len(rows)), rows)  # noqa: B905 - equally long
+                first += len(rows)
+        if first != end:
+            read = first - group.first_row
             raise self._error(f"a row group yields {read} rows, but its footer says {group.rows}")
+
+    def _by_arrow(self, group: RowGroup, columns: list[_Column]) -> Iterator[list[dict[str, Any]]]:
+        """Yield the first rows of a group by the native extension: all, or those before the first
+        that it does not make.
+
+        Of long rows it makes none: Arrow holds all rows of a group at once.
+        """
+        most = self._limits.file_bytes // (2 * group.rows)
+        known = native.extension is not None and all(column.flat for column in columns)
+        if not known or _VALUE_BYTES * len(columns) > most:
+            return
+        from mapreduce.formats.arrow_rows import rows_of  # late: a map over columns needs it not
+
+        names = tuple(column.name for column in columns)
+        sql = self._selecting(
+            group.first_row, group.first_row + group.rows - 1, columns, _checked(columns, most)
+        )
+        try:
+            yield from rows_of(self._connection.sql(sql), names)
+        except Exception:  # noqa: BLE001 - the rows that are left are read by tuples, which raise it
+            if self._files.failed:
+                raise self._files.failed.pop() from None
+
+    def _by_tuples(
+        self, first: int, last: int, columns: list[_Column]
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows [first, last] as Python's objects."""
+        names = [column.name for column in columns]
+        converters = [(column.name, column.convert) for column in columns if column.convert]
+        for fetched in self._fetched(first, last, columns):
+            rows = [dict(zip(names, values)) for values in fetched]  # noqa: B905 - and the number
+            for name, convert in converters:
+                for row in rows:
+                    row[name] = convert(row[name])
+            yield rows
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -244,7 +283,11 @@ class ParquetFile:
         # DuckDB renames a column whose name differs from an earlier one only by case
         return {
             name: _Column(
-                name, carriable_sql(kind, quoted), size_sql(kind, quoted), converter_of(kind)
+                name,
+                carriable_sql(kind, quoted),
+                size_sql(kind, quoted),
+                converter_of(kind),
+                is_flat(kind),
             )
             for name, quoted, kind in zip(names, map(quoted_name, given), kinds, strict=True)
         }
@@ -265,19 +308,16 @@ class ParquetFile:
             below += children - bool(below)
         return names[:columns]
 
-    def _fetched(self, group: RowGroup, columns: list[_Column]) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the rows of a group; if one is long, in ranges of rows that fit the memory
-        together.
+    def _fetched(
+        self, first: int, last: int, columns: list[_Column]
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows [first, last], a number behind the values of each; if one is long, in
+        ranges of rows that fit the memory together.
         """
-        first, last = group.first_row, group.first_row + group.rows - 1
-        size = " + ".join(filter(None, (column.size_sql for column in columns)))
-        if not size:
-            yield from self._range(first, last, columns, _ROW_NUMBER)
-            return
+        size = _size_of(columns)
         # DuckDB builds rows by the vector: the query fails at a row that could make a vector too
         # large, and the rows are then read in smaller ranges
-        most = self._limits.file_bytes // _VECTOR_ROWS
-        number = f"CASE WHEN {size} > {most} THEN error('{_LONG}') ELSE {_ROW_NUMBER} END"
+        number = _checked(columns, self._limits.file_bytes // _VECTOR_ROWS)
         try:
             for rows in self._range(first, last, columns, number):
                 first += len(rows)
@@ -290,12 +330,13 @@ class ParquetFile:
     def _range(
         self, first: int, last: int, columns: list[_Column], number: str
     ) -> Iterator[list[tuple[Any, ...]]]:
-        selected = ", ".join([number, *(column.sql for column in columns)])
         with self._errors():
-            result = self._connection.execute(
-                f"SELECT {selected} FROM {_SCAN} WHERE {_ROW_NUMBER} BETWEEN {first} AND {last}"
-            )
+            result = self._connection.execute(self._selecting(first, last, columns, number))
         yield from iter(lambda: self._next(result), [])
+
+    def _selecting(self, first: int, last: int, columns: list[_Column], number: str) -> str:
+        selected = ", ".join([*(column.sql for column in columns), number])
+        return f"SELECT {selected} FROM {_SCAN} WHERE {_ROW_NUMBER} BETWEEN {first} AND {last}"
 
     def _next(self, result: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
         with self._errors():
@@ -332,7 +373,7 @@ class ParquetFile:
         try:
             yield
         except duckdb.OutOfMemoryException as exc:
-            limit = shown_bytes(max(self._limits.memory_bytes // 2, _LEAST_MEMORY_BYTES))
+            limit = shown_bytes(memory_bytes(self._limits))
             raise self._error(
                 f"one of its pages does not fit into {limit}, half of the task's memory "
                 "(raise it with --task-memory)"
@@ -353,6 +394,19 @@ class ParquetFile:
             "or correct the job's input_format",
             place=self._source,
         )
+
+
+def _size_of(columns: list[_Column]) -> str:
+    """Return the SQL of a row's approximate bytes; "" if always few."""
+    return " + ".join(filter(None, (column.size_sql for column in columns)))
+
+
+def _checked(columns: list[_Column], most: int) -> str:
+    """Return the SQL of a row's number, which fails where the row has more bytes."""
+    size = _size_of(columns)
+    if not size:
+        return _ROW_NUMBER
+    return f"CASE WHEN {size} > {most} THEN error('{_LONG}') ELSE {_ROW_NUMBER} END"
 
 
 class _LongRow(Exception):

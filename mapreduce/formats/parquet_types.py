@@ -44,6 +44,13 @@ def carriable_sql(kind: DuckDBPyType, value: str, depth: int = 0) -> str:
             return f"CAST({value} AS VARCHAR)"
 
 
+def is_flat(kind: DuckDBPyType) -> bool:
+    """Return whether a `carriable_sql` value is a text, bytes, a boolean, or a number of at most 64
+    bits.
+    """
+    return kind.id not in ("struct", "list", "map", "hugeint", "uhugeint")
+
+
 def converter_of(kind: DuckDBPyType) -> Converter | None:
     """Return the conversion of a `carriable_sql` value in Python: map entries are dicts, become
     lists.

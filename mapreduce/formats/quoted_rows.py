@@ -1,20 +1,20 @@
 """Rows with line ends inside quotes: which of them belong to a byte range.
 
 A row ends with a line feed outside quotes, and a byte is outside if an even number of quotes comes
-before it. So a range can be read alone if it is known whether it begins inside quotes;
-`states_before` finds that out.
+before it. So a range can be read alone if it is known whether it begins inside quotes; `quotes`
+finds that out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mapreduce.errors import TextPlace
 from mapreduce.formats.base import ReadRange
 from mapreduce.formats.limits import LIMITS, Limits, too_long
-from mapreduce.formats.text import TAIL_BYTES
+from mapreduce.formats.text import TAIL_BYTES, count_byte
 
 _LARGEST_READ = 64 << 20
 
@@ -85,35 +85,6 @@ class RowRange:
     top: int = 0
 
 
-def states_before(
-    positions: Sequence[int], read: ReadRange, marks: Marks = PLAIN, top: int = 0
-) -> Iterator[tuple[bool, bool]]:
-    """Yield whether each position is inside quotes, and whether the byte before it is escaped.
-
-    Reads the object once, from `top`, where the first row begins, up to the last position; the
-    positions must ascend.
-    """
-    last = positions[-1] if positions else 0
-    blocks = read(top, last) if last > top else iter(())
-    block, begin, quoted, escaped = b"", top, False, False
-
-    def go_to(position: int) -> None:
-        nonlocal block, begin, quoted, escaped
-        while begin < position:
-            part = block[: position - begin]
-            view, escaped = marks.view(part, escaped)
-            quoted = _quoted_after(view, quoted)
-            begin, block = begin + len(part), block[len(part) :]
-            if begin < position:
-                block = next(blocks)
-
-    for position in positions:
-        go_to(position - 1)
-        before = escaped
-        go_to(position)
-        yield quoted, before
-
-
 def owned_rows(
     read: ReadRange,
     part: RowRange,
@@ -121,6 +92,7 @@ def owned_rows(
     offset: int = 0,
     limits: Limits = LIMITS,
     marks: Marks = PLAIN,
+    block_bytes: int = 0,
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the rows whose first byte lies in the range, as blocks of whole rows.
 
@@ -131,6 +103,8 @@ def owned_rows(
         offset: added to a position in errors.
         limits: the longest row.
         marks: what decides where rows end.
+        block_bytes: the blocks, all but the last, have at least so many bytes: they are made by one
+            copy.
 
     Yields:
         (position of the block in the object, its bytes); all but the object's last row end with a
@@ -141,7 +115,7 @@ def owned_rows(
     """
     if max(part.start, part.top) >= part.end:
         return
-    held = _Held(source, offset, limits.record_bytes)
+    held = _Held(source, offset, limits.record_bytes, block_bytes)
     # read one byte before the range: it tells whether a row begins with the range's first byte
     skipping = part.start > part.top
     position, quoted, escaped = (
@@ -161,10 +135,12 @@ def owned_rows(
         before = quoted
         end, quoted = _last_row_end(view, quoted)
         yield from held.rows(
-            position, block, end, _first_row_end(view, before)[0] if held.length and end else 0
+            position, block, end, _first_row_end(view, before)[0] if held.row_bytes and end else 0
         )
         position += len(block)
-    if held.length:
+    if not held.row_bytes:
+        yield from held.rest()
+    else:
         state = quoted is True, escaped
         yield from _to_row_end(read, part, state, held, marks)
 
@@ -194,6 +170,7 @@ def _to_row_end(
             end, quoted = _first_row_end(view, quoted)
             if end:
                 yield from held.rows(start, block[:end], end, end)
+                yield from held.rest()
                 return
             yield from held.rows(start, block, 0)
         start, length = stop, min(length * 4, _LARGEST_READ)
@@ -201,15 +178,22 @@ def _to_row_end(
 
 
 class _Held:
-    """The bytes since the last row's end, as a list, so that a long row is copied only once."""
+    """Whole rows until they are enough, and the row behind them that has not ended, as a list, so
+    that all is copied only once.
 
-    def __init__(self, source: str, offset: int, limit_bytes: int) -> None:
+    Attributes:
+        row_bytes: the length of the row that has not ended.
+    """
+
+    def __init__(self, source: str, offset: int, limit_bytes: int, block_bytes: int) -> None:
         self._limit_bytes = limit_bytes
+        self._block_bytes = block_bytes
         self._source = source
         self._offset = offset
-        self._blocks: list[bytes] = []
-        self._at = 0
-        self.length = 0
+        self._blocks: list[bytes | memoryview] = []
+        self._at = self._length = 0
+        self._row_at = self._row_block = 0
+        self.row_bytes = 0
 
     def rows(
         self, position: int, block: bytes, end: int, first: int = 0
@@ -220,33 +204,38 @@ class _Held:
         """
         self._check(first)
         if end:
-            self._hold(position, block[:end])
-            yield from self.rest()
-        self._hold(position + end, block[end:])
+            self._hold(position, block, 0, end)
+            self.row_bytes = 0
+            if self._length >= self._block_bytes:
+                yield from self.rest()
+        if end < len(block):
+            if not self.row_bytes:
+                self._row_at, self._row_block = position + end, len(self._blocks)
+            self._hold(position + end, block, end, len(block))
+            self.row_bytes += len(block) - end
         self._check(0)
 
     def rest(self) -> Iterator[tuple[int, bytes]]:
         """Yield the held bytes."""
         if self._blocks:
             yield self._at, b"".join(self._blocks)
-        self._blocks, self.length = [], 0
+        self._blocks, self._length = [], 0
 
     def _check(self, more: int) -> None:
-        if self.length + more <= self._limit_bytes + 1:  # one for the line end
+        if self.row_bytes + more <= self._limit_bytes + 1:  # one for the line end
             return
-        start, self._blocks = self._blocks[0], []
+        start, self._blocks = bytes(self._blocks[self._row_block]), []
         hint = (
             "Most often a closing quote is missing, or a quote is in a field without quotes: "
             "correct the file, or read it as Text()"
         )
-        place = TextPlace(self._source, self._at + self._offset)
+        place = TextPlace(self._source, self._row_at + self._offset)
         raise too_long("a row", self._limit_bytes, hint, place=place, start=start)
 
-    def _hold(self, position: int, block: bytes) -> None:
-        if block:
-            self._at = self._at if self._blocks else position
-            self._blocks.append(block)
-            self.length += len(block)
+    def _hold(self, position: int, block: bytes, begin: int, end: int) -> None:
+        self._at = self._at if self._blocks else position
+        self._blocks.append(block if end - begin == len(block) else memoryview(block)[begin:end])
+        self._length += end - begin
 
 
 def _first_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
@@ -256,7 +245,7 @@ def _first_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
     If none ends: 0, and the quoting at the block's end.
     """
     found = _FIRST_ROW[quoted].match(block)
-    return (found.end(), False) if found else (0, _quoted_after(block, quoted))
+    return (found.end(), False) if found else (0, quoted_after(block, quoted))
 
 
 def _last_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
@@ -267,8 +256,9 @@ def _last_row_end(block: bytes, quoted: bool) -> tuple[int, bool]:
     if not quoted and b'"' not in block:
         return block.rfind(b"\n") + 1, False
     found = _ALL_ROWS[quoted].match(block)
-    return found.end() if found else 0, _quoted_after(block, quoted)
+    return found.end() if found else 0, quoted_after(block, quoted)
 
 
-def _quoted_after(data: bytes, quoted: bool) -> bool:
-    return quoted ^ (data.count(b'"') % 2 == 1)
+def quoted_after(data: bytes, quoted: bool) -> bool:
+    """Return whether the byte behind the data is inside quotes."""
+    return quoted ^ (count_byte(data, b'"') % 2 == 1)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from mapreduce.formats.base import Reader
 from mapreduce.formats.limits import Limits
-from mapreduce.input_formats import Format, InputFormat, Text
+from mapreduce.input_formats import Csv, Format, InputFormat, Text
 
 
 def reader_of(
-    form: Format, limits: Limits, own: InputFormat | None = None, *, lenient: bool = False
+    form: Format,
+    limits: Limits,
+    own: InputFormat | None = None,
+    *,
+    lenient: bool = False,
+    block_bytes: int = 0,
 ) -> Reader:
     """Return a reader of a format.
 
@@ -17,6 +22,7 @@ def reader_of(
         limits: the longest record.
         own: the author's format, where it is one.
         lenient: yield a record of a wrong format as a `BadRecord`, if its end can be found.
+        block_bytes: how long the batches of CSV should be at least, where none is read by rows.
     """
     match form.kind:
         case "text":
@@ -26,9 +32,7 @@ def reader_of(
 
             return JsonLinesReader(form, limits, lenient=lenient)
         case "csv":
-            from mapreduce.formats.separated import CsvReader
-
-            return CsvReader(form, limits, lenient=lenient)
+            return _csv_reader(form, limits, lenient=lenient, block_bytes=block_bytes)
         case "parquet":
             from mapreduce.formats.parquet import ParquetReader
 
@@ -72,3 +76,9 @@ def _text_reader(form: Text, limits: Limits, *, lenient: bool) -> Reader:
     from mapreduce.formats.delimited import DelimitedReader
 
     return DelimitedReader(form, limits, lenient=lenient)
+
+
+def _csv_reader(form: Csv, limits: Limits, *, lenient: bool, block_bytes: int) -> Reader:
+    from mapreduce.formats.separated import CsvReader
+
+    return CsvReader(form, limits, lenient=lenient, block_bytes=block_bytes)

@@ -95,6 +95,11 @@ class RowParser:
             return self._quoted(block, text)
         return self._plain(block, text)
 
+    @staticmethod
+    def line_offsets(block: RowBlock) -> Iterator[int]:
+        """Return the offset of each line of a block, and that of its end."""
+        return _line_offsets(block)
+
     def _text(self, block: RowBlock) -> str:
         try:
             text = block.data.decode(self.encoding)

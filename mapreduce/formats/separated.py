@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TypeAlias
 
+from mapreduce.errors import RecordError, TextPlace
 from mapreduce.formats.base import BadRecord, ReadRange, RecordBatch
 from mapreduce.formats.decoding import transcoded
 from mapreduce.formats.limits import LIMITS, Limits
+from mapreduce.formats.named_rows import NamedRows
 from mapreduce.formats.quoted_rows import (
     RowRange,
     owned_rows,
     row_at,
-    states_before,
 )
+from mapreduce.formats.quotes import states_before
 from mapreduce.formats.row_parser import RowBlock, RowParser, marks_of
 from mapreduce.formats.text import BOM, TAIL_BYTES
 from mapreduce.formats.undecoded import Undecoded
@@ -45,12 +47,19 @@ def marked(
         limits: the longest header.
 
     Raises:
-        RecordError: the header is broken or too long, or names a column twice or not at all.
+        RecordError: the header is broken or too long, or names a column twice or not at all; or it
+            has none of a name that the format's `columns` have.
     """
     if not pieces:
         return []
     form = _form(pieces[0])
     header, body = _head(form, pieces[0], read, limits)
+    if missing := [name for name in form.columns or () if name not in (header or ())]:
+        raise RecordError(
+            f"the header of {pieces[0].source} has no column {missing[0]!r}, only "
+            f"{', '.join(map(repr, header or ()))}; correct `columns` of the job's Csv(...)",
+            place=TextPlace(pieces[0].source, 0),
+        )
     starts = [byte_range.start for byte_range in pieces]
     states = states_before(starts, read, marks_of(form), body)
     return [
@@ -69,13 +78,17 @@ class CsvReader:
         limits: the longest row.
         lenient: yield a row of another width than the header as a `BadRecord`, in place of its
             fields.
+        block_bytes: the batches, all but the last, have at least so many bytes.
     """
 
-    def __init__(self, form: Csv, limits: Limits = LIMITS, *, lenient: bool = False) -> None:
+    def __init__(
+        self, form: Csv, limits: Limits = LIMITS, *, lenient: bool = False, block_bytes: int = 0
+    ) -> None:
         self._form = form
+        self._block_bytes = block_bytes
         self._limits = limits
-        self._lenient = lenient
         self._parser = RowParser(form)
+        self._named = NamedRows(form, self._parser, lenient=lenient)
 
     @property
     def undecoded(self) -> Undecoded:
@@ -100,7 +113,9 @@ class CsvReader:
             before = min(byte_range.end, top) - byte_range.start
             yield RecordBatch(byte_range.start, before, iter(()), b"", top)
         undecoded = self._parser.undecoded
-        for position, data in _blocks(byte_range, read, self._limits, top, undecoded):
+        for position, data in _blocks(
+            byte_range, read, self._limits, top, undecoded, self._block_bytes
+        ):
             start, length = position, len(data)
             if streams:  # its first batch accounts for all of its bytes
                 start, length, accounted = accounted, byte_range.size - accounted, byte_range.size
@@ -120,24 +135,8 @@ class CsvReader:
             mark = self._form.comment.encode(self._parser.encoding)
             rows = ((at, row) for at, row in rows if not block.begins_with(mark, at))
         if self._form.header:
-            return self._named(block, rows, byte_range.header or ())
+            return self._named.of(block, rows, byte_range.header or ())
         return ((at, row) for at, row in rows if row)
-
-    def _named(
-        self, block: RowBlock, rows: Iterator[tuple[int, list[str]]], header: tuple[str, ...]
-    ) -> Iterator[tuple[int, Row]]:
-        width = len(header)
-        for at, row in rows:
-            if len(row) == width:
-                # no `strict`: the lengths are equal, and this is the hottest line
-                yield at, dict(zip(header, row))  # noqa: B905
-            elif len(row) != width and row:
-                error = block.error(
-                    f"a row has {len(row)} fields, but the header names {width}", at
-                )
-                if not self._lenient:
-                    raise error
-                yield at, BadRecord(block.row_at(at), error)
 
 
 def _form(byte_range: ByteRange) -> Csv:
@@ -147,7 +146,12 @@ def _form(byte_range: ByteRange) -> Csv:
 
 
 def _blocks(
-    byte_range: ByteRange, read: ReadRange, limits: Limits, top: int, undecoded: Undecoded
+    byte_range: ByteRange,
+    read: ReadRange,
+    limits: Limits,
+    top: int,
+    undecoded: Undecoded,
+    block_bytes: int = 0,
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the rows whose first byte lies in the byte range, like `owned_rows`; those of a stream
     decompressed and in UTF-8.
@@ -164,7 +168,7 @@ def _blocks(
             byte_range.escaped,
             top,
         )
-        return owned_rows(read, part, source, byte_range.source_offset, limits, marks)
+        return owned_rows(read, part, source, byte_range.source_offset, limits, marks, block_bytes)
     blocks = _without_first(stream, top)
     rows = owned_rows(
         lambda _start, _end: blocks, RowRange(0, 1, 1), source, top, limits=limits, marks=marks

@@ -286,9 +286,14 @@ class LineDecoder:
             at += len(raw) + 1
 
 
+def count_byte(data: bytes, byte: bytes) -> int:
+    """Return how often a byte is in the data."""
+    if native.extension is None:
+        return data.count(byte)
+    found: int = native.extension.byte_count(data, byte[0])
+    return found
+
+
 def count_records(data: bytes) -> int:
     """Return the number of records in whole lines."""
-    feeds: int = (
-        data.count(b"\n") if native.extension is None else native.extension.line_feeds(data)
-    )
-    return feeds + (not data.endswith(b"\n")) if data else 0
+    return count_byte(data, b"\n") + (not data.endswith(b"\n")) if data else 0

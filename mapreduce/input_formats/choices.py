@@ -224,6 +224,8 @@ class Csv(_Format):
         escape: a character that takes the meaning from the next one.
         comment: rows that begin with this character are skipped.
         skip: how many rows before the header, or before the first row, are skipped.
+        columns: the names of the columns that a row has, in this order; None: all. Every row is
+            checked as a whole all the same. Needs a header.
     """
 
     kind: Literal["csv"] = "csv"
@@ -236,6 +238,7 @@ class Csv(_Format):
     escape: str | None = None
     comment: str | None = None
     skip: int = 0
+    columns: tuple[str, ...] | None = None
 
     _known = field_validator("encoding")(_known)
     _mark = field_validator("delimiter", "quote", "escape", "comment")(_mark)
@@ -248,6 +251,18 @@ class Csv(_Format):
         ):
             raise ValueError("names of columns are different, and none is empty")
         return header
+
+    @model_validator(mode="after")
+    def _chosen(self) -> Self:
+        if self.columns is None:
+            return self
+        if not self.columns or len(set(self.columns)) < len(self.columns):
+            raise ValueError("columns names at least one column, and none twice")
+        if self.header is False:
+            raise ValueError('columns needs names: header=True, or header=("day", "amount")')
+        if isinstance(self.header, tuple) and not set(self.columns) <= set(self.header):
+            raise ValueError("columns has a name that header has not")
+        return self
 
     @field_validator("skip")
     @classmethod

@@ -181,6 +181,7 @@ PyObject *extension_groups(PyObject *module, PyObject *const *arguments, Py_ssiz
 PyObject *extension_last_key(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *extension_rows(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *extension_separated(PyObject *module, PyObject *arguments);
+PyObject *extension_records(PyObject *module, PyObject *arguments);
 PyObject *extension_json_lines(PyObject *module, PyObject *arguments);
 
 #endif

@@ -20,20 +20,31 @@ static PyObject *short_key_hash(PyObject *module, PyObject *argument) {
                                                   (size_t)PyBytes_GET_SIZE(argument)));
 }
 
-/* bytes.count looks for each line feed anew, which is slow where lines are short. */
-static PyObject *line_feeds(PyObject *module, PyObject *argument) {
-    (void)module;
-    if (!PyBytes_Check(argument))
-        return PyErr_Format(PyExc_TypeError, "line_feeds(bytes)");
-    const char *data = PyBytes_AS_STRING(argument);
-    size_t length = (size_t)PyBytes_GET_SIZE(argument), total = 0;
+static size_t counted(const uint8_t *data, size_t length, uint8_t wanted) {
+    size_t total = 0;
     for (size_t at = 0; at < length; at += 255) { /* so many fit a byte, and the loop a vector */
         size_t end = at + 255 < length ? at + 255 : length;
         uint8_t found = 0;
         for (size_t byte = at; byte < end; byte++)
-            found += data[byte] == '\n';
+            found += data[byte] == wanted;
         total += found;
     }
+    return total;
+}
+
+/* bytes.count looks for each byte anew, which is slow where there are many, and holds the GIL. The
+ * caller's argument keeps the bytes alive. */
+static PyObject *byte_count(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *bytes;
+    unsigned char wanted;
+    if (!PyArg_ParseTuple(arguments, "Sb", &bytes, &wanted))
+        return NULL;
+    const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(bytes);
+    size_t length = (size_t)PyBytes_GET_SIZE(bytes), total;
+    Py_BEGIN_ALLOW_THREADS
+    total = counted(data, length, wanted);
+    Py_END_ALLOW_THREADS
     return PyLong_FromSize_t(total);
 }
 
@@ -57,7 +68,8 @@ static PyObject *braced_lines(PyObject *module, PyObject *argument) {
 static PyMethodDef methods[] = {
     {"braced_lines", braced_lines, METH_O,
      "Return how many lines there are in bytes; -1 if one does not begin and end with a brace."},
-    {"line_feeds", line_feeds, METH_O, "Return how many line feeds there are in bytes."},
+    {"byte_count", byte_count, METH_VARARGS,
+     "byte_count(data, byte): how often a byte is in bytes; other threads run meanwhile."},
     {"groups", (PyCFunction)(void (*)(void))extension_groups, METH_FASTCALL,
      "groups(frame, decode_value): [(key, [value, ...]), ...] for each run of equal keys."},
     {"last_key", (PyCFunction)(void (*)(void))extension_last_key, METH_FASTCALL,
@@ -71,6 +83,9 @@ static PyMethodDef methods[] = {
      "the fields of whole lines, as Arrow holds them; kinds: 0 text, 1 int, 2 float, 3 bool; "
      "ordered: each line has its fields in this order, and none without those before it; None where "
      "Python must read the lines"},
+    {"records", extension_records, METH_VARARGS,
+     "records(names, ((kind, valid, values, ends), ...), begin, end): a dict for each of these rows of "
+     "Arrow's arrays; kinds are the letters of its formats: csilCSILfgbuz"},
     {"separated", extension_separated, METH_VARARGS,
      "separated(data, delimiter, quote, width, places): (rows, [(ends, texts), ...]) of the fields "
      "at `places`; None when a row is not one of `width` fields."},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 from array import array
 from bisect import bisect_right
 from collections import Counter
@@ -254,9 +255,10 @@ def collector_target(data: Reader) -> None:
 
 
 def short_target(data: Reader) -> None:
-    """The count of line feeds and the hash of short keys equal plain Python's."""
+    """The count of a byte and the hash of short keys equal plain Python's."""
     text = data.rest()
-    assert text.count(b"\n") == extension.line_feeds(text)
+    for byte in {10, *text[:1]}:
+        assert text.count(byte) == extension.byte_count(text, byte)
     lines = text.removesuffix(b"\n").split(b"\n") if text else []
     braced = all(line.startswith(b"{") and line.endswith(b"}") for line in lines)
     assert (len(lines) if braced else -1) == extension.braced_lines(text)
@@ -354,6 +356,31 @@ def states_target(data: Reader) -> None:
     assert at == len(given)
 
 
+def records_target(data: Reader) -> None:
+    """Any buffers are refused, or are the values that plain Python reads of them."""
+    kind, ends = "csilCSILfgbuz"[data.number() % 13], data.take(data.number() % 40)
+    valid, begin, end = data.take(data.number() % 4) or None, data.number() % 8, data.number() % 32
+    values = data.rest()
+    try:
+        rows = extension.records(("a",), ((kind, valid, values, ends),), begin, end)
+    except ValueError:
+        return
+    assert end - begin == len(rows)
+    for at, row in zip(range(begin, end), rows, strict=True):
+        (value,) = row.values()
+        if valid is not None and not valid[at >> 3] >> (at & 7) & 1:
+            assert value is None
+        elif kind == "b":
+            assert value is bool(values[at >> 3] >> (at & 7) & 1)
+        elif kind in "uz":
+            start, stop = struct.unpack_from("<2i", ends, 4 * at)
+            assert values[start:stop] == (value.encode() if kind == "u" else value)
+        else:
+            letter = "bhiqBHIQfd"["csilCSILfg".index(kind)]
+            size = struct.calcsize(letter)
+            assert repr(struct.unpack_from(f"<{letter}", values, at * size)[0]) == repr(value)
+
+
 def join_target(data: Reader) -> None:
     """Buffers of any bytes are refused, or joined as a loop over their rows does it."""
     rows = data.number() % 40
@@ -434,6 +461,7 @@ TARGETS: list[Callable[[Reader], None]] = [
     json_lines_target,
     fold_target,
     states_target,
+    records_target,
     join_target,
 ]
 

@@ -17,7 +17,7 @@ ENTRY_POINTS = {
     "obstore": ("mapreduce/storage/", "driver/cloud/aws.py", f"{PS}deployed.py"),
     "duckdb": (
         *("mapreduce/check/reference_parquet.py", "mapreduce/formats/parquet"),
-        "mapreduce/columns/database.py",
+        *("mapreduce/columns/database.py", "mapreduce/formats/database.py"),
     ),
     "fsspec": ("mapreduce/formats/parquet",),
     "nanoarrow": (

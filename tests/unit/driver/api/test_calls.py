@@ -12,7 +12,7 @@ import pytest
 from driver import run
 from driver.api import calls
 from driver.forecast.receipt import Range
-from mapreduce import code
+from mapreduce import Job, code
 from mapreduce.errors import (
     InputError,
     JobLoadError,
@@ -237,3 +237,18 @@ def test_a_required_parameter_can_be_given(folder: Path, module: Write) -> None:
     assert both[0].to_dict() == both[1].to_dict()
     with pytest.raises(ParameterError, match="low"):
         run(jobs.Pairs, "roses.txt", target="inline", progress=False)
+
+
+def test_the_services_are_told_the_file_of_the_job() -> None:
+    """A class, an instance or a name tells it; a class without a file does not."""
+
+    class Here(Job):
+        """A job of this file."""
+
+    class Nowhere(Job):
+        """A job of a notebook."""
+
+    Nowhere.__module__ = "__nowhere__"
+    assert ["--job", f"{__file__}:Here"] == calls._job_option(Here) == calls._job_option(Here())
+    assert ["--job", "sales.py:Sales"] == calls._job_option("sales.py:Sales")
+    assert [] == calls._job_option(Nowhere)

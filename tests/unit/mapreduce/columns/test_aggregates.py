@@ -27,7 +27,8 @@ from mapreduce.aggregate import Aggregation
 from mapreduce.aggregations.several import Several
 from mapreduce.columns.aggregates import has_plan
 from mapreduce.columns.chunks import registered
-from mapreduce.columns.database import DuckDBPyConnection, opened
+from mapreduce.columns.database import DuckDBPyConnection, OutOfMemoryException, opened
+from mapreduce.columns.groups import Groups
 from mapreduce.columns.query import Query
 from mapreduce.columns.statement import statement_of
 from mapreduce.columns.table import Table
@@ -179,6 +180,74 @@ def test_extremes_of_floats(aggregation: Aggregation[Any], pairs: list[tuple[Any
         )
 
 
+spreads = pytest.mark.parametrize(
+    "aggregation", [Variance(), Variance(sample=True), StandardDeviation()]
+)
+small = st.integers(-(1 << 40), 1 << 40)
+
+
+@spreads
+@given(pairs=st.lists(st.tuples(some_keys, small), min_size=1, max_size=20))
+@example(pairs=[("a", 1 << 40), ("a", -(1 << 40)), ("a", 1)])
+def test_spreads(aggregation: Aggregation[Any], pairs: list[tuple[Any, int]]) -> None:
+    """The sums of integers and of their squares are exact."""
+    assert by_key(pairs, aggregation) == states_of(aggregation, "int", pairs)
+
+
+@spreads
+@pytest.mark.parametrize("value", [(1 << 40) + 1, -(1 << 63), (1 << 63) - 1, None])
+def test_squares_beyond_sql_are_left(aggregation: Aggregation[Any], value: int | None) -> None:
+    """One such value, and the aggregation adds the values itself, or refuses them."""
+    assert states_of(aggregation, "int", [("a", 5), ("a", value)] * 9) is None
+    assert states_of(aggregation, "float", [("a", 0.5)]) is None
+
+
+tops = pytest.mark.parametrize("aggregation", [TopK(1), TopK(3), TopK(2, smallest=True)])
+
+
+@tops
+@given(pairs=st.lists(st.tuples(some_keys, integers), min_size=1, max_size=20))
+def test_greatest_integers(aggregation: Aggregation[Any], pairs: list[tuple[Any, int]]) -> None:
+    """The greatest or least values, in their order, equal ones too."""
+    assert by_key(pairs, aggregation) == states_of(aggregation, "int", pairs)
+
+
+@tops
+@given(pairs=st.lists(st.tuples(some_keys, st.text(max_size=3)), min_size=1, max_size=20))
+def test_greatest_texts(aggregation: Aggregation[Any], pairs: list[tuple[Any, str]]) -> None:
+    """Texts are ordered by their characters' numbers."""
+    assert by_key(pairs, aggregation) == states_of(aggregation, "str", pairs)
+
+
+@tops
+@given(pairs=st.lists(st.tuples(some_keys, floats | st.just(-0.0)), min_size=1, max_size=20))
+def test_greatest_floats(aggregation: Aggregation[Any], pairs: list[tuple[Any, float]]) -> None:
+    """Floats are ordered as in Python; which of 0.0 and -0.0 is left to the aggregation."""
+    found = states_of(aggregation, "float", pairs)
+    assert (found is None) is any(repr(value) == "-0.0" for _, value in pairs)
+    assert found is None or repr(sorted(found.items(), key=repr)) == repr(
+        sorted(by_key(pairs, aggregation).items(), key=repr)
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_what_has_no_order_is_left(value: float | None) -> None:
+    """NaN, infinity and NULL are refused by the aggregation."""
+    assert states_of(TopK(2), "float", [("a", 1.5), ("a", value)]) is None
+
+
+def test_very_many_greatest_values_are_left() -> None:
+    """The database would make space for all of them for each key."""
+    assert states_of(TopK(101), "int", [("a", 1)]) is None
+
+
+def test_several_with_new_ones() -> None:
+    """They may be among several, each of its own field or all of one value."""
+    several = Several({"n": Count(), "top": TopK(2), "spread": Variance()})
+    pairs: list[tuple[Any, Any]] = [("a", 3), ("a", 5), ("b", 1), ("a", 4)]
+    assert by_key(pairs, several) == states_of(several, "int", pairs)
+
+
 def test_usual_floats_are_summed_in_sql() -> None:
     """Prices, shares and measurements do not need the values one by one."""
     pairs: list[tuple[Any, float]] = [("a", number / 100 + 0.001) for number in range(-500, 500)]
@@ -233,3 +302,23 @@ def test_subclasses_and_other_aggregations_have_no_plan() -> None:
     assert not has_plan(Twice())
     assert not has_plan(Several({"n": Count(), "twice": Twice()}))
     assert not has_plan(None)
+
+
+def test_groups_beyond_the_memory_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values are added one by one where their groups do not fit into memory."""
+
+    def short(*_given: Any) -> Any:
+        raise OutOfMemoryException("short")
+
+    table = Table({"key": ("str", ["a"]), "value": ("int", [1])}, 1)
+    with registered(_database(), table, ("key", "value")) as source:
+        query = Query(None, "`map_sql` of J", Sum())
+        monkeypatch.setattr(Groups, "add", short)
+        assert query.keep(source) is False
+
+        def failing(*_given: Any) -> Any:
+            with query._failures(source):
+                short()
+
+        monkeypatch.setattr(Query, "_rows", failing)
+        assert query.states(source) is None

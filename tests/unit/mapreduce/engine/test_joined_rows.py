@@ -181,6 +181,35 @@ def outcome(
         return repr(exc).replace("InBytes", "ByRow")
 
 
+class ChosenByRow(ByRow):
+    """A join of some columns."""
+
+    input_format = {"left": Csv(columns=("cents", "id")), "right": Csv(columns=("id", "name"))}  # noqa: RUF012
+
+
+class ChosenInBytes(ChosenByRow):
+    """The same, which the engine may do."""
+
+    row_join = InBytes.row_join
+    map = ByRow.map
+    map_joined = ByRow.map_joined
+
+
+@pytest.mark.parametrize(("how", "side"), SIDES)
+def test_rows_of_chosen_columns(how: How, side: str) -> None:
+    """A joined row has the columns of the format, in their order."""
+    inputs = {
+        "left": b"id,day,cents\n1,mon,5\n2,tue,7\n3,wed,9\n",
+        "right": b'name,id,more\na,1,x\nb,1,"y"\nc,2,z\nd,4,w\n',
+    }
+    slow, fast = (
+        outcome(cls(how=how), inputs, 2, 1 << 26, side) for cls in (ChosenByRow, ChosenInBytes)
+    )
+    assert isinstance(fast, Answer)
+    assert repr(slow) == repr(fast)
+    assert "day" not in repr(fast)
+
+
 numbers = st.none() | st.sampled_from(
     [0, 1, -1, -33, 127, 255, 256, 65536, 10**17, 2**63 - 1, 2**64]
 )

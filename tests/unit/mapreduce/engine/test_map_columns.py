@@ -95,6 +95,35 @@ def test_a_column_that_is_not_there_names_those_that_are() -> None:
     assert error.record == ""
 
 
+@pytest.mark.parametrize("content", [SALES, SALES + b'4,"FR",1\n'])
+def test_the_chosen_columns_are_those_of_the_records(content: bytes) -> None:
+    """SQL, the table of `map_arrow` and the reference run have the columns of the format alone."""
+
+    class Chosen(Sales):
+        input_format = Csv(columns=("cents", "country"))
+
+    class Arrow(Job):
+        input_format = Chosen.input_format
+        reduce = Sum()
+
+        def map_arrow(self, table: Any) -> Any:
+            assert len(table.column("cents")) == len(table)
+            with pytest.raises(KeyError):
+                table.column("id")
+            return table.column("country"), [int(cents) for cents in table.column("cents")]
+
+    class Wrong(Chosen):
+        map_sql = "SELECT id AS key, 1 AS value FROM records"
+
+    expected = sorted(run(Sales(), inputs={"in": content}).pairs)
+    jobs: tuple[type[Job], ...] = (Chosen, Arrow)
+    for job in jobs:
+        assert expected == sorted(run(job(), inputs={"in": content}, splits=2).pairs)
+        assert expected == sorted(plain_answer(job(), [("in", content)]))
+    said = str(failure(Wrong(), content))
+    assert "The columns of the records are: cents, country" in said
+
+
 def test_columns_that_differ_by_case_alone_are_refused() -> None:
     """SQL cannot tell them apart; columns that it does not read may."""
     content = b"id,ID,country,cents\n1,2,DE,5\n"

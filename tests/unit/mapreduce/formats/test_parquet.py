@@ -15,8 +15,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mapreduce import native
 from mapreduce.check.reference_parquet import plain_rows
 from mapreduce.errors import RecordError, StorageError
+from mapreduce.formats import arrow_rows
+from mapreduce.formats.arrow_rows import rows_of
 from mapreduce.formats.limits import Limits
 from mapreduce.formats.parquet import ParquetReader
 from mapreduce.formats.parquet_file import ParquetFile
@@ -72,6 +75,72 @@ def test_each_row_group_is_in_one_piece(groups: bytes, cuts: list[int], block_by
     assert answer(ROWS) == records_of(
         ParquetReader(Parquet()), pieces, ranges_of(groups, block_bytes)
     )
+
+
+FLAT = """SELECT
+    CASE WHEN i % 5 THEN (i % 100)::TINYINT END AS a, (-i)::SMALLINT AS b, i::INTEGER AS c,
+    -i * 5000000000 AS d, (i % 200)::UTINYINT AS e, i::USMALLINT AS f, 4294967295::UINTEGER AS g,
+    18446744073709551615::UBIGINT AS h, CASE i % 4 WHEN 0 THEN 'nan' WHEN 1 THEN '-inf' WHEN 2
+    THEN '0.1' END::FLOAT AS i, CASE i % 3 WHEN 0 THEN 'nan' WHEN 1 THEN '-0.0' END::DOUBLE AS j,
+    CASE WHEN i % 7 THEN i % 2 = 0 END AS k, CASE WHEN i % 3 THEN repeat('é€😀x', i % 4) END AS l,
+    CASE WHEN i % 2 THEN '\\xFF\\x00a'::BLOB END AS m, DATE '2026-01-01' + i::INTEGER AS n,
+    (i / 8)::DECIMAL(9, 3) AS o, NULL::VARCHAR AS p, TIMESTAMPTZ '2026-01-01 00:00:00+00' AS q
+    FROM range(5000) t(i)"""
+
+
+@pytest.mark.skipif(native.extension is None, reason="the native extension is not built")
+@pytest.mark.parametrize("columns", [None, ("l",), ("q", "a", "i"), ()])
+def test_rows_by_the_extension(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: tuple[str, ...] | None
+) -> None:
+    """The extension makes the rows of all flat types that Python makes, types included."""
+    content = parquet(tmp_path, FLAT, ", ROW_GROUP_SIZE 2048")
+    form = Parquet() if columns is None else Parquet(columns=columns)
+    made = read(content, form)
+    monkeypatch.setattr(arrow_rows, "rows_of", None)  # the rows are not read so without it
+    monkeypatch.setattr(native, "extension", None)
+    assert repr(read(content, form)) == repr(made)
+    assert 5000 == len(made)
+
+
+@pytest.mark.skipif(native.extension is None, reason="the native extension is not built")
+def test_rows_by_the_extension_up_to_one_that_it_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the extension fails between two rows, Python reads those that are left."""
+    content = parquet(tmp_path, ROWS.replace(", [i, NULL] AS items", ""))
+    expected = read(content)
+
+    def some(stream: Any, names: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+        yield next(rows_of(stream, names))
+        raise ValueError
+
+    monkeypatch.setattr(arrow_rows, "rows_of", some)
+    assert expected == read(content)
+
+
+@pytest.mark.skipif(native.extension is None, reason="the native extension is not built")
+def test_long_rows_are_not_held_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group with rows that could together take more than their share of memory is read by parts,
+    with equal rows.
+    """
+    query = (
+        "SELECT i, repeat('x', CASE i WHEN 1500 THEN 4000 ELSE 1 END) AS t FROM range(2000) t(i)"
+    )
+    content = parquet(tmp_path, query)
+    form, limits = Parquet(), Limits(8 << 20)
+    made: list[int] = []
+
+    def counted(stream: Any, names: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
+        for rows in rows_of(stream, names):
+            made.append(len(rows))
+            yield rows
+
+    monkeypatch.setattr(arrow_rows, "rows_of", counted)
+    found = records_of(ParquetReader(form, limits), pieces_of(content, form), ranges_of(content))
+    assert (answer(query), []) == (found, made)
+    assert answer(query) == read(content)
+    assert [1000, 1000] == made
 
 
 def test_only_its_own_row_groups_are_read(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from mapreduce.check.reference_formats import plain_records
 from mapreduce.errors import RecordError
 from mapreduce.formats.base import BadRecord
 from mapreduce.formats.limits import Limits
-from mapreduce.formats.quoted_rows import states_before
 from mapreduce.formats.separated import CsvReader, marked
 from mapreduce.formats.text import TAIL_BYTES
 from mapreduce.input_formats import Compression, Csv
@@ -230,21 +229,6 @@ def test_header_longer_than_a_read() -> None:
     content = ",".join(names).encode() + b"\n" + b"x\n" * 1_000_000
     (piece,) = marked(pieces_of(content, Csv()), ranges_of(content[: 6 * TAIL_BYTES]))
     assert tuple(name.strip('"') for name in names) == piece.header
-
-
-@given(st.binary(max_size=60).map(lambda raw: raw.replace(b"\x00", b'"')), cuts, st.integers(1, 20))
-def test_quotes_before(content: bytes, places: list[int], block_bytes: int) -> None:
-    """One pass finds, for each position, whether the number of quotes before it is odd."""
-    positions = sorted(place % (len(content) + 1) for place in places)
-    asked: list[tuple[int, int]] = []
-
-    def ranges(start: int, end: int) -> Iterator[bytes]:
-        asked.append((start, end))
-        return ranges_of(content, block_bytes)(start, end)
-
-    expected = [content[:position].count(b'"') % 2 == 1 for position in positions]
-    assert expected == [quoted for quoted, _ in states_before(positions, ranges)]
-    assert [(0, last) for last in positions[-1:] if last] == asked
 
 
 @compressions

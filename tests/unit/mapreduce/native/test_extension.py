@@ -41,11 +41,11 @@ def test_short_hash(data: bytes) -> None:
     assert xxhash.xxh3_64_intdigest(data) == extension.short_hash(data)
 
 
-@given(st.binary(max_size=2000))
-@example(b"\n" * 1000)
-def test_line_feeds(data: bytes) -> None:
-    """Line feeds are counted as by `bytes.count`."""
-    assert data.count(b"\n") == extension.line_feeds(data)
+@given(st.binary(max_size=2000), st.integers(0, 255))
+@example(b"\n" * 1000, 10)
+def test_byte_count(data: bytes, byte: int) -> None:
+    """A byte is counted as by `bytes.count`."""
+    assert data.count(byte) == extension.byte_count(data, byte)
 
 
 @settings(max_examples=150)

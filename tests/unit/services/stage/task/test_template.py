@@ -6,7 +6,11 @@ import select
 import socket
 from typing import Any
 
+import pytest
+
+from mapreduce import Csv, InputFormat, Job, Parquet
 from mapreduce.wire.messages import AttemptId
+from services.stage.task import template as module
 from services.stage.task.template import Template
 from services.stage.workers.channel import TASK, FrameBuffer
 from services.stage.workers.children import Child
@@ -55,3 +59,28 @@ def test_a_task_begins_before_the_next_fork_is_made() -> None:
         assert frame is not None
         assert (7, True) == (task.pid, frame.payload.endswith(b"{}"))
         task.socket.close()
+
+
+class _Own(InputFormat):
+    """A format of the author's, whose reader needs the author's instance."""
+
+
+class _OneInput(Job):
+    input_format = Parquet()
+
+
+class _TwoInputs(Job):
+    input_format = {"left": Csv(), "right": Parquet(), "own": _Own()}  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    ("job", "kinds"), [(_OneInput, ["parquet"]), (_TwoInputs, ["csv", "parquet"])]
+)
+def test_the_readers_of_a_job_are_imported_once(
+    job: type[Job], kinds: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The template imports the reader of each format, so that no task does it."""
+    read: list[str] = []
+    monkeypatch.setattr(module, "reader_of", lambda form, _limits: read.append(form.kind))
+    module._import_for_tasks(job)
+    assert kinds == read
