@@ -180,28 +180,6 @@ def test_extremes_of_floats(aggregation: Aggregation[Any], pairs: list[tuple[Any
         )
 
 
-spreads = pytest.mark.parametrize(
-    "aggregation", [Variance(), Variance(sample=True), StandardDeviation()]
-)
-small = st.integers(-(1 << 40), 1 << 40)
-
-
-@spreads
-@given(pairs=st.lists(st.tuples(some_keys, small), min_size=1, max_size=20))
-@example(pairs=[("a", 1 << 40), ("a", -(1 << 40)), ("a", 1)])
-def test_spreads(aggregation: Aggregation[Any], pairs: list[tuple[Any, int]]) -> None:
-    """The sums of integers and of their squares are exact."""
-    assert by_key(pairs, aggregation) == states_of(aggregation, "int", pairs)
-
-
-@spreads
-@pytest.mark.parametrize("value", [(1 << 40) + 1, -(1 << 63), (1 << 63) - 1, None])
-def test_squares_beyond_sql_are_left(aggregation: Aggregation[Any], value: int | None) -> None:
-    """One such value, and the aggregation adds the values itself, or refuses them."""
-    assert states_of(aggregation, "int", [("a", 5), ("a", value)] * 9) is None
-    assert states_of(aggregation, "float", [("a", 0.5)]) is None
-
-
 tops = pytest.mark.parametrize("aggregation", [TopK(1), TopK(3), TopK(2, smallest=True)])
 
 
@@ -210,13 +188,6 @@ tops = pytest.mark.parametrize("aggregation", [TopK(1), TopK(3), TopK(2, smalles
 def test_greatest_integers(aggregation: Aggregation[Any], pairs: list[tuple[Any, int]]) -> None:
     """The greatest or least values, in their order, equal ones too."""
     assert by_key(pairs, aggregation) == states_of(aggregation, "int", pairs)
-
-
-@tops
-@given(pairs=st.lists(st.tuples(some_keys, st.text(max_size=3)), min_size=1, max_size=20))
-def test_greatest_texts(aggregation: Aggregation[Any], pairs: list[tuple[Any, str]]) -> None:
-    """Texts are ordered by their characters' numbers."""
-    assert by_key(pairs, aggregation) == states_of(aggregation, "str", pairs)
 
 
 @tops
