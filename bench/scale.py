@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isqrt
 from pathlib import Path
 
 from bench.corpus import Corpus
@@ -62,8 +63,11 @@ class Scale:
         return Corpus("pairs", self.pairs, self.keys)
 
     def h2o_rows(self) -> Corpus:
-        """Return rows of H2O.ai's generator; 10 million have 0.5 GB."""
-        return Corpus("h2o", self.rows, 100)
+        """Return rows of H2O.ai's generator; 10 million have 0.5 GB, and its hundred groups.
+
+        Fewer rows have fewer groups, so that each of two keys has the rows of a correlation.
+        """
+        return Corpus("h2o", self.rows, min(100, isqrt(self.rows) // 5))
 
     def sort_records(self) -> Corpus:
         """Return records of 100 bytes; 20 million have 2 GB."""
