@@ -87,14 +87,23 @@ Measured by `{given.command}` on one machine, from {given.first} to {given.last}
 {SIZES[given.scale]}
 
 Trust the ratios, not the seconds. Each measurement is a separate process, timed from outside, with
-its input in the page cache. Contenders take turns (A B C A B C), and a figure is the median of up
-to {given.repeats} such turns, with the least and the most in brackets; a contender whose turns have
-taken 20 s gets no more. Every answer is compared with that of a plain Python loop over the same
+its input in the page cache. {_turns(given.repeats)} Every answer is compared with that of a plain Python loop over the same
 file, by digest, and numbers of floats to nine digits. "Without start" is the command's own
 figure: for ours without the start of the services, for Spark and Dask without theirs; for the
 others it is the whole command. "Work" is what goals compare: of ours, split, map and reduce stage,
 with 0.3 s less for their beginnings; of PySpark, the second run of the query in one session (the
-first one is shown apart); of DuckDB and Polars, all but the import. Text: {given.text}."""
+first one is shown apart); of DuckDB and Polars, all but the import.
+Text: {given.text}."""
+
+
+def _turns(repeats: int) -> str:
+    if repeats == 1:
+        return "Each contender is measured once."
+    return (
+        "Contenders take turns (A B C A B C), and a figure is\n"
+        f"the median of up to {repeats} such turns, with the least and the most in brackets; a\n"
+        "contender whose turns have taken 20 s gets no more."
+    )
 
 
 def _warning(sections: Sequence[Section]) -> list[str]:

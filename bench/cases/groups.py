@@ -74,8 +74,8 @@ def _rows_case(form: Form) -> Case:
         name=case,
         title=f"Sums of {FORMS[form]} by rows",
         about="A Python function for each row: `map` and `reduce = Sum()` against a Python UDF of "
-        "PySpark's DataFrame and a function of its RDD. The jobs over JSON Lines and Parquet name the "
-        "columns that they read, as PySpark's query does.",
+        "PySpark's DataFrame and a function of its RDD. The jobs over JSON Lines and Parquet name "
+        "the columns that they read, as PySpark's query does.",
         trials=lambda scale: _trials(case, form, scale.row_rows, "Rows", BY_ROWS),
         columns=COMPARED,
         goals=tuple(
