@@ -87,8 +87,9 @@ Measured by `{given.command}` on one machine, from {given.first} to {given.last}
 {SIZES[given.scale]}
 
 Trust the ratios, not the seconds. Each measurement is a separate process, timed from outside, with
-its input in the page cache. {_turns(given.repeats)} Every answer is compared with that of a plain Python loop over the same
-file, by digest, and numbers of floats to nine digits. "Without start" is the command's own
+its input in the page cache. {_turns(given.repeats)}
+Every answer is compared with that of a plain Python loop over the same file, by digest, and
+numbers of floats to nine digits. "Without start" is the command's own
 figure: for ours without the start of the services, for Spark and Dask without theirs; for the
 others it is the whole command. "Work" is what goals compare: of ours, split, map and reduce stage,
 with 0.3 s less for their beginnings; of PySpark, the second run of the query in one session (the
