@@ -28,7 +28,7 @@ LONGEST_FOR_SPEED_BYTES = 512 * MIB
 """Up to this length it is twice as long again: a task then takes seconds, and what it costs beside
 its records, some 0.1 s, is little."""
 SHORTEST_IN_BULK_BYTES = 256 << 10
-"""The shortest default split of a map in bulk."""
+"""The shortest default split of a map in bulk. An input of less than two is cut as any other."""
 LEAST_PACKS = 64
 """Packs of an input of many short files, at least: one more file redoes one pack of them."""
 PARTITION_BYTES = 8 << 30
@@ -79,7 +79,7 @@ def split_rule(
     # one split may be longer than the input; several must divide it
     longest = max(1, -(-total_bytes // least)) if least > 1 else max(total_bytes, 1 << 60)
     length = max(SHORTEST_SPLIT_BYTES, scale // max(few, root))
-    if in_bulk:
+    if in_bulk and total_bytes >= 2 * SHORTEST_IN_BULK_BYTES:
         wanted = max(LONG * length, min(2 * LONG * length, LONGEST_FOR_SPEED_BYTES))
         length = min(wanted, max(scale // 2, SHORTEST_IN_BULK_BYTES))
     return SplitRule(

@@ -67,7 +67,9 @@ def test_there_are_neither_few_splits_nor_many(total: int) -> None:
 @pytest.mark.parametrize(
     ("total", "split"),
     [
-        (200 * KIB, 256 * KIB),
+        (200 * KIB, 64 * KIB),
+        (512 * KIB - 1, 128 * KIB),
+        (512 * KIB, 256 * KIB),
         (10**6, 256 * KIB),
         (1 * MIB, 512 * KIB),
         (16 * MIB, 8 * MIB),
@@ -81,7 +83,7 @@ def test_there_are_neither_few_splits_nor_many(total: int) -> None:
     ],
 )
 def test_a_map_in_bulk_has_longer_splits(total: int, split: int) -> None:
-    """Four times as long, and eight times up to 512 MiB; from 512 KiB on there are two at least."""
+    """Four times as long, and eight times up to 512 MiB, from 512 KiB on; there are two at least."""
     assert split == split_rule(total, in_bulk=True).split_bytes
     assert SplitRule(splits=7) == split_rule(total, chunks=7, in_bulk=True)
 
