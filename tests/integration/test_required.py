@@ -39,7 +39,7 @@ def test_ci_names_the_packages_that_it_lacks(bare: dict[str, str]) -> None:
     said = (
         "gcc libc6-dev clang libclang-rt-dev mawk default-jre-headless "
         "docker.io docker.io debootstrap docker-registry iptables chromium npm "
-        "haproxy util-linux zsh fish"
+        "haproxy util-linux zsh fish linux-perf"
     )
     assert (
         f"CI needs these packages, which it installs only as root on Debian: {said}\n"
