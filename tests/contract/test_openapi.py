@@ -197,17 +197,21 @@ def test_messages_of_our_own_store_are_carried_out(services: Services, stage: St
 
     statuses: list[int] = []
     asked()
-    assert 200 in statuses
+    assert statuses.count(200) > 1
 
 
 def _at_home(body: Any, store: str) -> Any:
-    """Return the message with all its URLs in the store."""
+    """Return the message with all its URLs in the store, and right where no schema says how: an
+    encoding that Python knows, a length, and one way to cut.
+    """
     change: Callable[[Any], Any] = lambda item: _at_home(item, store)  # noqa: E731 - a name for a recursion
+    given: dict[str, Any] = {
+        "store": store,
+        "url": f"{store}/x",
+        "encoding": "utf-8",
+        "length": 1,
+        "cut": {"splits": 3},
+    }
     if isinstance(body, dict):
-        return {
-            name: store + ("" if name == "store" else "/x")
-            if name in ("store", "url")
-            else change(item)
-            for name, item in body.items()
-        }
+        return {name: given[name] if name in given else change(item) for name, item in body.items()}
     return [change(item) for item in body] if isinstance(body, list) else body
