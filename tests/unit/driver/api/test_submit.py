@@ -45,6 +45,7 @@ def test_a_driver_that_does_not_begin_is_an_error(
     """The message has the command that starts another one."""
     found = submit("word_count", "roses.txt", target="aws")
     monkeypatch.setattr("driver.api.submitted.begun", lambda *_: "planned")
+    monkeypatch.setattr("driver.api.submitted.watch", lambda *_: iter(()))
     with pytest.raises(FleetError, match=f"start: python -m driver submit --plan {found.run}"):
         found.wait()
 

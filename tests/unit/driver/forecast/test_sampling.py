@@ -116,6 +116,7 @@ def test_a_slow_job_is_sampled_for_a_short_time(
 ) -> None:
     """A millisecond a line, so 20 s for all: a small part is mapped, at the rate of all."""
     monkeypatch.setattr(sample, "BUDGET_S", 1.5)
+    monkeypatch.setattr(task, "KEYS_S", 0.25)
     line = b"0123456789abcdef\n"
     outcome = sampled(line * 20_000, "import time; time.sleep(.001); yield 1, 1")
     assert "" == outcome.answer.error
