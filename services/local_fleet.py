@@ -13,11 +13,13 @@ import gc
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
@@ -87,7 +89,13 @@ def serve_one(
 
 def main() -> None:
     """Import everything, receive the services' description, and run them."""
+    tempfile.tempdir = warm = tempfile.mkdtemp(prefix="mapreduce-warm-")
+    # the driver may need no services after all, in the midst of the warm-up
+    signal.signal(signal.SIGTERM, lambda *_: _leave(warm))
     apps = loaded_apps(columns=COLUMNS in sys.argv[1:])
+    tempfile.tempdir = None
+    shutil.rmtree(warm, ignore_errors=True)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     files, line = _told(socket.socket(fileno=os.dup(0)))
     log, *sockets = files
     os.dup2(log, 1)
@@ -99,6 +107,12 @@ def main() -> None:
     Supervisor(members(spec, apps, sockets)).run()
     # a driver that was killed could not remove the scratch folder
     shutil.rmtree(spec.settings["scratch"], ignore_errors=True)
+
+
+def _leave(folder: str) -> NoReturn:
+    """Remove a folder, and end; an exception could be taken for one of the interrupted code."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
 
 
 def loaded_apps(*, columns: bool = False) -> dict[str, AppFactory]:

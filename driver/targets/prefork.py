@@ -23,6 +23,8 @@ COLUMNS = "--columns"
 """The argument with which the process also loads DuckDB."""
 _NEED_DUCKDB = (b"map_sql", b"map_arrow", b"Parquet(")
 _MOST_BYTES = 1 << 20
+_GRACE_S = 1.0
+"""How long the process may take to remove what its warm-up has written."""
 FILES_AT_ONCE = 200
 """Open files that one message may carry (Linux allows 253)."""
 
@@ -67,8 +69,11 @@ class Prefork:
         self.kill()
 
     def kill(self) -> None:
-        """Kill the process: it has started no service, or does not end."""
+        """End the process: it has started no service, or does not end; with SIGKILL in the end."""
         self._control.close()
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_GRACE_S)
         self.process.kill()
         self.process.wait()
 

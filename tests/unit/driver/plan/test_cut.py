@@ -83,7 +83,7 @@ def test_there_are_neither_few_splits_nor_many(total: int) -> None:
     ],
 )
 def test_a_map_in_bulk_has_longer_splits(total: int, split: int) -> None:
-    """Four times as long, and eight times up to 512 MiB, from 512 KiB on; there are two at least."""
+    """Four times as long, eight times up to 512 MiB, from 512 KiB on; there are two at least."""
     assert split == split_rule(total, in_bulk=True).split_bytes
     assert SplitRule(splits=7) == split_rule(total, chunks=7, in_bulk=True)
 

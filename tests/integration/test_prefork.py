@@ -1,0 +1,28 @@
+"""The process that a driver starts early, and does not need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from driver.targets.prefork import Prefork
+
+TRIES = 20
+
+
+def test_its_warm_up_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the driver finds that it needs no services, here in the midst of the warm-up."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    seen = 0
+    for _ in range(TRIES):
+        early = Prefork()
+        try:
+            while early.process.poll() is None and not any(tmp_path.glob("*/*")):
+                pass
+            early.kill()
+            assert [] == list(tmp_path.iterdir())
+            seen += early.process.returncode == 0  # it ended itself
+        finally:
+            early.kill()
+    assert seen == TRIES
