@@ -11,7 +11,7 @@ import msgspec
 
 from mapreduce import native
 from mapreduce.formats.packed_column import PackedColumn
-from mapreduce.formats.text import BOM
+from mapreduce.formats.text import utf8
 from mapreduce.input_formats import ColumnKind, JsonLines
 
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
@@ -137,14 +137,7 @@ def row_columns(form: JsonLines, data: bytes, offset: int) -> tuple[int, list[Pa
 
 def utf8_lines(form: JsonLines, data: bytes, offset: int) -> bytes | None:
     """Return lines without the byte order mark of the input; None where they are no UTF-8."""
-    if form.encoding != "utf-8":
-        return None
-    if not data.isascii():
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-    return data.removeprefix(BOM) if offset == 0 else data
+    return utf8(data, offset) if form.encoding == "utf-8" else None
 
 
 def packed_columns(

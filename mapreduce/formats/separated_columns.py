@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mapreduce import native
-from mapreduce.formats.text import BOM
+from mapreduce.formats.text import utf8
 from mapreduce.input_formats import Csv
 
 
@@ -51,16 +51,12 @@ def text_columns(
     """
     if native.extension is None or not _is_plain(form) or len(data) >= 1 << 31:
         return None
-    if not data.isascii():
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-    if offset == 0:
-        data = data.removeprefix(BOM)
+    whole = utf8(data, offset)
+    if whole is None:
+        return None
     quote = ord(form.quote) if form.quoting == "minimal" else -1
     places = tuple(header.index(name) for name in wanted)
-    found = native.extension.separated(data, ord(form.delimiter), quote, len(header), places)
+    found = native.extension.separated(whole, ord(form.delimiter), quote, len(header), places)
     if found is None:
         return None
     rows, columns = found

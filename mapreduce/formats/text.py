@@ -165,6 +165,21 @@ class HeldLine:
         raise too_long("a line", self._limit_bytes, hint, place=place, start=start)
 
 
+def utf8(data: bytes, offset: int) -> bytes | None:
+    """Return whole records without the byte order mark of the input; None where they are no UTF-8.
+
+    Args:
+        data: the records.
+        offset: of the first one in the input.
+    """
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    return data.removeprefix(BOM) if offset == 0 else data
+
+
 def owned_blocks(
     read: ReadRange,
     start: int,
