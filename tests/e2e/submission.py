@@ -58,6 +58,26 @@ class WaitingCount(Job):
             time.sleep(self.reduce_ms / 1000)
         yield word, sum(counts)
 '''
+FAULT = "no word count today"
+FAILING_JOB = f'''"""A word count with a fault that shows itself in a service only."""
+
+import os
+
+from mapreduce import Job, words
+
+
+class FailingCount(Job):
+    """How often each word occurs, nearly."""
+
+    def map(self, offset, line):
+        for word in words(line):
+            yield word, 1
+
+    def reduce(self, word, counts):
+        if os.path.isdir("/app/src/services"):
+            raise ArithmeticError("{FAULT}")
+        yield word, sum(counts)
+'''
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +133,12 @@ class Subject:
         options = [f"{name}={ms:.4f}" for name, ms in waits.items()]
         options.append(f"turn={time.monotonic_ns()}")
         return ["--job", job, *(word for option in options for word in ("--param", option))]
+
+    def failing(self) -> list[str | Path]:
+        """Return options of a word count whose reduce function raises."""
+        job = self.folder / "failing_count.py"
+        job.write_text(FAILING_JOB)
+        return ["--job", job]
 
     def status(self, run: str) -> dict[str, Any]:
         """Return the status of a run's newest epoch."""

@@ -14,10 +14,11 @@ import psutil
 from tests.e2e import event_bridge
 from tests.e2e.log import Log, Note, StepFailed
 from tests.e2e.stack import SETTLE_S
-from tests.e2e.standing import wait_until_stopped
-from tests.e2e.submission import CHUNKS, DRIVER, STAGES, Subject, wait
+from tests.e2e.standing import GUARD, wait_until_stopped
+from tests.e2e.submission import CHUNKS, DRIVER, FAULT, STAGES, Subject, wait
 
-LOST, REFUSED, PAUSED, INTERRUPTED = 1, 4, 5, 130
+FAILED = LOST = 1
+REFUSED, PAUSED, INTERRUPTED = 4, 5, 130
 MAP_S, REDUCE_S = 20.0, 12.0
 """Seconds of all map tasks together, and of the reduce task, that wait at each record."""
 LONG_S = 300.0
@@ -164,6 +165,30 @@ def _halves(book: Path, folder: Path) -> Sequence[Path]:
     return texts
 
 
+def _failed(subject: Subject, note: Note) -> None:
+    run = subject.submit(subject.book, *subject.failing(), "--retries", "3")
+    said = subject.outside("attach", run, ok=(FAILED,)).err
+    if f"ArithmeticError: {FAULT}" not in said or "line 17, in reduce" not in said:
+        raise StepFailed(said)
+    wait_until_stopped(subject.made, SETTLE_S)
+    if (state := subject.status(run)["state"]) != "failed":
+        raise StepFailed(f"status says {state}")
+    note(f"attach ends with {FAILED} and shows the author's traceback, and no task runs")
+
+
+def _kept(subject: Subject, note: Note) -> None:
+    made = subject.made
+    run = subject.submit(subject.book, "--fresh", "--keep", "10m")
+    subject.ends_well(run, subject.book, "kept.json")
+    wait(lambda: not made.boxes(DRIVER), lambda: "the driver does not end")
+    left = sorted(box.name for box in made.boxes())
+    if not (made.boxes("mapper") and made.boxes(GUARD)):
+        raise StepFailed(f"after a run with --keep, these run: {left}")
+    note(f"{len(made.boxes('mapper'))} mappers and the guard run on, and no driver")
+    made.driver("stack", "stop")
+    wait_until_stopped(made, SETTLE_S)
+
+
 def _cancelled(subject: Subject, note: Note) -> None:
     made = subject.made
     run = subject.submit(subject.book, *subject.waiting(LONG_S))
@@ -224,6 +249,8 @@ STEPS: dict[str, Callable[[Subject, Note], None]] = {
     "submit --retries: docker kill of each driver": _killed_in_each_stage,
     "a submitted run that is lost: run --plan goes on here": _lost_for_good,
     "two submitted runs at once": _two_at_once,
+    "a submitted run that fails: its fleet ends": _failed,
+    "submit --keep: the fleet stays, the driver does not": _kept,
     "cancel of a submitted run, also before its driver begins": _cancelled,
     "submit --max-usd: refused, paused": _limited,
     "./deploy.sh --allow none: submit works, and run says why not": _closed_port,
