@@ -106,7 +106,7 @@ class Assign(Points):
         dimensions = len(self.centres[0]) if self.centres else 1
         if b"\r" not in batch.data and batch.data.isascii():
             text = batch.data.decode("ascii").removesuffix("\n")
-            # a semicolon is no number: where it ends each line, it ends no line elsewhere
+            # a semicolon is no number: with as many of them as lines, each one ends a line
             fields = f"{text}\n".replace("\n", ",;,").removesuffix(",").split(",")
             ends = fields[dimensions :: dimensions + 1]
             del fields[dimensions :: dimensions + 1]
@@ -114,7 +114,8 @@ class Assign(Points):
                 numbers = list(map(float, fields))
             except ValueError:
                 numbers = []
-            if numbers and isfinite(sum(numbers)) and ends.count(";") == len(ends):
+            is_cut = ends.count(";") == len(ends) == text.count("\n") + 1
+            if numbers and isfinite(sum(numbers)) and is_cut:
                 return list(zip(*[iter(numbers)] * dimensions, strict=True))
         return [point for line in batch.lines() if (point := self.point(line)) is not None]
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mapreduce.batch import Batch
@@ -132,7 +132,7 @@ numbers = st.floats(-1e9, 1e9) | st.integers(-9, 9) | st.sampled_from([1e300, -1
 lines = st.lists(
     st.tuples(numbers, numbers).map(lambda point: ",".join(map(repr, point)))
     | st.sampled_from(
-        ["", "x,y", "1,", ",", ";", "1,;", "nan,1", "1,1e999", '"1","-2.5"', " 1 , 2 "]
+        ["", "x,y", "1,", ",", ";", "1,;", "1,2,;,3,4", "nan,1", "1,1e999", '"1","-2.5"', " 1 , 2 "]
     )
     | st.sampled_from(["\u0661,2", "1_0,2", "0x1,2", '"1,2']),
     max_size=12,
@@ -140,6 +140,7 @@ lines = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
+@example(rows=["1,2,;,3,4"], end="\n", splits=1)
 @given(rows=lines, end=st.sampled_from(["\n", "\r\n"]), splits=st.integers(1, 3))
 def test_many_points_at_once(rows: list[str], end: str, splits: int) -> None:
     """`map_batch` gives each cluster the sums and counts of `map`, to the last bit, for numbers of
