@@ -34,20 +34,14 @@ class NamedRows:
         self._parser = parser
         self._lenient = lenient
 
-    def of(
+    def by_parser(
         self, block: RowBlock, rows: Iterator[tuple[int, list[str]]], header: tuple[str, ...]
     ) -> Iterator[tuple[int, NamedRow]]:
-        """Yield parsed rows, or those that the native extension makes of the block.
+        """Yield the rows of a block that the parser has read.
 
         Raises:
             RecordError: a row has another width than the header.
         """
-        made = None if self._form.columns is None else self._by_extension(block, header)
-        return self._by_parser(block, rows, header) if made is None else made
-
-    def _by_parser(
-        self, block: RowBlock, rows: Iterator[tuple[int, list[str]]], header: tuple[str, ...]
-    ) -> Iterator[tuple[int, NamedRow]]:
         names, width = chosen(self._form, header), len(header)
         places = [header.index(name) for name in names]
         # one place gives no tuple
@@ -65,14 +59,14 @@ class NamedRows:
                     raise error
                 yield at, BadRecord(block.row_at(at), error)
 
-    def _by_extension(
+    def by_extension(
         self, block: RowBlock, header: tuple[str, ...]
     ) -> Iterator[tuple[int, NamedRow]] | None:
-        """Return the rows where each line is one without quotes; None where the parser must read
-        them.
+        """Return the rows of a block, of chosen columns, where each line is a row without quotes;
+        None where the parser must read them.
         """
         names, quote = chosen(self._form, header), self._form.quote.encode()
-        if native.extension is None or quote in block.data:
+        if self._form.columns is None or native.extension is None or quote in block.data:
             return None
         found = text_columns(self._form, block.data, block.offset, header, names)
         if found is None:

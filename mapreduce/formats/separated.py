@@ -130,13 +130,19 @@ class CsvReader:
 
     def _rows(self, byte_range: ByteRange, offset: int, data: bytes) -> Iterator[tuple[int, Row]]:
         block = RowBlock(data, offset, byte_range.source, self._parser.marks)
+        if not self._form.header:
+            return ((at, row) for at, row in self._parsed(block) if row)
+        header = byte_range.header or ()
+        made = self._named.by_extension(block, header)
+        return self._named.by_parser(block, self._parsed(block), header) if made is None else made
+
+    def _parsed(self, block: RowBlock) -> Iterator[tuple[int, list[str]]]:
+        """Return the rows of a block, but for comments."""
         rows = self._parser.rows(block)
-        if self._form.comment is not None:
-            mark = self._form.comment.encode(self._parser.encoding)
-            rows = ((at, row) for at, row in rows if not block.begins_with(mark, at))
-        if self._form.header:
-            return self._named.of(block, rows, byte_range.header or ())
-        return ((at, row) for at, row in rows if row)
+        if self._form.comment is None:
+            return rows
+        mark = self._form.comment.encode(self._parser.encoding)
+        return ((at, row) for at, row in rows if not block.begins_with(mark, at))
 
 
 def _form(byte_range: ByteRange) -> Csv:

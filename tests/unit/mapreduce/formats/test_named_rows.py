@@ -13,6 +13,7 @@ from mapreduce.check.reference_formats import plain_records
 from mapreduce.errors import JobLoadError, RecordError
 from mapreduce.formats import named_rows
 from mapreduce.formats.base import BadRecord
+from mapreduce.formats.row_parser import RowBlock, RowParser
 from mapreduce.formats.separated import CsvReader, marked
 from mapreduce.input_formats import Csv
 from tests.unit.mapreduce.formats.pieces import pieces_of, ranges_of, records_of
@@ -39,21 +40,29 @@ def test_rows_of_chosen_columns(
 
 
 def test_lines_without_quotes_are_read_by_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extension makes the rows of lines without quotes, and the parser all others."""
+    """The extension makes the rows of lines without quotes, and the parser all others; no block is
+    read by both.
+    """
     if native.extension is None:
         pytest.skip(f"the native extension is {native.why_not}")
-    form, made = Csv(columns=("b",)), []
-    by_extension = named_rows.NamedRows._by_extension
+    form, made, parsed = Csv(columns=("b",)), [], []
+    by_extension, parse = named_rows.NamedRows.by_extension, RowParser.rows
 
     def noted(*given: Any) -> Any:
         rows = by_extension(*given)
         made.append(rows is not None)
         return rows
 
-    monkeypatch.setattr(named_rows.NamedRows, "_by_extension", noted)
+    def also_noted(parser: RowParser, block: RowBlock) -> Any:
+        parsed.append(block.offset > 0)
+        return parse(parser, block)
+
+    monkeypatch.setattr(named_rows.NamedRows, "by_extension", noted)
+    monkeypatch.setattr(RowParser, "rows", also_noted)
     for content in (b"a,b\n1,2\n3,4\n", b'a,b\n1,"2"\n3,4\n', b"a,b\n1,2\n\n3,4\n"):
         assert ["2", "4"] == [row["b"] for _, row in read(content, form)]
     assert [True, False, False] == made
+    assert [False, False, True, False, True] == parsed, "each header, and the rows of two"
 
 
 @pytest.mark.parametrize("row", [b"3", b"3,4,5", b'3,4"', b'"3,4'])
