@@ -118,9 +118,11 @@ def may_need_duckdb(arguments: Sequence[str]) -> bool:
         name, _, value = option.partition("=")
         if name == "--job":
             path = Path((value or following).rpartition(":")[0] or value or following)
-            with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
-                text = file.read(_MOST_BYTES)
-                return any(word in text for word in _NEED_DUCKDB)
+            with contextlib.suppress(OSError):
+                if path.is_file():  # of a pipe a part would be lost, or never come
+                    with path.open("rb") as file:
+                        text = file.read(_MOST_BYTES)
+                    return any(word in text for word in _NEED_DUCKDB)
     return False
 
 

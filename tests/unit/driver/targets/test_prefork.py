@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_the_text_of_a_job_tells_whether_it_needs_duckdb(
 def test_a_job_without_a_file_needs_no_duckdb_early(line: str) -> None:
     """A name, or a file that cannot be read, is no error here."""
     assert not may_need_duckdb(line.split(" "))
+
+
+def test_a_pipe_is_not_read(tmp_path: Path) -> None:
+    """A pipe instead of the job's file is left to the check of `--job`, which names it."""
+    job = tmp_path / "job.py"
+    os.mkfifo(job)
+    with job.open("w+b", buffering=0) as pipe:
+        pipe.write(b"map_sql")
+        assert not may_need_duckdb(["run", "--job", f"{job}:Sales"])
 
 
 def test_the_argument_is_known_to_the_services() -> None:
