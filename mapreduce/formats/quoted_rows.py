@@ -47,8 +47,8 @@ class Marks:
         """Return a block of the same length, whose double quotes are those that count.
 
         Args:
-            block: the bytes.
-            escaped: the first of them has no meaning.
+            block: the bytes; it cuts no mark of several bytes.
+            escaped: the first byte has no meaning.
 
         Returns:
             The block, and whether the byte after it has no meaning.
@@ -58,11 +58,13 @@ class Marks:
         view = block
         if self.escape is not None:
             view = b"x" + view[1:] if escaped else view
-            view = re.sub(re.escape(self.escape) + b".", b"xx", view, flags=re.DOTALL)
+            meant = re.escape(self.escape) + b"."
+            view = re.sub(meant, b"x" * (len(self.escape) + 1), view, flags=re.DOTALL)
             escaped = view.endswith(self.escape)
         if self.quote != b'"':
             view = view.replace(b'"', b"x")
-            view = view.replace(self.quote, b'"') if self.quote else view
+            if self.quote:  # of several bytes where it is beyond ASCII
+                view = view.replace(self.quote, b'"'.ljust(len(self.quote), b"x"))
         return view, escaped
 
 

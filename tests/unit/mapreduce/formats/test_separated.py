@@ -405,8 +405,10 @@ SAID = st.lists(
             "\\",
             "#",
             "é",
+            "«",
             "x y",
             '"",',
+            "«a\n««b«",
             "\\\n",
             "'a\nb'",
         ]
@@ -419,8 +421,8 @@ DIALECTS = st.builds(
     header=st.sampled_from([False]),
     encoding=st.sampled_from(["utf-8", "latin-1", "cp1252", "utf-16-le", "cp037", "gb18030"]),
     quoting=st.sampled_from(["minimal", "none"]),
-    quote=st.sampled_from(['"', "'"]),
-    escape=st.sampled_from([None, "\\"]),
+    quote=st.sampled_from(['"', "'", "«"]),
+    escape=st.sampled_from([None, "\\", "é"]),
     comment=st.sampled_from([None, "#"]),
     skip=st.sampled_from([0, 1, 2]),
 )
@@ -428,6 +430,8 @@ DIALECTS = st.builds(
 
 @given(DIALECTS, SAID, cuts, st.integers(1, 20), st.sampled_from([None, "gzip"]))
 @example(Csv(header=False, escape="\\"), "a\n\\\n", [], 1, None)
+@example(Csv(header=False, quote="«"), "«a,b«\n1,2,3\n", [], 20, None)
+@example(Csv(header=False, quote="«", escape="é"), "é«,«a\nb«\n1,é\né\n", [], 20, None)
 def test_any_marks_and_encodings(
     form: Csv, text: str, places: list[int], block_bytes: int, compression: Compression | None
 ) -> None:
