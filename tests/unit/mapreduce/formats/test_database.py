@@ -26,3 +26,18 @@ def test_a_fork_takes_the_open_database_once(monkeypatch: pytest.MonkeyPatch) ->
             assert [] == found
             answer = connection.execute("SELECT current_setting('memory_limit')").fetchall()
             assert [("512.0 MiB",)] == answer
+
+
+def test_forks_have_random_numbers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They do not continue those of the process that opened the database, which all forks share."""
+    seed, number = "SELECT setseed(0.5)", "SELECT random()"
+    with database(Limits(1 << 30)) as connection:
+        connection.execute(seed)
+        shared = connection.execute(number).fetchall()
+    found: list[tuple[int, duckdb.DuckDBPyConnection]] = []
+    monkeypatch.setattr(module, "_opened_before_the_fork", found)
+    open_before_forks()
+    found[0][1].execute(seed)
+    monkeypatch.setattr(os, "getpid", lambda: 0)
+    with database(Limits(1 << 30)) as connection:
+        assert shared != connection.execute(number).fetchall()
