@@ -12,7 +12,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 /* every processor with AVX2 has these instructions for bits, and it is asked for them too */
-#define WITH_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#define WITH_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #endif
 
 #define BLOCK 64
@@ -84,7 +84,7 @@ static inline int most_lanes(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")
-        && __builtin_cpu_supports("bmi2"))
+        && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
         return AVX2_LANES;
     return SSE2_LANES;
 #else
