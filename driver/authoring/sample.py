@@ -11,7 +11,8 @@ from mapreduce.code import JobClass
 from mapreduce.errors import JobLoadError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.formats.pairs import pairs_content
-from mapreduce.input_formats import Csv, Pairs, Text
+from mapreduce.formats.separated import first_row
+from mapreduce.input_formats import Csv, Format, Pairs, Text
 from mapreduce.job import Job
 from mapreduce.storage import Storage
 
@@ -36,8 +37,7 @@ def sampled(
         content = storage.read(each.url, etag=each.etag)
         # compressed data has no lines to cut at
         if form.by_lines and compression_of(content[:MAGIC_BYTES]) is None:
-            quoted = isinstance(form, Csv) and form.quoting == "minimal"
-            content = _first_lines(content, left, quoted=quoted)
+            content = _first_lines(content, left, _quotes_begin(form, content))
             left -= len(content)
         found.append(PlainInput(each.url, content, each.name, form))
     return [each for each in found if each.content] or found[:1]
@@ -77,18 +77,27 @@ def _maker(job: Job) -> Callable[[], Job]:
     return lambda: cls(**parameters)
 
 
-def _first_lines(content: bytes, limit: int, *, quoted: bool = False) -> bytes:
-    """Return lines of `limit` bytes at most, at least one; `quoted`: some ends are in quotes."""
+def _quotes_begin(form: Format, content: bytes) -> int:
+    """Return from where on quotes in some content can hold line ends."""
+    if not isinstance(form, Csv) or form.quoting != "minimal":
+        return len(content)
+    return first_row(form, [content])
+
+
+def _first_lines(content: bytes, limit: int, top: int) -> bytes:
+    """Return lines of `limit` bytes at most, at least one; line ends in quotes, which begin at
+    `top`, end none.
+    """
     if len(content) <= limit:
         return content
     end = content.rfind(b"\n", 0, max(limit, 0)) + 1
-    marks = content.count(b'"', 0, end) if quoted else 0
+    marks = content.count(b'"', top, end)
     while marks % 2:  # the line end is within a field
         before = content.rfind(b"\n", 0, end - 1) + 1
-        marks -= content.count(b'"', before, end)
+        marks -= content.count(b'"', max(before, top), end)
         end = before
     before = marks = 0
     while not end and (at := content.find(b"\n", before) + 1):
-        marks += content.count(b'"', before, at) if quoted else 0
+        marks += content.count(b'"', max(before, top), at)
         before, end = at, 0 if marks % 2 else at
     return content[:end] if end else content

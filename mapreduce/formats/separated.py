@@ -9,7 +9,7 @@ quote, a lone carriage return, more or fewer fields than the header.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TypeAlias
 
@@ -207,7 +207,7 @@ def _head(
     form: Csv, byte_range: ByteRange, read: ReadRange, limits: Limits
 ) -> tuple[tuple[str, ...] | None, int]:
     """Return the names of the columns, and where the first row that is a record begins."""
-    top = _first_row(form, byte_range, read, limits)
+    top = first_row(form, _whole(form, byte_range, read, limits), limits)
     if form.header is not True:
         return form.header or None, top
     start_only = byte_range.model_copy(
@@ -234,12 +234,16 @@ def _head(
     return tuple(names), top + len(row)
 
 
-def _first_row(form: Csv, byte_range: ByteRange, read: ReadRange, limits: Limits) -> int:
-    """Return where the first row begins: behind the lines that are skipped, and comments."""
+def first_row(form: Csv, blocks: Iterable[bytes], limits: Limits = LIMITS) -> int:
+    """Return where the first row begins: behind the lines that are skipped, and comments.
+
+    Args:
+        form: the options of the format.
+        blocks: the file from its first byte, as far as it is needed.
+        limits: the longest line.
+    """
     if not form.skip and form.comment is None:
         return 0
-    stream = _stream(form, byte_range, read, limits, Undecoded())
-    blocks = stream if stream is not None else _growing(read, byte_range.size)
     name = "utf-8" if form.transcoded else form.encoding
     mark = form.comment.encode(name) if form.comment else None
     data, at, left = bytearray(), 0, form.skip
@@ -256,6 +260,12 @@ def _first_row(form: Csv, byte_range: ByteRange, read: ReadRange, limits: Limits
             break
     is_row = not left and not (mark and bytes(data[at:]).startswith(mark))
     return at if is_row else len(data)
+
+
+def _whole(form: Csv, byte_range: ByteRange, read: ReadRange, limits: Limits) -> Iterator[bytes]:
+    """Yield the object, of which little is needed, from its first byte."""
+    stream = _stream(form, byte_range, read, limits, Undecoded())
+    yield from stream if stream is not None else _growing(read, byte_range.size)
 
 
 def _growing(read: ReadRange, size: int) -> Iterator[bytes]:

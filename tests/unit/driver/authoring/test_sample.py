@@ -83,6 +83,21 @@ def test_rows_are_cut_at_no_line_end_in_quotes(tmp_path: Path, limit: int, expec
     assert [expected] == _contents(tmp_path, limit, Rows)
 
 
+class Titled(Words):
+    """Rows of CSV below a title and a comment."""
+
+    input_format = Csv(skip=1, comment="#")
+
+
+def test_quotes_above_the_first_row_quote_nothing(tmp_path: Path) -> None:
+    """A title with a quote, here of inches, changes no row behind it."""
+    top = b'5" disks\n# 3" disks are "small\n'
+    (tmp_path / "a").write_bytes(top + b'k\n"a\nb"\n"c\nd"\n')
+    expected = {1: 9, len(top): len(top), len(top) + 6: len(top) + 2, len(top) + 8: len(top) + 8}
+    for limit, length in expected.items():
+        assert [length] == [len(content) for content in _contents(tmp_path, limit, Titled)]
+
+
 def test_a_first_row_longer_than_the_limit_is_whole(tmp_path: Path) -> None:
     """Also if it has line ends in quotes."""
     (tmp_path / "a").write_bytes(b'"a\n\nb",c\n1,2\n')
