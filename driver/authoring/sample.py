@@ -12,7 +12,7 @@ from mapreduce.errors import JobLoadError
 from mapreduce.formats.compression import MAGIC_BYTES, compression_of
 from mapreduce.formats.pairs import pairs_content
 from mapreduce.formats.separated import first_row
-from mapreduce.input_formats import Csv, Format, Pairs, Text
+from mapreduce.input_formats import Csv, Pairs, Text
 from mapreduce.job import Job
 from mapreduce.storage import Storage
 
@@ -37,7 +37,8 @@ def sampled(
         content = storage.read(each.url, etag=each.etag)
         # compressed data has no lines to cut at
         if form.by_lines and compression_of(content[:MAGIC_BYTES]) is None:
-            content = _first_lines(content, left, _quotes_begin(form, content))
+            top = first_row(form, [content]) if isinstance(form, Csv) else len(content)
+            content = _first_lines(content, left, top)
             left -= len(content)
         found.append(PlainInput(each.url, content, each.name, form))
     return [each for each in found if each.content] or found[:1]
@@ -75,13 +76,6 @@ def checked_jobs(job: Job | Chain, inputs: list[PlainInput]) -> list[CheckedJob]
 def _maker(job: Job) -> Callable[[], Job]:
     cls, parameters = type(job), job.parameter_values()
     return lambda: cls(**parameters)
-
-
-def _quotes_begin(form: Format, content: bytes) -> int:
-    """Return from where on quotes in some content can hold line ends."""
-    if not isinstance(form, Csv) or form.quoting != "minimal":
-        return len(content)
-    return first_row(form, [content])
 
 
 def _first_lines(content: bytes, limit: int, top: int) -> bytes:

@@ -297,7 +297,7 @@ class Csv(_Format):
 
     @property
     def by_lines(self) -> bool:
-        """True for double quotes or none, without escapes."""
+        """True for double quotes without escapes, in a file that is not converted first."""
         plain = self.quoting == "minimal" and self.quote == '"' and self.escape is None
         return plain and self.transcoded is None
 
