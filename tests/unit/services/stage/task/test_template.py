@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mapreduce import Csv, InputFormat, Job, Parquet
+from mapreduce.formats import database
 from mapreduce.wire.messages import AttemptId
 from services.stage.task import template as module
 from services.stage.task.template import Template
@@ -73,14 +74,32 @@ class _TwoInputs(Job):
     input_format = {"left": Csv(), "right": Parquet(), "own": _Own()}  # noqa: RUF012
 
 
+class _Rows(Job):
+    input_format = Csv()
+
+
+class _Columns(_Rows):
+    map_sql = "SELECT a AS key, b AS value FROM records"
+
+
 @pytest.mark.parametrize(
-    ("job", "kinds"), [(_OneInput, ["parquet"]), (_TwoInputs, ["csv", "parquet"])]
+    ("job", "kinds", "opened"),
+    [
+        (_OneInput, ["parquet"], 1),
+        (_TwoInputs, ["csv", "parquet"], 1),
+        (_Rows, ["csv"], 0),
+        (_Columns, ["csv"], 1),
+    ],
 )
 def test_the_readers_of_a_job_are_imported_once(
-    job: type[Job], kinds: list[str], monkeypatch: pytest.MonkeyPatch
+    job: type[Job], kinds: list[str], opened: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The template imports the reader of each format, so that no task does it."""
+    """The template imports the reader of each format, and opens the database where one is needed,
+    so that no task does it.
+    """
     read: list[str] = []
+    databases: list[int] = []
     monkeypatch.setattr(module, "reader_of", lambda form, _limits: read.append(form.kind))
+    monkeypatch.setattr(database, "open_before_forks", lambda: databases.append(1))
     module._import_for_tasks(job)
-    assert kinds == read
+    assert (kinds, opened) == (read, len(databases))
