@@ -97,7 +97,8 @@ def joined_rows(job: Job, collector: PairTaker) -> JoinedRows | None:
     """Return what joins rows for a job in a task; None where only its methods can.
 
     Raises:
-        JobLoadError: `row_join` returned something else than a `RowJoin` or None.
+        JobLoadError: `row_join` returned something else than a `RowJoin` or None, or one that is
+            not of the job's two inputs.
         UserCodeError: it raised.
     """
     if not _is_of_row_join(type(job)):
@@ -108,9 +109,25 @@ def joined_rows(job: Job, collector: PairTaker) -> JoinedRows | None:
         raise JobLoadError(
             f"`row_join` of {type(job).__name__} returned {plan!r}; return RowJoin(...) or None"
         )
+    if plan is not None:
+        _check_inputs(job, plan)
     if plan is None or native.extension is None or not isinstance(collector, NativeCollector):
         return None
     return JoinedRows(plan, job.group_by, collector)
+
+
+def _check_inputs(job: Job, plan: RowJoin) -> None:
+    """Refuse a join whose left input is none of the job's: all rows would be taken as right ones.
+
+    Raises:
+        JobLoadError: it is none, or the job has not two.
+    """
+    inputs = tuple(job.input_format) if isinstance(job.input_format, Mapping) else ()
+    if len(inputs) != 2 or plan.left not in inputs:
+        raise JobLoadError(
+            f"`row_join` of {type(job).__name__} returned a join with left={plan.left!r}, and "
+            f"`input_format` names {', '.join(map(repr, inputs))}; name one of two inputs as left"
+        )
 
 
 def _is_of_row_join(cls: type[Job]) -> bool:

@@ -17,12 +17,13 @@ class RowJoin:
 
         inner, left, right, outer   the tuple (left row, right row), with None in place of a row
                                     that there is not, as in SQL
-        semi, anti                  each left row that has a partner, or none
+        semi, anti                  each left row that has a partner, or none; only the keys of
+                                    `held` count, and any of its values may be None
 
     Attributes:
         on: the name of the column, in both inputs.
         how: the kind of the join.
-        left: the name of the left input; the other one is the right one.
+        left: the name of the left input; the other one is the right one. The job has two.
     """
 
     on: str

@@ -323,7 +323,17 @@ def test_what_row_join_may_return() -> None:
         def row_join(self) -> Any:
             return None
 
+    class Unnamed(InBytes):
+        input_format = {"orders": Csv(), "right": Csv()}  # noqa: RUF012
+
+    class Three(InBytes):
+        input_format = {"left": Csv(), "right": Csv(), "more": Csv()}  # noqa: RUF012
+
     inputs = {"left": b"id,n\n1,a\n", "right": b"id,m\n1,x\n"}
+    with pytest.raises(JobLoadError, match=r"left='left', and `input_format` names 'orders', 'ri"):
+        run(Unnamed(), inputs={"orders": b"id\n1\n", "right": b"id\n1\n"}, broadcast="right")
+    with pytest.raises(JobLoadError, match="name one of two inputs as left"):
+        run(Three(), inputs={**inputs, "more": b"id\n1\n"}, broadcast="right")
     with pytest.raises(JobLoadError, match=r"`row_join` of Wrong returned 'id'; return RowJoin"):
         run(Wrong(), inputs=inputs, broadcast="right")
     assert 1 == len(run(No(), inputs=inputs, broadcast="right").pairs)
