@@ -385,16 +385,19 @@ class _OwnModules:
         """Return the spec of a module of the job, or of its author's elsewhere, or None."""
         if name == _DRIVER and path is None and PathFinder.find_spec(name) is None:
             return spec_from_file_location(name, _NO_DRIVER)
-        if cls.root is None or is_reserved(name.partition(".")[0]):
+        top = name.partition(".")[0]
+        if cls.root is None or is_reserved(top):
             return None
         spec = PathFinder.find_spec(name, [str(cls.root)], target) if path is None else None
         if spec is not None:
             cls.found.add(name)
             # a folder without code must not hide a package elsewhere
             return from_source(spec) if spec.loader is not None else None
-        if cls.importing and (elsewhere := PathFinder.find_spec(name, path, target)):
-            return from_source(elsewhere) if elsewhere.loader is not None else None
-        return None
+        # a method may import a submodule of the job late; other late imports may be the driver's
+        if not cls.importing and top not in cls.found:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        return from_source(spec) if spec is not None and spec.loader is not None else None
 
 
 def _forget(tops: Collection[str]) -> None:

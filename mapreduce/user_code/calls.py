@@ -45,7 +45,11 @@ _DEPENDENCIES = frozenset(
     "backports duckdb fsspec msgspec nanoarrow obstore pydantic pydantic_core regex xxhash".split()
 )
 """Packages that the engine calls. Any other installed package counts as the job's."""
-_MACHINERY = ("<frozen importlib", f"{sysconfig.get_path('stdlib')}{os.sep}importlib{os.sep}")
+_MACHINERY = (
+    "<frozen importlib",
+    f"{sysconfig.get_path('stdlib')}{os.sep}importlib{os.sep}",
+    *(str(root / "mapreduce" / "code" / "from_source.py") for root in _ROOTS),
+)
 _USED_AS_A_LIST = re.compile(
     r"'(?:generator|itertools\.\w+|[\w.]*[Ii]terator)' (?:object )?"
     r"(?:has no len\(\)|is not subscriptable|is not reversible)"

@@ -30,13 +30,14 @@ class J(Job):
 
     @staticmethod
     def said():
-        return (OWN, beside.OWN, inner.OWN, elsewhere.OWN)
+        from package import late
+        return (OWN, beside.OWN, inner.OWN, elsewhere.OWN, late.OWN)
 """
 
 
 @pytest.mark.parametrize(("module", "file"), [("job", ""), ("job_of_mine", "job.py")])
 def test_an_edit_within_a_second_counts(tmp_path: Path, module: str, file: str) -> None:
-    """Byte code of the same length and second is older: of the job, beside it, and elsewhere."""
+    """Byte code of the same length and second is older, of each module and whenever it loads."""
     root, other = tmp_path / "root", tmp_path / "other"
     (root / "package").mkdir(parents=True)
     other.mkdir()
@@ -45,6 +46,7 @@ def test_an_edit_within_a_second_counts(tmp_path: Path, module: str, file: str) 
         root / "beside.py": "OWN = 1\n",
         root / "package" / "__init__.py": "",
         root / "package" / "inner.py": "OWN = 1\n",
+        root / "package" / "late.py": "OWN = 1\n",
         other / "elsewhere.py": "OWN = 1\n",
     }
     environment = {
@@ -62,4 +64,4 @@ def test_an_edit_within_a_second_counts(tmp_path: Path, module: str, file: str) 
             [sys.executable, "-c", ASK, str(root), module, file],
             env=environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
-        assert f"({number}, {number}, {number}, {number})" == done.stdout.strip()
+        assert str((number,) * 5) == done.stdout.strip()

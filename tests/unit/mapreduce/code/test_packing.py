@@ -185,6 +185,7 @@ def test_a_package_without_a_job_names_a_module_of_it(
             "import no_such_library_xyz\n",
             "ModuleNotFoundError: No module named 'no_such_library_xyz'",
         ),
+        ("import broken_beside\n", "broken_beside.py"),
         ("def f():\n    return 1 / 0\nf()\n", "line 2, in f"),
         ("from mapreduce import Job\nclass J(Job):\n    pass\n", "the job J has no `map`"),
     ],
@@ -192,6 +193,7 @@ def test_a_package_without_a_job_names_a_module_of_it(
 def test_cannot_be_loaded(tmp_path: Path, source: str, named: str) -> None:
     """A file that cannot be imported, or has no valid job, is refused with the author's frames."""
     path = file(tmp_path / "bad_job.py", source)
+    file(tmp_path / "broken_beside.py", "def broken(:\n")
     with pytest.raises(JobLoadError) as caught:
         find_job(str(path))
     assert named in str(caught.value)
