@@ -123,36 +123,13 @@ int columns_key(const Columns *columns, size_t row, Buffer *out) {
     return 0;
 }
 
-/* A big-endian number; what is behind it. */
-static uint8_t *put_number(uint8_t *to, uint64_t number, size_t size) {
-    for (size_t byte = 0; byte < size; byte++)
-        *to++ = (uint8_t)(number >> 8 * (size - 1 - byte));
-    return to;
-}
-
-static uint8_t *put_integer(uint8_t *to, int64_t number) {
-    static const uint8_t tags[9] = {[1] = 0, [2] = 1, [4] = 2, [8] = 3};
-    if (number >= -32 && number < 128) {
-        *to = (uint8_t)number;
-        return to + 1;
-    }
-    uint64_t bits = (uint64_t)number;
-    size_t size;
-    if (number >= 0)
-        size = bits <= UINT8_MAX ? 1 : bits <= UINT16_MAX ? 2 : bits <= UINT32_MAX ? 4 : 8;
-    else
-        size = number >= INT8_MIN ? 1 : number >= INT16_MIN ? 2 : number >= INT32_MIN ? 4 : 8;
-    *to++ = (uint8_t)((number >= 0 ? 0xcc : 0xd0) + tags[size]);
-    return put_number(to, bits, size);
-}
-
 static uint8_t *put_text(uint8_t *to, const uint8_t *text, size_t length) {
     if (length < 32) {
         *to++ = (uint8_t)(0xa0 | length);
     } else {
         size_t size = length <= UINT8_MAX ? 1 : length <= UINT16_MAX ? 2 : 4;
         *to++ = size == 1 ? 0xd9 : size == 2 ? 0xda : 0xdb;
-        to = put_number(to, length, size);
+        to = write_number(to, length, size);
     }
     memcpy(to, text, length);
     return to + length;
@@ -171,10 +148,9 @@ static uint8_t *put_value(uint8_t *to, const RowColumn *column, size_t row) {
         text = text_of(column, row, &length);
         return put_text(to, text, length);
     case INTEGERS_64:
-        return put_integer(to, (int64_t)load64(column->values + 8 * row));
+        return write_integer(to, (int64_t)load64(column->values + 8 * row));
     case REALS:
-        *to = 0xcb;
-        return put_number(to + 1, load64(column->values + 8 * row), 8);
+        return write_real(to, load64(column->values + 8 * row));
     default:
         *to = (uint8_t)(0xc2 | (column->values[row >> 3] >> (row & 7) & 1));
         return to + 1;
@@ -198,7 +174,7 @@ int columns_row(const Columns *columns, size_t row, Buffer *out) {
     } else {
         size_t size = columns->count <= UINT16_MAX ? 2 : 4;
         *to++ = size == 2 ? 0xde : 0xdf;
-        to = put_number(to, columns->count, size);
+        to = write_number(to, columns->count, size);
     }
     for (size_t at = 0; at < columns->count; at++) {
         const RowColumn *column = &columns->columns[at];
@@ -207,16 +183,4 @@ int columns_row(const Columns *columns, size_t row, Buffer *out) {
     }
     out->used = (size_t)(to - out->data);
     return 0;
-}
-
-uint8_t *tuple_header(uint8_t *to, size_t length) {
-    if (length == 1 || length == 2 || length == 4 || length == 8 || length == 16) {
-        *to++ = (uint8_t)(0xd4 + __builtin_ctz((unsigned)length));
-    } else {
-        size_t size = length <= UINT8_MAX ? 1 : length <= UINT16_MAX ? 2 : 4;
-        *to++ = size == 1 ? 0xc7 : size == 2 ? 0xc8 : 0xc9;
-        to = put_number(to, length, size);
-    }
-    *to++ = TUPLE_EXTENSION;
-    return to;
 }

@@ -30,7 +30,5 @@ void columns_close(Columns *columns);
 /* Append the key of a row, or the row as a dict, encoded; -1 with MemoryError. */
 int columns_key(const Columns *columns, size_t row, Buffer *out);
 int columns_row(const Columns *columns, size_t row, Buffer *out);
-/* Write the header of a tuple whose list has that many bytes, at most 6; what is behind it. */
-uint8_t *tuple_header(uint8_t *to, size_t length);
 
 #endif

@@ -1,4 +1,4 @@
-/* What json.c and pack.c know of encoded keys (mapreduce/encoding/keys.py) and values (values.py).
+/* Encoded keys (mapreduce/encoding/keys.py) and values (values.py, which are MessagePack).
  *
  * What is read comes from storage and is not trusted: each read is checked against the end.
  */
@@ -52,6 +52,49 @@ static inline int is_text(uint8_t first) {
 }
 static inline int is_list(uint8_t first) {
     return (first >= 0x90 && first < 0xa0) || first == 0xdc || first == 0xdd;
+}
+
+/* Write a big-endian number; what is behind it. */
+static inline uint8_t *write_number(uint8_t *to, uint64_t number, size_t size) {
+    for (size_t byte = 0; byte < size; byte++)
+        to[byte] = (uint8_t)(number >> 8 * (size - 1 - byte));
+    return to + size;
+}
+
+/* Write an integer in its shortest form, which has at most 9 bytes (the MessagePack specification,
+ * "int format family"); what is behind it. */
+static inline uint8_t *write_integer(uint8_t *to, int64_t number) {
+    uint64_t bits = (uint64_t)number;
+    if (number >= -32 && number < 128) {
+        *to = (uint8_t)bits;
+        return to + 1;
+    }
+    int size;
+    if (number >= 0)
+        size = bits <= UINT8_MAX ? 0 : bits <= UINT16_MAX ? 1 : bits <= UINT32_MAX ? 2 : 3;
+    else
+        size = number >= INT8_MIN ? 0 : number >= INT16_MIN ? 1 : number >= INT32_MIN ? 2 : 3;
+    *to = (uint8_t)((number >= 0 ? 0xcc : 0xd0) + size);
+    return write_number(to + 1, bits, (size_t)1 << size);
+}
+
+/* Write the bits of a float, in 9 bytes; what is behind it. */
+static inline uint8_t *write_real(uint8_t *to, uint64_t bits) {
+    *to = 0xcb;
+    return write_number(to + 1, bits, 8);
+}
+
+/* Write the header of a tuple whose list has that many bytes, at most 6; what is behind it. */
+static inline uint8_t *write_tuple_header(uint8_t *to, size_t length) {
+    if (length == 1 || length == 2 || length == 4 || length == 8 || length == 16) {
+        *to++ = (uint8_t)(0xd4 + __builtin_ctz((unsigned)length));
+    } else {
+        size_t size = length <= UINT8_MAX ? 1 : length <= UINT16_MAX ? 2 : 4;
+        *to++ = size == 1 ? 0xc7 : size == 2 ? 0xc8 : 0xc9;
+        to = write_number(to, length, size);
+    }
+    *to++ = TUPLE_EXTENSION;
+    return to;
 }
 
 #endif

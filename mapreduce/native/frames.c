@@ -5,7 +5,7 @@
  * read comes from storage and is not trusted: `cursor_open` checks all lengths once, and no read
  * behind it needs a check.
  */
-#include "extension.h"
+#include "encoded.h"
 
 int buffer_reserve(Buffer *buffer, size_t more) {
     if (buffer->size - buffer->used >= more)
@@ -61,28 +61,6 @@ int builder_is_full(const FrameBuilder *builder) {
     return builder->pairs == FRAME_PAIRS || builder->bytes >= FRAME_BYTES;
 }
 
-/* An integer as MessagePack, in its shortest form (the MessagePack specification, "int format
- * family"). */
-static size_t pack_integer(uint8_t *out, int64_t number) {
-    uint64_t bits = (uint64_t)number;
-    int size;
-    if (number >= 0) {
-        if (number < 0x80)
-            return out[0] = (uint8_t)number, 1;
-        size = number <= 0xff ? 0 : number <= 0xffff ? 1 : number <= 0xffffffffLL ? 2 : 3;
-        out[0] = (uint8_t)(0xcc + size);
-    } else {
-        if (number >= -32)
-            return out[0] = (uint8_t)number, 1;
-        size = number >= INT8_MIN ? 0 : number >= INT16_MIN ? 1 : number >= INT32_MIN ? 2 : 3;
-        out[0] = (uint8_t)(0xd0 + size);
-    }
-    int length = 1 << size;
-    for (int byte = 0; byte < length; byte++)
-        out[1 + byte] = (uint8_t)(bits >> (8 * (length - 1 - byte)));
-    return 1 + (size_t)length;
-}
-
 static PyObject *integers_payload(const FrameBuilder *builder) {
     size_t pairs = builder->pairs, keys = builder->keys.used;
     PyObject *payload = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(12 * pairs + keys));
@@ -105,7 +83,7 @@ static PyObject *encoded_payload(const FrameBuilder *builder) {
     /* the lengths first, so that the payload is allocated once; integers are packed again below */
     for (size_t at = 0; at < pairs; at++) {
         int is_integer = builder->value_lengths[at] == IS_INT;
-        lengths[at] = is_integer ? (uint32_t)pack_integer(packed, builder->numbers[at])
+        lengths[at] = is_integer ? (uint32_t)(write_integer(packed, builder->numbers[at]) - packed)
                                  : builder->value_lengths[at];
         used += lengths[at];
     }
@@ -120,8 +98,7 @@ static PyObject *encoded_payload(const FrameBuilder *builder) {
     out += 8 * pairs + keys;
     for (size_t at = 0; at < pairs; out += lengths[at], at++) {
         if (builder->value_lengths[at] == IS_INT) {
-            size_t length = pack_integer(packed, builder->numbers[at]);
-            memcpy(out, packed, length);
+            write_integer(out, builder->numbers[at]);
         } else if (lengths[at]) {
             memcpy(out, value, lengths[at]);
             value += lengths[at];

@@ -7,6 +7,7 @@
  * are the MessagePack of values.py.
  */
 #include "columns.h"
+#include "encoded.h"
 #include "entries.h"
 
 enum { INNER, OUTER, SEMI, ANTI, HOWS };
@@ -283,7 +284,7 @@ static int add_two(Buffer *out, const uint8_t *first, size_t first_length, const
     size_t length = 1 + first_length + second_length;
     if (buffer_reserve(out, length + 6) < 0)
         return -1;
-    uint8_t *to = tuple_header(out->data + out->used, length);
+    uint8_t *to = write_tuple_header(out->data + out->used, length);
     *to++ = 0x92; /* a list of two */
     memcpy(to, first, first_length);
     memcpy(to + first_length, second, second_length);

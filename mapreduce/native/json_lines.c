@@ -5,11 +5,11 @@
  * different ways, or that has another type than the column: so it needs no error of its own. The
  * columns own their buffers until they become bytes objects.
  */
+#include "columns.h"
 #include "json_scan.h"
 
 #include <math.h>
 
-enum { TEXTS, INTEGERS_64, REALS, TRUTHS, KINDS };
 enum { MOST_FIELDS = 64, LONGEST_INTEGER = 18, EXACT_DIGITS = 15, EXACT_POWER = 22 };
 
 typedef struct {

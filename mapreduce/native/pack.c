@@ -16,8 +16,7 @@
 /* A first byte, and a big-endian number of `size` bytes behind it. */
 static int add_number(Buffer *out, uint8_t first, uint64_t number, size_t size) {
     uint8_t bytes[9] = {first};
-    for (size_t byte = 0; byte < size; byte++)
-        bytes[1 + byte] = (uint8_t)(number >> 8 * (size - 1 - byte));
+    write_number(bytes + 1, number, size);
     return buffer_add(out, bytes, 1 + size) < 0 ? -1 : 1;
 }
 
@@ -43,19 +42,8 @@ static int text_of(PyObject *value, const uint8_t **text, size_t *length) {
 }
 
 static int add_integer(Buffer *out, int64_t number) {
-    uint64_t bits = (uint64_t)number;
-    if (number >= 0) {
-        if (number < 128)
-            return add_number(out, (uint8_t)number, 0, 0);
-        size_t size = bits <= UINT8_MAX ? 1 : bits <= UINT16_MAX ? 2 : bits <= UINT32_MAX ? 4 : 8;
-        return add_number(out, size == 1 ? 0xcc : size == 2 ? 0xcd : size == 4 ? 0xce : 0xcf, bits,
-                          size);
-    }
-    if (number >= -32)
-        return add_number(out, (uint8_t)bits, 0, 0);
-    size_t size = number >= INT8_MIN ? 1 : number >= INT16_MIN ? 2 : number >= INT32_MIN ? 4 : 8;
-    return add_number(out, size == 1 ? 0xd0 : size == 2 ? 0xd1 : size == 4 ? 0xd2 : 0xd3, bits,
-                      size);
+    uint8_t bytes[9];
+    return buffer_add(out, bytes, (size_t)(write_integer(bytes, number) - bytes)) < 0 ? -1 : 1;
 }
 
 /* A length in as few bytes as it needs: in the first byte, if it is below `few`, and then in 1
@@ -105,18 +93,7 @@ static int add_tuple(Buffer *out, PyObject *value, int depth) {
     if (added != 1 || length >= LONGEST)
         return added == 1 ? 0 : added;
     uint8_t header[6];
-    size_t size = 2;
-    header[1] = TUPLE_EXTENSION;
-    if (length == 1 || length == 2 || length == 4 || length == 8 || length == 16) {
-        header[0] = (uint8_t)(0xd4 + __builtin_ctz((unsigned)length));
-    } else {
-        size_t bytes = length <= UINT8_MAX ? 1 : length <= UINT16_MAX ? 2 : 4;
-        header[0] = bytes == 1 ? 0xc7 : bytes == 2 ? 0xc8 : 0xc9;
-        for (size_t byte = 0; byte < bytes; byte++)
-            header[1 + byte] = (uint8_t)(length >> 8 * (bytes - 1 - byte));
-        header[1 + bytes] = TUPLE_EXTENSION;
-        size = 2 + bytes;
-    }
+    size_t size = (size_t)(write_tuple_header(header, length) - header);
     memcpy(out->data + begin, header, size);
     memmove(out->data + begin + size, out->data + begin + sizeof space, length);
     out->used = begin + size + length;

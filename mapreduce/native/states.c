@@ -4,6 +4,7 @@
  * Buffers are the caller's; columns are borrowed, and their lengths are checked by layout_open.
  */
 #include "states.h"
+#include "encoded.h"
 
 #include <math.h>
 
@@ -40,34 +41,22 @@ double rounded_quotient(Wide number, uint64_t divisor) {
     return number < 0 ? -rounded : rounded;
 }
 
-static int put_number(Buffer *out, uint8_t first, uint64_t number, size_t size) {
-    uint8_t bytes[9] = {first};
-    for (size_t byte = 0; byte < size; byte++)
-        bytes[1 + byte] = (uint8_t)(number >> 8 * (size - 1 - byte));
-    return buffer_add(out, bytes, 1 + size);
-}
-
 int state_put_integer(Buffer *out, int64_t number) {
-    uint64_t bits = (uint64_t)number;
-    if (number >= -32 && number < 128)
-        return put_number(out, (uint8_t)bits, 0, 0);
-    int size;
-    if (number >= 0)
-        size = bits <= UINT8_MAX ? 0 : bits <= UINT16_MAX ? 1 : bits <= UINT32_MAX ? 2 : 3;
-    else
-        size = number >= INT8_MIN ? 0 : number >= INT16_MIN ? 1 : number >= INT32_MIN ? 2 : 3;
-    return put_number(out, (uint8_t)((number >= 0 ? 0xcc : 0xd0) + size), bits, (size_t)1 << size);
+    uint8_t bytes[9];
+    return buffer_add(out, bytes, (size_t)(write_integer(bytes, number) - bytes));
 }
 
 int state_put_real(Buffer *out, double real) {
+    uint8_t bytes[9];
     uint64_t bits;
     memcpy(&bits, &real, sizeof bits);
-    return put_number(out, 0xcb, bits, 8);
+    return buffer_add(out, bytes, (size_t)(write_real(bytes, bits) - bytes));
 }
 
 int state_put_list(Buffer *out, size_t items) {
-    return items < 16 ? put_number(out, (uint8_t)(0x90 + items), 0, 0)
-                      : put_number(out, 0xdc, items, 2);
+    uint8_t bytes[3] = {(uint8_t)(items < 16 ? 0x90 + items : 0xdc)};
+    write_number(bytes + 1, items, 2);
+    return buffer_add(out, bytes, items < 16 ? 1 : 3);
 }
 
 int state_put_sum(Buffer *out, int64_t total, Wide fixed) {
