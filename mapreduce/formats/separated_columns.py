@@ -70,4 +70,5 @@ def _is_plain(form: Csv) -> bool:
         and form.escape is None
         and form.comment is None
         and marks.isascii()
+        and "\0" not in marks  # which ends the data of the scan
     )

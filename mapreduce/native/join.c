@@ -297,7 +297,8 @@ static int add_two(Buffer *out, const uint8_t *first, size_t first_length, const
 static int add_pair(HeldRows *self, Joining *joining, const Row *partner) {
     static const uint8_t none = 0xc0;
     Collector *to = joining->to;
-    const uint8_t *row = self->row.data, *other = partner ? self->data.data + partner->at + partner->key_length : &none;
+    const uint8_t *row = self->row.data;
+    const uint8_t *other = partner ? self->data.data + partner->at + partner->key_length : &none;
     size_t length = self->row.used, other_length = partner ? partner->length : 1;
     if (entries_are_full(to))
         return 0;
@@ -439,9 +440,9 @@ static Py_ssize_t HeldRows_length(HeldRows *self) {
 
 static PyMethodDef HeldRows_methods[] = {
     {"add", (PyCFunction)HeldRows_add, METH_VARARGS,
-     "add(columns, rows, on, keeps): hold the rows of columns (name, kind, valid, values, ends), by "
-     "the column number `on`; the rows themselves, or None for each. False, and nothing held, where "
-     "Python must read them."},
+     "add(columns, rows, on, keeps): hold the rows of columns (name, kind, valid, values, ends), "
+     "by the column number `on`; the rows themselves, or None for each. False, and nothing held, "
+     "where Python must read them."},
     {"add_pair", (PyCFunction)HeldRows_add_pair, METH_VARARGS,
      "add_pair(key, value): hold an encoded value under an encoded key."},
     {"groups", (PyCFunction)HeldRows_groups, METH_NOARGS,

@@ -1,9 +1,9 @@
 /* Separated values (RFC 4180) as columns: the wanted fields of whole rows, one behind the other.
  *
- * The scan borrows from the bytes object, which the caller's argument keeps alive and which ends with
- * a 0 behind its last byte, and calls nothing of Python while it runs. It returns None for all that the row parser in Python would refuse, or would read
- * in another way: so it needs no error of its own. The columns own their buffers until they become
- * bytes objects.
+ * The scan borrows from the bytes object, which the caller's argument keeps alive and which ends
+ * with a 0 behind its last byte, and calls nothing of Python while it runs. It returns None for all
+ * that the row parser in Python would refuse, or would read in another way: so it needs no error of
+ * its own. The columns own their buffers until they become bytes objects.
  */
 #include "extension.h"
 
@@ -194,9 +194,9 @@ PyObject *extension_separated(PyObject *module, PyObject *arguments) {
     const uint8_t *data = (const uint8_t *)PyBytes_AS_STRING(bytes);
     Py_ssize_t length = PyBytes_GET_SIZE(bytes);
     Py_ssize_t wanted = PyTuple_GET_SIZE(places);
-    if (length > INT32_MAX || width < 1 || width > 1 << 20 || wanted > width || delimiter < 0
+    if (length > INT32_MAX || width < 1 || width > 1 << 20 || wanted > width || delimiter < 1
         || delimiter > 127 || quote > 127 || delimiter == '\n' || delimiter == '\r'
-        || quote == delimiter)
+        || quote == 0 || quote == delimiter)
         return PyErr_Format(PyExc_ValueError, "separated(data, delimiter, quote, width, places)");
     Scan scan = {.at = data,
                  .end = data + length,

@@ -112,7 +112,14 @@ def test_broken_rows_are_left_to_the_row_parser(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     "form",
-    [Csv(escape="\\"), Csv(comment="#"), Csv(encoding="latin-1"), Csv(delimiter="§")],
+    [
+        Csv(escape="\\"),
+        Csv(comment="#"),
+        Csv(encoding="latin-1"),
+        Csv(delimiter="§"),
+        Csv(delimiter="\0"),
+        Csv(quote="\0"),
+    ],
 )
 def test_other_options_are_left_to_the_row_parser(form: Csv) -> None:
     """Only plain rows of UTF-8 are read as columns."""
@@ -137,6 +144,8 @@ def test_a_column_of_no_rows_has_one_end() -> None:
     [
         (b"", 10, 34, 2, (0,)),
         (b"", 200, 34, 2, (0,)),
+        (b"", 0, 34, 2, (0,)),
+        (b"", 44, 0, 2, (0,)),
         (b"", 44, 44, 2, (0,)),
         (b"", 44, 34, 0, ()),
         (b"", 44, 34, 2, (2,)),
