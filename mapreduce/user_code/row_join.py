@@ -20,6 +20,8 @@ class RowJoin:
         semi, anti                  each left row that has a partner, or none; only the keys of
                                     `held` count, and any of its values may be None
 
+    None is a key like any other: unlike in SQL, two rows without a value are partners.
+
     Attributes:
         on: the name of the column, in both inputs.
         how: the kind of the join.
