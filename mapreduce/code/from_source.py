@@ -7,13 +7,11 @@ the new one.
 
 from __future__ import annotations
 
-import sysconfig
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType
 
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
-_INSTALLED = frozenset(("site-packages", "dist-packages"))
+from mapreduce.code.modules import INSTALLED
 
 
 class _FromSource(SourceFileLoader):
@@ -25,12 +23,8 @@ class _FromSource(SourceFileLoader):
 
 
 def from_source(spec: ModuleSpec) -> ModuleSpec:
-    """Return the spec of a module, which is compiled anew if an author may have written it."""
+    """Return the spec of a module, which is compiled anew unless it is of an installed package."""
     loader = spec.loader
-    if type(loader) is SourceFileLoader and not _is_installed(loader.path):
+    if type(loader) is SourceFileLoader and INSTALLED.isdisjoint(Path(loader.path).parts):
         spec.loader = _FromSource(loader.name, loader.path)
     return spec
-
-
-def _is_installed(file: str) -> bool:
-    return file.startswith(_LIBRARIES) or not _INSTALLED.isdisjoint(Path(file).parts)

@@ -26,7 +26,8 @@ from mapreduce.packages import is_of_packages, packages_folder
 
 _STDLIB = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_INSTALLED = frozenset(("site-packages", "dist-packages"))
+INSTALLED = frozenset(("site-packages", "dist-packages"))
+"""Names of the folders of installed packages."""
 PROGRAM_FOLDER = Path(__file__).resolve().parent.parent
 _DYNAMIC = frozenset(("import_module", "__import__"))
 
@@ -278,6 +279,6 @@ def loaded_modules(names: Iterable[str]) -> tuple[str, ...]:
     """Return the modules that a job has loaded, named as `Modules.names`."""
     found = set()
     for name in own_modules(names):
-        installed = _INSTALLED & set(Path(str(sys.modules[name].__file__)).parts)
+        installed = INSTALLED & set(Path(str(sys.modules[name].__file__)).parts)
         found.add(name.partition(".")[0] if installed else name)
     return tuple(sorted(found))

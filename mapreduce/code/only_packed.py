@@ -17,11 +17,10 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, ClassVar
 
-from mapreduce.code.modules import PROGRAM_FOLDER
+from mapreduce.code.modules import INSTALLED, PROGRAM_FOLDER
 from mapreduce.code.reserved import is_reserved
 from mapreduce.packages import is_of_packages
 
-_INSTALLED = frozenset(("site-packages", "dist-packages"))
 _SOURCES = (".py", ".pyc")
 
 
@@ -130,7 +129,7 @@ def _is_own(path: Path) -> bool:
 def _is_below(path: Path, root: Path) -> bool:
     return (
         path.is_relative_to(root)
-        and not _INSTALLED & set(path.parts)
+        and not INSTALLED & set(path.parts)
         and not path.is_relative_to(PROGRAM_FOLDER)
         and not is_of_packages(path)
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from mapreduce.code.from_source import from_source
 
 ROOT = Path(__file__).resolve().parents[4]
 ASK = """
@@ -65,3 +68,13 @@ def test_an_edit_within_a_second_counts(tmp_path: Path, module: str, file: str) 
             env=environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert str((number,) * 5) == done.stdout.strip()
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "mine"])
+def test_installed_packages_keep_their_byte_code(tmp_path: Path, folder: str) -> None:
+    """Only what an author may edit is compiled anew."""
+    path = tmp_path / folder / "module.py"
+    spec = importlib.util.spec_from_file_location("module", path)
+    assert spec is not None
+    kept = spec.loader
+    assert (from_source(spec).loader is kept) == (folder == "site-packages")
