@@ -50,6 +50,7 @@ class NamedFields:
     def __init__(self, columns: Mapping[str, ColumnKind]) -> None:
         self.columns = dict(columns)
         self.names = tuple(columns)
+        self._nulls: dict[str, Any] = dict.fromkeys(columns)
         # the fields have numbers: any text may be a name in JSON
         fields = {f"f{number}": name for number, name in enumerate(columns)}
         self._decode_lines: Callable[[bytes], list[Any]] | None = None
@@ -72,16 +73,15 @@ class NamedFields:
         self._decode: Callable[[bytes], dict[str, Any]] = decoder.decode
 
     def row(self, line: bytes) -> dict[str, Any]:
-        """Return the fields of a line of UTF-8.
+        """Return the fields of a line of UTF-8, in the order of the columns.
 
         Raises:
             msgspec.MsgspecError: `decode` cannot read it, but `checked` may.
         """
         row = self._decode(line)
-        if len(row) < len(self.names):
-            for name in self.names:
-                row.setdefault(name)
-        return row
+        if tuple(row) == self.names:
+            return row
+        return {**self._nulls, **row}
 
     def checked(self, value: Any) -> dict[str, Any]:
         """Return the fields of a parsed value.
@@ -123,8 +123,7 @@ class NamedFields:
 
 
 def row_columns(form: JsonLines, data: bytes, offset: int) -> tuple[int, list[PackedColumn]] | None:
-    """Return the number of lines, and all columns; None where Python must read the lines, or where
-    their fields have another order.
+    """Return the number of lines, and all columns; None where Python must read the lines.
 
     Args:
         form: the options of the format, with columns.
@@ -132,7 +131,7 @@ def row_columns(form: JsonLines, data: bytes, offset: int) -> tuple[int, list[Pa
         offset: of the first one in the input.
     """
     whole, columns = utf8_lines(form, data, offset), form.columns or {}
-    return None if whole is None else packed_columns(columns, whole, tuple(columns), ordered=True)
+    return None if whole is None else packed_columns(columns, whole, tuple(columns))
 
 
 def utf8_lines(form: JsonLines, data: bytes, offset: int) -> bytes | None:
@@ -141,11 +140,7 @@ def utf8_lines(form: JsonLines, data: bytes, offset: int) -> bytes | None:
 
 
 def packed_columns(
-    columns: Mapping[str, ColumnKind],
-    data: bytes,
-    wanted: Sequence[str],
-    *,
-    ordered: bool = False,
+    columns: Mapping[str, ColumnKind], data: bytes, wanted: Sequence[str]
 ) -> tuple[int, list[PackedColumn]] | None:
     """Return the number of lines, and the wanted columns; None where Python must read the lines.
 
@@ -153,7 +148,6 @@ def packed_columns(
         columns: the fields, with their types.
         data: whole lines of UTF-8, which begin at no byte order mark.
         wanted: the names of some columns.
-        ordered: Python must also read lines whose fields have another order than the columns.
     """
     if native.extension is None or len(data) >= 1 << 31:
         return None
@@ -167,9 +161,9 @@ def packed_columns(
         (name, COLUMN_NUMBERS[columns[given]]) for name, given in zip(encoded, typed, strict=True)
     )
     found = native.extension.json_lines(data, asked)
-    if found is None or (ordered and not found[2]):
+    if found is None:
         return None
-    rows, packed, _ = found
+    rows, packed = found
     by_name = dict(zip(typed, packed, strict=True))
     return rows, [PackedColumn(columns[name], rows, *by_name[name]) for name in wanted]
 

@@ -34,9 +34,6 @@ typedef struct {
     Json json;
     Column *columns;
     size_t wanted, rows, space;
-    size_t found;  /* wanted fields of the line so far */
-    int unordered; /* some line has the wanted fields in another order than the columns, or not the
-                      first of them */
     Guess guesses[MOST_FIELDS];
 } Lines;
 
@@ -187,7 +184,6 @@ static int value_into(Lines *lines, Column *column) {
     if (column->seen == row + 1) /* the field is there twice */
         return OTHER;
     column->seen = row + 1;
-    lines->unordered |= column != &lines->columns[lines->found++];
     if (*json->at == 'n') {
         column->nulls++;
         return json_word(json, "null", 4);
@@ -249,7 +245,6 @@ static int object(Lines *lines) {
     Json *json = &lines->json;
     json->at++;
     json_space(json);
-    lines->found = 0;
     for (size_t place = 0; *json->at != '}'; place++) {
         Column *column;
         if (*json->at++ != '"' || named(lines, place, &column) < 0)
@@ -373,8 +368,7 @@ PyObject *extension_json_lines(PyObject *module, PyObject *arguments) {
         else if (failed)
             PyErr_NoMemory();
         else if (list)
-            result = Py_BuildValue("(nNN)", (Py_ssize_t)lines.rows, list,
-                                   PyBool_FromLong(!lines.unordered));
+            result = Py_BuildValue("(nN)", (Py_ssize_t)lines.rows, list);
     }
     for (size_t at = 0; lines.columns && at < lines.wanted; at++) {
         Column *column = &lines.columns[at];

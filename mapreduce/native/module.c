@@ -79,9 +79,8 @@ static PyMethodDef methods[] = {
      "rows(frame, before, between, behind): pairs as JSON, and the heaviest value's rank; None when "
      "Python must write one."},
     {"json_lines", extension_json_lines, METH_VARARGS,
-     "json_lines(data, ((name, kind), ...)): (rows, [(nulls, valid, values, ends), ...], ordered) of "
-     "the fields of whole lines, as Arrow holds them; kinds: 0 text, 1 int, 2 float, 3 bool; "
-     "ordered: each line has its fields in this order, and none without those before it; None where "
+     "json_lines(data, ((name, kind), ...)): (rows, [(nulls, valid, values, ends), ...]) of the "
+     "fields of whole lines, as Arrow holds them; kinds: 0 text, 1 int, 2 float, 3 bool; None where "
      "Python must read the lines"},
     {"records", extension_records, METH_VARARGS,
      "records(names, ((kind, valid, values, ends), ...), begin, end): a dict for each of these rows of "

@@ -177,10 +177,14 @@ def test_names_that_json_escapes(monkeypatch: pytest.MonkeyPatch, with_c: bool) 
     assert packed is None or [each.listed() for each in packed[1]] == [[None], [None], [None], [5]]
 
 
-def test_a_checked_value_equals_a_decoded_one() -> None:
-    """The slow way, for lines that the fast parser refuses, gives the same fields."""
-    named = NamedFields(FORM.columns or {})
-    line = b'{"f":3,"i":-5,"s":"\\u00e9"}'
-    assert named.row(line) == named.checked(json.loads(line))
+@pytest.mark.parametrize("line", [b'{"f":3,"i":-5,"s":"\\u00e9"}', b'{"i":1}', b"{}"])
+def test_a_checked_value_equals_a_decoded_one(line: bytes) -> None:
+    """The slow way, for lines that the fast parser refuses, gives the same fields, in the order of
+    the columns.
+    """
+    columns = FORM.columns or {}
+    named = NamedFields(columns)
+    assert list(columns) == list(named.row(line))
+    assert repr(named.row(line)) == repr(named.checked(json.loads(line)))
     with pytest.raises(WrongColumn):
         named.checked("text")
