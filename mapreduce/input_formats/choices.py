@@ -161,10 +161,10 @@ class JsonLines(_Format):
     Attributes:
         encoding: JSON is UTF-8; this reads a file that is not.
         columns: the fields of each object that are read, with their types: `{"country": str,
-            "cents": int}`. A value is then a dict of these alone, in which a missing field is None,
-            and an object with a value of another type is a bad record. The types are str, int (64
-            bits), float, bool, and object for any JSON value. Other fields are only checked to be
-            JSON.
+            "cents": int}`. A value is then a dict of these alone, in this order; a missing field is
+            None, and an object with a value of another type is a bad record. The types are str,
+            int (64 bits), float, bool, and object for any JSON value. Other fields are only checked
+            to be JSON.
     """
 
     kind: Literal["jsonl"] = "jsonl"
