@@ -65,13 +65,11 @@ class Groups:
             f"SELECT key, bool_and({self.plan.sound}) AS sound, {selected} FROM mapped GROUP BY key"
         )
         self._tables.append(table)
-        found = self.connection.execute(
-            "SELECT coalesce(bool_and(sound), true), "
-            f"coalesce(bool_and({self._small_sql()}), true), "
-            f"coalesce(bool_or({null_tuple_sql('key', self.key)}), false), "
-            f"count(*) * {_ROW_BYTES} + coalesce(sum({bytes_sql('key', self.key)}), 0) FROM {table}"
-        ).fetchall()
-        ((sound, is_small, has_nulls, size_bytes),) = found
+        try:
+            sound, is_small, has_nulls, size_bytes = self._properties(table)
+        except Exception:  # the records are added one by one, if the memory is short
+            self._drop(1)
+            raise
         if not sound:
             self._drop(1)
             return False
@@ -79,6 +77,18 @@ class Groups:
         self._small = self._small and is_small and len(self._tables) < _MOST_TABLES
         self.size_bytes += int(size_bytes)
         return True
+
+    def _properties(self, table: str) -> tuple[bool, bool, bool, int]:
+        """Return whether all groups are sound and small, whether a key is or has a NULL tuple, and
+        the bytes of all groups.
+        """
+        (found,) = self.connection.execute(
+            "SELECT coalesce(bool_and(sound), true), "
+            f"coalesce(bool_and({self._small_sql()}), true), "
+            f"coalesce(bool_or({null_tuple_sql('key', self.key)}), false), "
+            f"count(*) * {_ROW_BYTES} + coalesce(sum({bytes_sql('key', self.key)}), 0) FROM {table}"
+        ).fetchall()
+        return found
 
     def states(self) -> Generator[Columns]:
         """Yield the keys and their states, some at a time, and keep none.

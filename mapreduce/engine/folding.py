@@ -8,6 +8,7 @@ in Python; the bytes are the same.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -68,7 +69,7 @@ def folded(
 
     each = _each(aggregation)
     program = b"".join(b"u" if _is_least(one) else _KINDS[type(one)] for one in each)
-    limits = tuple(one.k if isinstance(one, TopK) else 0 for one in each)
+    limits = tuple(min(one.k, sys.maxsize) if isinstance(one, TopK) else 0 for one in each)
     found: Iterator[RawFrame] = native.extension.Fold(
         frames, program, header, prefixes, limits, results, otherwise
     )

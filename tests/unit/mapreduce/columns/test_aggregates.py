@@ -293,3 +293,21 @@ def test_groups_beyond_the_memory_are_left(monkeypatch: pytest.MonkeyPatch) -> N
 
         monkeypatch.setattr(Query, "_rows", failing)
         assert query.states(source) is None
+
+
+def test_groups_whose_properties_do_not_fit_the_memory_are_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their values are added one by one, and no second time as groups."""
+
+    def short(*_given: Any) -> Any:
+        raise OutOfMemoryException("short")
+
+    table = Table({"key": ("str", ["a"]), "value": ("int", [1])}, 1)
+    with registered(_database(), table, ("key", "value")) as source:
+        query = Query(None, "`map_sql` of J", Sum())
+        assert query.keep(source)
+        with monkeypatch.context() as patch:
+            patch.setattr(Groups, "_properties", short)
+            assert query.keep(source) is False
+        assert [(["a"], [1])] == list(query.kept(packs=False, keeps=False))

@@ -120,6 +120,15 @@ def test_usual_states_are_not_left_to_python() -> None:
         assert number == 1
 
 
+@pytest.mark.parametrize("k", [(1 << 63) - 1, 1 << 63, 1 << 64, 10**30])
+def test_all_values_are_the_greatest(k: int) -> None:
+    """A `k` that no machine word holds keeps all of them."""
+    pairs: Pairs = [(encode_key("a"), pack_value([each])) for each in (1, 3, 2)]
+    for results in (False, True):
+        expected = in_python(TopK(k), pairs, results=results)
+        assert expected == in_c(TopK(k), list(raw(pairs, 2)), results=results)
+
+
 def test_what_is_no_aggregation_of_these_does_not_fold() -> None:
     """A subclass may change anything."""
 
