@@ -91,7 +91,9 @@ def _keys(job: Job, byte_range: ByteRange, context: TaskContext, place: Place) -
         batch = next((batch for batch in batches if batch.data != b""), None)
         if batch is not None:
             keys = first_keys(job, batch, byte_range, context, RECORDS)
-            yield from [_boundary(job, key) for key in keys]
+            for key in keys:
+                with suppress(Exception):  # no record supports the key
+                    yield _boundary(job, key)
         return
     for offset, record in islice(
         (record for batch in batches for record in batch.records), RECORDS

@@ -44,6 +44,14 @@ class ByArrow(Job):
         return table.column("k"), [int(value) for value in table.column("v")]
 
 
+class NumbersBySql(Job):
+    """Rows of CSV by a number, which may be none that a key supports."""
+
+    input_format = Csv()
+    reduce = Sum()
+    map_sql = "SELECT CAST(k AS DOUBLE) AS key, 1 AS value FROM records"
+
+
 class Wrong(BySql):
     """SQL that fails for any record."""
 
@@ -74,3 +82,9 @@ def test_sql_that_fails_for_any_record_ends_the_sample() -> None:
     """Its error is raised at once."""
     with pytest.raises(UserCodeError, match='"w" not found'):
         middle(Wrong, b"k,v\na,1\n")
+
+
+def test_keys_that_no_record_supports_are_passed_over() -> None:
+    """The ranges are those of the other keys."""
+    rows = [b"%d\n" % (number % 5) for number in range(50)]
+    assert encode_key(2.0) == middle(NumbersBySql, b"k\nnan\n" + b"".join(rows) + b"inf\n")
