@@ -15,7 +15,16 @@ from mapreduce.aggregations.correlation import Correlation
 from mapreduce.aggregations.ranks import Quantile, Quantiles
 from mapreduce.aggregations.several import Several
 from mapreduce.aggregations.spread import StandardDeviation, Variance
-from mapreduce.columns.kinds import FLOATS, INTEGERS, PACKED_INTEGERS, Kind, field_sql, fields_of
+from mapreduce.columns.kinds import (
+    FLOATS,
+    INTEGERS,
+    PACKED_INTEGERS,
+    Kind,
+    are_all,
+    field_sql,
+    fields_of,
+    type_name,
+)
 from mapreduce.columns.moments import correlation_plan, variance_plan
 from mapreduce.columns.plan import HIGH_BITS, LOW_BITS, Plan, halves
 from mapreduce.columns.ranks import quantiles_plan, top_plan
@@ -77,7 +86,9 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
                 ],
                 f"[i{total.layout}]",
             )
-        case Min() | Max() if type(aggregation) in (Min, Max) and (number or kind.id in _ORDERED):
+        case Min() | Max() if type(aggregation) in (Min, Max) and (
+            number or type_name(kind) in _ORDERED
+        ):
             name = "min" if type(aggregation) is Min else "max"
             sound = f"{value} IS NOT NULL"
             if number:  # -0.0 equals 0.0, and the first of them stays; no pair holds the others
@@ -116,6 +127,12 @@ def _several(several: Several, value: str, kind: Kind) -> Plan | None:
     conditions = [plan.sound for plan in plans]
     if fields is not None:
         conditions.append(f"{value} IS NOT NULL")
+    if fields is not None and several.keeps_values:
+        # a record must support all of the value, also a field that is only counted
+        supported = [_supported_sql(field_sql(value, name), each) for name, each in fields.items()]
+        conditions += filter(None, supported)
+        if None in supported:
+            return None
     return Plan(
         tuple(each for plan in plans for each in plan.selected),
         tuple(each for plan in plans for each in plan.merged),
@@ -124,6 +141,13 @@ def _several(several: Several, value: str, kind: Kind) -> Plan | None:
         _list_of([plan.layout for plan in plans]),
         all(plan.numbers for plan in plans),
     )
+
+
+def _supported_sql(value: str, kind: Kind) -> str | None:
+    """Return the SQL of whether a record supports a value; None where that is not known."""
+    if kind.id in FLOATS:
+        return f"coalesce(isfinite({value}), true)"
+    return "true" if are_all(kind, KEYS) else None
 
 
 def _list_of(layouts: list[str | None]) -> str | None:

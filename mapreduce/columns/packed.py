@@ -9,7 +9,7 @@ from typing import Any
 import nanoarrow
 
 from mapreduce.columns.buffers import Field, PackedColumns, StateColumns
-from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, converter_of
+from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, type_name
 
 Columns = tuple[list[Any], list[Any]]
 """The keys and the values of some pairs, or the keys and their states."""
@@ -49,8 +49,7 @@ def _field(column: Any, step: str, count: int) -> Field:
 
 def are_packed(key: Kind, value: Kind) -> bool:
     """Return whether columns of these types have this form."""
-    plain = converter_of(key) is None and converter_of(value) is None
-    return plain and key.id in PACKED_INTEGERS | {"varchar"} and value.id in PACKED_INTEGERS
+    return type_name(key) in PACKED_INTEGERS | {"varchar"} and value.id in PACKED_INTEGERS
 
 
 def packed_of(stream: Any, *, ones: bool) -> Iterator[PackedColumns | Columns]:

@@ -215,7 +215,7 @@ class Query:
         key, value = kinds["key"], kinds["value"]
         plan = None
         groups = self.statement is None or not self.statement.collates
-        if groups and self.aggregation and are_all(key, KEYS) and converter_of(key) is None:
+        if groups and self.aggregation and are_all(key, KEYS):
             plan = plan_of(self.aggregation, "value", value)
         return _Bound(
             converter_of(key),

@@ -36,6 +36,8 @@ def carriable_sql(kind: DuckDBPyType, value: str, depth: int = 0) -> str:
             return _each_sql(_children(kind)["child"], value, depth)
         case "map":
             return _map_sql(kind, value, depth)
+        case "varchar" if str(kind) == "JSON":
+            return f"CAST({value} AS VARCHAR)"
         case name if name in _AS_THEY_ARE:
             return value
         case name if name.startswith("timestamp"):

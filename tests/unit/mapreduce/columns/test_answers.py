@@ -278,6 +278,31 @@ def test_files_with_other_types_in_one_split(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("reduce", [Max(), TopK(2), None])
+@pytest.mark.parametrize("column", ["x", "xs", "s"])
+def test_parquet_with_json(tmp_path: Path, column: str, reduce: Any) -> None:
+    """JSON of a Parquet file is a text in SQL, as in a row."""
+    path = tmp_path / "in.parquet"
+    duckdb.sql(
+        f"""COPY (SELECT x, [x] AS xs, {{'x': x}} AS s
+            FROM (SELECT CAST(CAST(i AS VARCHAR) AS JSON) AS x FROM range(8, 13) t(i)))
+            TO '{path}'"""
+    )
+
+    class Rows(Job):
+        input_format = Parquet()
+
+        def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+            value = row[column]
+            yield "all", value["x"] if reduce and column == "s" else value
+
+    value = "s.x" if reduce and column == "s" else column
+    sql = f"SELECT 'all' AS key, {value} AS value FROM records"
+    if reduce is None or column != "xs":  # lists have no order
+        by_map, by_sql = answers(Rows, sql, reduce, path.read_bytes(), 1)
+        assert by_map == by_sql
+
+
 @pytest.mark.parametrize("reduce", REDUCES, ids=lambda each: type(each).__name__)
 @pytest.mark.parametrize("kept_share", [map_columns.KEPT_SHARE, 1 << 30])
 def test_groups_of_many_chunks(

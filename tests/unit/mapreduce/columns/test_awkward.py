@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -199,3 +200,113 @@ def test_a_file_that_ends_before_its_header(with_c: bool) -> None:
     with without_c(with_c):
         by_map, by_sql = answers(Rows, sql, Sum(), b"exported today\nby me\n", 1)
     assert by_map == by_sql == "[]"
+
+
+class _Json(Job):
+    input_format = JsonLines(columns={"a": str, "x": object})
+
+
+X = [1, 10, 9, None, [2, {"b": None}], {"c": "d"}, "e", 0.5]
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("x", lambda x: x),
+        ("{'x': x, 'n': 1}", lambda x: {"x": x, "n": 1}),
+        ("row(x, row(1, x))", lambda x: (x, (1, x))),
+        ("[x, x]", lambda x: [x, x]),
+        ("[{'x': x}]", lambda x: [{"x": x}]),
+        ("map {'k': x}", lambda x: {"k": x}),
+        ("CASE WHEN x IS NOT NULL THEN {'x': [x]} END", lambda x: x if x is None else {"x": [x]}),
+        ("{'x': 'null'}", lambda x: {"x": "null"}),
+    ],
+)
+def test_json_within_a_value(sql: str, value: Any) -> None:
+    """It becomes its value at any depth."""
+
+    class Rows(_Json):
+        def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+            yield row["a"], value(row["x"])
+
+    content = "\n".join(json.dumps({"a": "a", "x": x}) for x in X).encode()
+    by_map, by_sql = answers(
+        Rows, f"SELECT a AS key, {sql} AS value FROM records", None, content, 1
+    )
+    assert by_map == by_sql
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+@pytest.mark.parametrize("reduce", REDUCES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    ("key_sql", "value_sql", "pair"),
+    [
+        ("a", "x", lambda row: (row["a"], row["x"])),
+        ("x", "1", lambda row: (row["x"], 1)),
+        ("row(a, row(x, 1))", "2", lambda row: ((row["a"], (row["x"], 1)), 2)),
+    ],
+)
+def test_json_in_aggregations(
+    reduce: Any, with_c: bool, key_sql: str, value_sql: str, pair: Any
+) -> None:
+    """Numbers have the order of numbers and not of their texts, and are other keys than texts."""
+
+    class Rows(_Json):
+        def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+            yield pair(row)
+
+    content = "\n".join(json.dumps({"a": "a", "x": x}) for x in (1, 10, 9)).encode()
+    with without_c(with_c):
+        by_map, by_sql = answers(
+            Rows, f"SELECT {key_sql} AS key, {value_sql} AS value FROM records", reduce, content, 2
+        )
+    assert by_map == by_sql
+
+
+def test_json_in_fields_of_several_aggregations() -> None:
+    """An aggregation of a dict takes the JSON value of its field."""
+
+    class Rows(_Json):
+        def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+            yield row["a"], {"n": 1, "most": row["x"]}
+
+    content = "\n".join(json.dumps({"a": "a", "x": x}) for x in (1, 10, 9)).encode()
+    sql = "SELECT a AS key, {'n': 1, 'most': x} AS value FROM records"
+    by_map, by_sql = answers(Rows, sql, {"n": Count(), "most": Max()}, content, 2)
+    assert by_map == by_sql
+
+
+@pytest.mark.parametrize("fields", [61, 62, 63, 300])
+def test_keys_of_very_many_columns(fields: int) -> None:
+    """They need not be columns of the native collector, which takes keys of 62."""
+
+    class Rows(Job):
+        input_format = JsonLines(columns={"a": int})
+
+        def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+            yield (row["a"],) * fields, 0.5
+
+    sql = f"SELECT row({', '.join(['a'] * fields)}) AS key, 0.5::DOUBLE AS value FROM records"
+    by_map, by_sql = answers(Rows, sql, Mean(), b'{"a": 1}\n{"a": 2}\n{"a": 1}\n', 2)
+    assert by_map == by_sql
+
+
+@pytest.mark.parametrize("splits", [1, 3])
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [("CAST(c AS DOUBLE)", "inf"), ("[CAST(c AS DOUBLE)]", "inf"), ("uuid()", "UUID")],
+)
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_a_field_that_no_record_supports(
+    splits: int, field: str, said: str, is_counted: bool
+) -> None:
+    """As for `map`, it is refused wherever the splits are, also where it is counted or not used."""
+
+    class Columns(Job):
+        input_format = Csv()
+        map_sql = f"SELECT 'all' AS key, {{'n': {field}, 'most': a}} AS value FROM records"
+        reduce = {"n": Count(), "most": Max()} if is_counted else {"most": Max()}
+
+    with pytest.raises(UserCodeError, match=said) as failed:
+        run(Columns(), inputs={"in": CONTENT}, splits=splits)
+    assert str(failed.value.place).endswith("at byte 6")
