@@ -26,7 +26,7 @@ from mapreduce.columns.kinds import (
     type_name,
 )
 from mapreduce.columns.moments import correlation_plan, variance_plan
-from mapreduce.columns.plan import HIGH_BITS, LOW_BITS, Plan, halves
+from mapreduce.columns.plan import HIGH_BITS, LOW_BITS, Plan, first, halves, in_order_sql
 from mapreduce.columns.ranks import quantiles_plan, top_plan
 
 _ORDERED = INTEGERS | {"varchar", "blob", "date", "hugeint", "uhugeint"}
@@ -66,9 +66,9 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
     match aggregation:
         case Count() if type(aggregation) is Count:
             # the value is computed too: an error of its expression must not depend on the reduce
-            return Plan(("count(*)", f"count({value})"), ("sum", "sum"), "true", _first, "ix")
+            return Plan(("count(*)", f"count({value})"), ("sum", "sum"), "true", first, "ix")
         case Sum() if type(aggregation) is Sum and integer:
-            return Plan((f"sum({value})",), ("sum",), f"{value} IS NOT NULL", _first, "i")
+            return Plan((f"sum({value})",), ("sum",), f"{value} IS NOT NULL", first, "i")
         case Sum() if type(aggregation) is Sum and number:
             high, low, sound = halves(value)
             selected = f"coalesce(sum({high}), 0)", f"coalesce(sum({low}), 0)"
@@ -90,13 +90,10 @@ def plan_of(aggregation: Aggregation[Any], value: str, kind: Kind) -> Plan | Non
             number or type_name(kind) in _ORDERED
         ):
             name = "min" if type(aggregation) is Min else "max"
-            sound = f"{value} IS NOT NULL"
-            if number:  # -0.0 equals 0.0, and the first of them stays; no pair holds the others
-                negative_zero = f"{value} = 0 AND signbit({value})"
-                sound = f"coalesce(isfinite({value}) AND NOT ({negative_zero}), false)"
+            sound = in_order_sql(value, kind)
             layout = "d" if number else "i" if kind.id in PACKED_INTEGERS else None
             return Plan(
-                (f"{name}({value})",), (name,), sound, _first, layout, numbers=integer or number
+                (f"{name}({value})",), (name,), sound, first, layout, numbers=integer or number
             )
         case _ if type(aggregation) in _OTHERS:
             return _OTHERS[type(aggregation)](aggregation, value, kind)
@@ -153,10 +150,6 @@ def _supported_sql(value: str, kind: Kind) -> str | None:
 def _list_of(layouts: list[str | None]) -> str | None:
     known = [layout for layout in layouts if layout is not None]
     return f"[{''.join(known)}]" if len(known) == len(layouts) <= _MOST else None
-
-
-def _first(found: Sequence[Sequence[Any]]) -> list[Any]:
-    return list(found[0])
 
 
 def _float_states(found: Sequence[Sequence[Any]]) -> list[Any]:

@@ -71,7 +71,7 @@ class StateColumns:
     Attributes:
         key_steps: what the fields of a key are; see `kinds.key_fields`.
         key_fields: a column for each field.
-        layout: how a state is made of the numbers; see `aggregates.Plan`.
+        layout: how a state is made of the numbers; see `plan.Plan`.
         numbers: columns of 64-bit integers or floats.
         rows: the number of keys.
         owner: frees the buffers, which no memoryview holds, when it is freed.

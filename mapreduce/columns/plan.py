@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mapreduce.columns.kinds import FLOATS, Kind
+
 LOW_BITS = 60
 HIGH_BITS = 20
 """A float is held as two integers: its multiple of 2**-20, and the rest's of 2**-80."""
@@ -48,3 +50,17 @@ def halves(value: str) -> tuple[str, str, str]:
     # a record that is not held makes the whole group void: any number stands for it
     high, low = (f"TRY_CAST(trunc({each}) AS BIGINT)" for each in (scaled, rest))
     return high, low, sound
+
+
+def in_order_sql(value: str, kind: Kind) -> str:
+    """Return the SQL of whether a value has a place among others, in which no two are equal that
+    differ: not NULL, infinity, NaN or -0.0.
+    """
+    if kind.id not in FLOATS:
+        return f"{value} IS NOT NULL"
+    return f"coalesce(isfinite({value}) AND NOT ({value} = 0 AND signbit({value})), false)"
+
+
+def first(found: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return the values of the only expression that counts, which are the states."""
+    return list(found[0])

@@ -8,7 +8,7 @@ from typing import Any
 from mapreduce.aggregate import TopK
 from mapreduce.aggregations.ranks import Quantiles
 from mapreduce.columns.kinds import FLOATS, INTEGERS, Kind
-from mapreduce.columns.plan import Plan
+from mapreduce.columns.plan import Plan, first, in_order_sql
 
 _MOST = 100
 """Of the greatest values; the database makes space for so many of each key at once."""
@@ -20,26 +20,15 @@ def top_plan(aggregation: TopK, value: str, kind: Kind) -> Plan | None:
         return None
     name = "min" if aggregation.smallest else "max"
     selected = (f"{name}({value}, {aggregation.k})",)
-    return Plan(selected, (name,), _has_order(value, kind), _first, None, numbers=False)
+    return Plan(selected, (name,), in_order_sql(value, kind), first, None, numbers=False)
 
 
 def quantiles_plan(aggregation: Quantiles, value: str, kind: Kind) -> Plan | None:
     """Return how states of `Quantiles` are made; None for other types than numbers."""
     if kind.id not in INTEGERS | FLOATS:
         return None
-    sound = _has_order(value, kind)
+    sound = in_order_sql(value, kind)
     return Plan((f"list({value})",), ("list",), sound, _uncounted, None, numbers=False)
-
-
-def _has_order(value: str, kind: Kind) -> str:
-    if kind.id in INTEGERS:
-        return f"{value} IS NOT NULL"
-    # of -0.0 and 0.0, which are equal, no record may see the other
-    return f"coalesce(isfinite({value}) AND NOT ({value} = 0 AND signbit({value})), false)"
-
-
-def _first(found: Sequence[Sequence[Any]]) -> list[Any]:
-    return list(found[0])
 
 
 def _uncounted(found: Sequence[Sequence[Any]]) -> list[Any]:

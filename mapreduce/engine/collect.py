@@ -30,6 +30,7 @@ from mapreduce.encoding import (
     unpack_value,
 )
 from mapreduce.engine.merge import SortedRun, merged
+from mapreduce.engine.of_states import OfStates
 from mapreduce.engine.spills import BlockContent, Merging, Spills
 from mapreduce.errors import UserCodeError
 from mapreduce.formats.frames import FrameSink, PackedPair
@@ -124,6 +125,7 @@ class AggregateCollector:
     def _add(self, pairs: Iterable[Any]) -> None:
         add, create, by_text = self._aggregation.add, self._aggregation.create, self._by_text
         keeps, grows = self._aggregation.keeps_values, self._aggregation.grows
+        holds_many = grows and isinstance(self._aggregation, OfStates)
         for pair in pairs:
             key, value = pair if type(pair) is tuple and len(pair) == 2 else pair_of(pair)
             states: dict[Any, Any]
@@ -134,10 +136,11 @@ class AggregateCollector:
             if type(value) not in _SCALARS:
                 value = numpys.plain_or_same(value)
             kept = _own(value) if keeps and type(value) is not int else value
+            size = PAIR_OVERHEAD * (_values_in(kept) if holds_many else 1)
             if known in states:
                 states[known] = add(states[known], kept)
                 if grows:
-                    self._use(PAIR_OVERHEAD)
+                    self._use(size)
             else:
                 # encode a new key now, while the record is known, so that an unsupported key is
                 # reported with its record and not when the block is written
@@ -146,7 +149,7 @@ class AggregateCollector:
                 if self._check_partitions:
                     self._partition(encoded)
                 states[known] = create(kept)
-                self._use(len(known) + PAIR_OVERHEAD)
+                self._use(len(known) + size)
 
     def take_state(self, key: bytes, state: Any) -> None:
         """Take the state of a key that has no state yet."""
@@ -451,6 +454,13 @@ def kept_value(aggregation: Aggregation[Any], value: Any) -> Any:
     if type(value) not in _SCALARS:
         value = numpys.plain_or_same(value)
     return _own(value) if aggregation.keeps_values and type(value) is not int else value
+
+
+def _values_in(state: Any) -> int:
+    """Return how many values a state holds, about."""
+    if type(state) is not list:
+        return 1
+    return len(state) + sum(_values_in(each) for each in state if type(each) is list)
 
 
 def _own(value: Any) -> Any:

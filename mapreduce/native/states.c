@@ -119,7 +119,7 @@ int layout_open(Layout *layout, const char *text, const Py_buffer *columns, size
     return -1;
 }
 
-/* A sum of floats whose halves are below 2^62; see `_exact_sum` in mapreduce/columns/aggregates.py. */
+/* A sum of floats whose halves are below 2^62; see `halves` in mapreduce/columns/plan.py. */
 static int put_halves(Buffer *out, int64_t high, int64_t low) {
     int64_t most = (int64_t)1 << 62;
     if (high >= most || high <= -most)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapreduce import CollectList, CollectSet, Count, Job, Max, Mean, Min, Sum, TopK
+from mapreduce import CollectList, CollectSet, Count, Job, Max, Mean, Min, Quantile, Sum, TopK
 from mapreduce.encoding import encode_key, unpack_value
 from mapreduce.engine.collector_choice import collector_for
 from mapreduce.engine.merge import FAN_IN
@@ -149,6 +149,20 @@ def test_every_aggregation_survives_spilling(reduce: Any, buffer_bytes: int) -> 
         for key in range(3)
     ]
     assert expected == [(key, reduce.result(state)) for key, state in part]
+
+
+@pytest.mark.parametrize("reduce", [Quantile(0.5), {"n": Count(), "median": Quantile(0.5)}])
+def test_states_of_many_values_are_spilled(tmp_path: Path, reduce: Any) -> None:
+    """A state takes memory for each of the values that it holds."""
+    job = type("Aggregating", (Base,), {"reduce": reduce})()
+    state: list[Any] = [list(range(1000)), [], []]
+    state = [1000, state] if isinstance(reduce, dict) else state
+    collector = collector_for(job, 1, 1_000_000, tmp_path, states=True)
+    for spills in range(3):
+        collector.add_columns(list("abcdef"), [state] * 6)
+        assert len(list(tmp_path.iterdir())) == spills
+        collector.add_columns(["g"], [state])
+        assert len(list(tmp_path.iterdir())) == spills + 1
 
 
 @pytest.mark.parametrize("buffer_bytes", [TINY, 1000, LARGE])
