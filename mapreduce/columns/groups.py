@@ -5,21 +5,24 @@ A key is in most chunks of a split. Its states become one there, and Python gets
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from itertools import count
+from functools import partial
+from itertools import count, islice
+from typing import TypeVar
 
 from mapreduce.columns.buffers import PackedColumns, StateColumns
-from mapreduce.columns.database import DuckDBPyConnection
+from mapreduce.columns.database import DuckDBPyConnection, OutOfMemoryException
 from mapreduce.columns.kinds import PACKED_INTEGERS, Kind, bytes_sql, key_fields, null_tuple_sql
 from mapreduce.columns.packed import Columns, packed_of, state_columns_of
 from mapreduce.columns.plan import LOW_BITS, Plan
 
+Read = TypeVar("Read", PackedColumns | StateColumns | Columns, Columns)
 _FETCH = 10_000
 _NUMBERS = count()
 """The tables of all queries have different names."""
-_ROW_BYTES = 64
-"""What a group takes in the database, besides its key."""
+_ROW_BYTES, _NUMBER_BYTES = 64, 16
+"""What a group takes in the database besides the text of its key, and what each of its numbers."""
 _ALONE = PACKED_INTEGERS | {"varchar"}
 """Types of keys that a collector takes as a buffer beside one of integers."""
 _SMALL, _MOST_TABLES = 1 << 49, 1 << 12
@@ -82,11 +85,12 @@ class Groups:
         """Return whether all groups are sound and small, whether a key is or has a NULL tuple, and
         the bytes of all groups.
         """
+        row_bytes = _ROW_BYTES + _NUMBER_BYTES * len(self.plan.selected)
         (found,) = self.connection.execute(
             "SELECT coalesce(bool_and(sound), true), "
             f"coalesce(bool_and({self._small_sql()}), true), "
             f"coalesce(bool_or({null_tuple_sql('key', self.key)}), false), "
-            f"count(*) * {_ROW_BYTES} + coalesce(sum({bytes_sql('key', self.key)}), 0) FROM {table}"
+            f"count(*) * {row_bytes} + coalesce(sum({bytes_sql('key', self.key)}), 0) FROM {table}"
         ).fetchall()
         return found
 
@@ -96,8 +100,9 @@ class Groups:
         Raises:
             duckdb.Error: the memory is short.
         """
-        if not self._tables:
-            return
+        yield from self._read(self._states)
+
+    def _states(self) -> Generator[Columns]:
         merged = ", ".join(map(self._merged, range(len(self.plan.merged))))
         result = self.connection.execute(self._whole(f"key, {merged}"))
         try:
@@ -106,7 +111,6 @@ class Groups:
                 yield list(keys), self.plan.states(found)
         finally:  # an open result stops the next query
             result.abort()
-        self._clear()
 
     def packed(self, *, keeps: bool) -> Generator[PackedColumns | StateColumns | Columns]:
         """Yield the same as columns of numbers, where they have that form.
@@ -117,11 +121,14 @@ class Groups:
         Raises:
             duckdb.Error: the memory is short.
         """
+        yield from self._read(partial(self._packed, keeps=keeps))
+
+    def _packed(self, *, keeps: bool) -> Generator[PackedColumns | StateColumns | Columns]:
         fields = key_fields("key", self.key)
         layout = self.plan.layout
         alone = layout is not None and layout.rstrip("x") == "i" and self.key.id in _ALONE
-        if not self._tables or not self._small or self._nulls or not fields or not layout:
-            yield from self.states()
+        if not self._small or self._nulls or not fields or not layout:
+            yield from self._states()
         elif keeps:
             steps, wanted = fields
             numbers = [self._merged(at) for at in range(len(self.plan.merged))]
@@ -134,14 +141,36 @@ class Groups:
             ]
             sql = self._whole(", ".join(_named([*wanted, *cast])))
             yield from state_columns_of(self.connection.sql(sql), steps, layout)
-            self._clear()
         elif alone:
             ((_, (key,)), number) = (fields, self._merged(0))
             sql = self._whole(f"{key} AS key, CAST({number} AS BIGINT) AS value")
             yield from packed_of(self.connection.sql(sql), ones=False)
-            self._clear()
         else:
-            yield from self.states()
+            yield from self._states()
+
+    def _read(self, read: Callable[[], Generator[Read]]) -> Generator[Read]:
+        """Yield what is read of all tables, and keep none.
+
+        Where the memory is too short to merge them, they are read one after another: a key has
+        several states then, which the collector merges.
+        """
+        if not self._tables:
+            return
+        found = read()
+        try:
+            first = list(islice(found, 1))
+        except OutOfMemoryException:
+            first, found = [], self._one_by_one(read)
+        yield from first
+        yield from found
+        self._clear()
+
+    def _one_by_one(self, read: Callable[[], Generator[Read]]) -> Generator[Read]:
+        tables = self._tables
+        for table in tables:
+            self._tables = [table]
+            yield from read()
+            self._drop(1)
 
     def _whole(self, selected: str) -> str:
         """Return the query of all groups, one row for each key."""

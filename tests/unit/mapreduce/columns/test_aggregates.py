@@ -29,7 +29,7 @@ from mapreduce.columns.aggregates import has_plan
 from mapreduce.columns.chunks import registered
 from mapreduce.columns.database import DuckDBPyConnection, OutOfMemoryException, opened
 from mapreduce.columns.groups import Groups
-from mapreduce.columns.query import Query
+from mapreduce.columns.query import Query, listed
 from mapreduce.columns.statement import statement_of
 from mapreduce.columns.table import Table
 from mapreduce.input_formats import ColumnKind
@@ -311,3 +311,15 @@ def test_groups_whose_properties_do_not_fit_the_memory_are_not_kept(
             patch.setattr(Groups, "_properties", short)
             assert query.keep(source) is False
         assert [(["a"], [1])] == list(query.kept(packs=False, keeps=False))
+
+
+def test_groups_of_many_numbers_take_more() -> None:
+    """The kept groups leave the database before their merge needs more memory than there is."""
+    rows = 1000
+    table = Table({"key": ("int", list(range(rows))), "value": ("float", [0.5] * rows)}, rows)
+    for each in (1, 15):
+        query = Query(None, "`map_sql` of J", Several({f"{at}": Mean() for at in range(each)}))
+        with registered(_database(), table, ("key", "value")) as source:
+            query.keep(source)
+        assert query.kept_bytes >= 3 * 16 * each * rows
+        assert rows == len(listed(query.kept(packs=False, keeps=False))[0])

@@ -33,6 +33,8 @@ from mapreduce import (
     Variance,
     native,
 )
+from mapreduce.columns.database import OutOfMemoryException
+from mapreduce.columns.groups import Groups
 from mapreduce.columns.query import Query
 from mapreduce.engine import map_columns
 from mapreduce.errors import RecordError
@@ -394,3 +396,35 @@ def test_a_bad_column_that_no_sql_reads(with_c: bool) -> None:
     content = b'{"name": "a", "number": 1}\n{"name": 7, "number": 1}\n'
     with without_c(with_c), pytest.raises(RecordError, match="'name' is 7, and not a text"):
         run(Columns(), inputs={"in": content}, splits=1)
+
+
+@pytest.mark.parametrize("with_c", [True, False])
+@pytest.mark.parametrize("reduce", REDUCES[:6], ids=lambda each: type(each).__name__)
+def test_groups_whose_merge_does_not_fit_the_memory(
+    monkeypatch: pytest.MonkeyPatch, reduce: Any, with_c: bool
+) -> None:
+    """They are read chunk by chunk."""
+
+    def whole(groups: Groups, selected: str) -> str:
+        if len(groups._tables) > 1:
+            raise OutOfMemoryException("short")
+        return merging(groups, selected)
+
+    merging = Groups._whole
+    monkeypatch.setattr(Groups, "_whole", whole)
+    # each input is a chunk of its own
+    rows = [{"name": f"n{at % 4}", "number": at} for at in range(20)]
+    inputs = [
+        PlainInput(f"{at}", "\n".join(map(json.dumps, rows[at::5])).encode()) for at in range(5)
+    ]
+
+    class Rows(_Json):
+        def map(self, key: int, row: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+            yield row["name"], row["number"]
+
+    by = type("Rows", (Rows,), {"reduce": reduce, "__module__": __name__})
+    sql = "SELECT name AS key, number AS value FROM records"
+    by_sql = type("Columns", (by,), {"map_sql": sql, "__module__": __name__})
+    with without_c(with_c):
+        found = [sorted(run(job(), inputs=inputs, splits=1).pairs) for job in (by, by_sql)]
+    assert found[0] == found[1]
