@@ -81,7 +81,11 @@ typedef struct {
 int reservation_make(Pages *pages, Reservation *reservation, size_t least, size_t most);
 /* The bytes [from, to), which the caller will touch; zeroed if asked. */
 uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros);
-/* Give the memory to the pool, or back to the system; a zeroed Reservation is allowed. */
+/* Zeroed memory that belongs to no pool; -1, without an exception, where there is none. It may be
+ * called without the GIL. */
+int reservation_alone(Reservation *reservation, size_t bytes);
+/* Give the memory to the pool, or back to the system; a zeroed Reservation is allowed. NULL for the
+ * pool gives it to the system, and may be called without the GIL. */
 void reservation_free(Pages *pages, Reservation *reservation);
 
 /* One pair as a frame holds it, with borrowed bytes; `value_length` is IS_INT, or the length of the

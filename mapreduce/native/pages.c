@@ -7,7 +7,8 @@
  *
  * A Pages owns the pieces that it keeps; a piece that was handed out belongs to its Reservation.
  * The module's state and each collector hold the Pages, so that it outlives both: a collector may
- * be deallocated after its module. The GIL is held in every call.
+ * be deallocated after its module. The GIL is held in every call that takes a Pages; memory that
+ * belongs to none needs no GIL, and goes back to the system.
  */
 #include "extension.h"
 
@@ -28,6 +29,12 @@ static void prefer_huge(const Reservation *reservation, size_t from, size_t to) 
 #else
     (void)reservation, (void)from, (void)to;
 #endif
+}
+
+/* A first look would map a huge page of zeros, which the first write may split into small ones. */
+static void write_zeros(uint8_t *data, size_t size) {
+    for (size_t at = 0; at < size; at += HUGE_BYTES)
+        *(volatile uint8_t *)(data + at) = 0;
 }
 
 static int mapped(Reservation *reservation, size_t bytes) {
@@ -108,6 +115,15 @@ int reservation_make(Pages *pages, Reservation *reservation, size_t least, size_
     return 0;
 }
 
+int reservation_alone(Reservation *reservation, size_t bytes) {
+    if (!mapped(reservation, bytes))
+        return -1;
+    prefer_huge(reservation, 0, bytes);
+    write_zeros(reservation->data, bytes);
+    reservation->touched = bytes;
+    return 0;
+}
+
 uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int as_zeros) {
     prefer_huge(reservation, from, to);
     /* what was never touched is zero already */
@@ -122,6 +138,10 @@ uint8_t *reservation_use(Reservation *reservation, size_t from, size_t to, int a
 void reservation_free(Pages *pages, Reservation *reservation) {
     if (!reservation->mapped)
         return;
+    if (!pages) {
+        unmapped(reservation);
+        return;
+    }
     Reservation *least = &pages->kept[0];
     for (int number = 1; number < KEPT; number++) {
         Reservation *kept = &pages->kept[number];

@@ -4,9 +4,9 @@
  * are is for Python to say, once for each different run. Text is counted a segment at a time, in
  * three passes, so that none waits for what the one before has begun. Sixty-four bytes at a time
  * become a bit mask of those that words are made of (masks.h), and its edges are where words begin
- * and end. Each word of up to 16 bytes becomes two machine words and their hash, and its place in
- * the table is fetched. Then all of them are counted, in a table that holds no pointers. No word
- * waits between two calls.
+ * and end. Each word of up to 16 bytes becomes two machine words, and the place in the table that
+ * their hash names is fetched. Then all of them are counted, in a table that holds no pointers. No
+ * word waits between two calls.
  *
  * A WordCounts owns its tables and texts, and no object of Python, so that it needs no garbage
  * collection. `add` holds the buffer that it is given, counts without the GIL, and takes the
@@ -17,7 +17,7 @@
 #include "masks.h"
 
 #define WORD_BYTES 16
-#define SEGMENT 1024 /* bytes: its edges and words fit the processor's first cache */
+#define SEGMENT 512 /* bytes: its edges and words fit the processor's first cache */
 #define FIRST_BITS 13
 #define SMALL_BITS 16 /* a smaller table grows fourfold */
 #define EIGHTHS 5     /* how full a table may be */
@@ -27,8 +27,11 @@ typedef struct {
     uint64_t count;
 } ShortWord;
 
+/* Between the word's halves is something else, as GCC would move neighbours through a vector. */
 typedef struct {
-    uint64_t low, high, hash;
+    uint64_t low;
+    ShortWord *place; /* where it is searched from */
+    uint64_t high;
 } WaitingWord;
 
 typedef struct {
@@ -44,10 +47,11 @@ typedef struct {
     PyThread_type_lock lock; /* counting runs without the interpreter's */
     HashSeeds seeds;
     int lanes; /* see masks.h */
-    ShortWord *words;
+    Reservation table;
+    ShortWord *words; /* in it */
     size_t used;
     int bits;
-    uint32_t edges[SEGMENT]; /* where words begin and end by turns, within the segment */
+    uint16_t edges[SEGMENT]; /* where words begin and end by turns, within the segment */
     WaitingWord waiting[SEGMENT / 2 + 1];
     LongWord *runs;
     size_t runs_used, runs_size;
@@ -64,21 +68,31 @@ static inline ShortWord *find_short(ShortWord *words, int bits, uint64_t low, ui
     return &words[at];
 }
 
+/* Take an empty table of 2^bits in place of the one there is, which the caller frees; -1 where
+ * there is no memory. */
+static int new_table(WordCounts *self, int bits) {
+    Reservation table;
+    if (reservation_alone(&table, sizeof *self->words << bits) < 0)
+        return -1;
+    self->table = table;
+    self->words = (ShortWord *)table.data;
+    self->bits = bits;
+    return 0;
+}
+
 static int grow_short(WordCounts *self) {
+    Reservation old = self->table;
+    const ShortWord *known = self->words;
     size_t size = (size_t)1 << self->bits;
-    int bits = self->bits + (self->bits < SMALL_BITS ? 2 : 1);
-    ShortWord *words = calloc((size_t)1 << bits, sizeof *words);
-    if (!words)
+    if (new_table(self, self->bits + (self->bits < SMALL_BITS ? 2 : 1)) < 0)
         return -1;
     for (size_t at = 0; at < size; at++) {
-        ShortWord word = self->words[at];
+        ShortWord word = known[at];
         uint64_t hash = hash_words(&self->seeds, word.low, word.high);
         if (word.low)
-            *find_short(words, bits, word.low, word.high, hash) = word;
+            *find_short(self->words, self->bits, word.low, word.high, hash) = word;
     }
-    free(self->words);
-    self->words = words;
-    self->bits = bits;
+    reservation_free(NULL, &old);
     return 0;
 }
 
@@ -91,15 +105,11 @@ static inline int reserve_short(WordCounts *self, size_t more) {
 }
 
 /* Count so many words that wait, for which there is space. */
-static inline void settle(WordCounts *self, size_t waits) {
-    ShortWord *words = self->words;
-    size_t mask = ((size_t)1 << self->bits) - 1, fresh = 0;
-    int shift = 64 - self->bits;
-    for (size_t at = 0; at < waits; at++) {
-        const WaitingWord *each = &self->waiting[at];
-        size_t slot = (size_t)(each->hash >> shift);
-        for (;; slot = (slot + 1) & mask) {
-            ShortWord *word = &words[slot];
+static inline void settle(WordCounts *self, const WaitingWord *waits_end) {
+    ShortWord *words = self->words, *end = words + ((size_t)1 << self->bits);
+    size_t fresh = 0;
+    for (const WaitingWord *each = self->waiting; each < waits_end; each++) {
+        for (ShortWord *word = each->place;;) {
             /* one branch for most words, and not one for each half */
             if (!((word->low ^ each->low) | (word->high ^ each->high))) {
                 word->count++;
@@ -110,6 +120,8 @@ static inline void settle(WordCounts *self, size_t waits) {
                 fresh++;
                 break;
             }
+            if (++word == end)
+                word = words;
         }
     }
     self->used += fresh;
@@ -179,112 +191,128 @@ static inline int holds_high(const uint8_t *text, size_t length) {
     return all >> 7;
 }
 
-/* A short word of ASCII waits, and any other one is counted; -1 where there is no memory. `left` is
- * how many bytes can be read. */
-static inline int take_word(WordCounts *self, const uint8_t *text, size_t length, size_t left,
-                            size_t *waits) {
+/* Where the words of a segment are searched, in registers. */
+typedef struct {
+    HashSeeds seeds;
+    ShortWord *words;
+    int shift;
+} Search;
+
+static inline Search search_of(const WordCounts *self) {
+    return (Search){self->seeds, self->words, 64 - self->bits};
+}
+
+/* A short word of ASCII waits at `next`, and any other one is counted; returns where the next one
+ * may wait, or NULL where there is no memory. At `padded` WORD_BYTES of the text can be read. */
+static inline WaitingWord *take_word(WordCounts *self, const uint8_t *text, const uint8_t *padded,
+                                     size_t length, const Search search, WaitingWord *next) {
     if (length > WORD_BYTES)
-        return count_long(self, text, length, holds_high(text, length));
-    uint64_t parts[2] = {0, 0};
-    if (left >= WORD_BYTES)
-        memcpy(parts, text, WORD_BYTES);
-    else
-        memcpy(parts, text, length);
+        return count_long(self, text, length, holds_high(text, length)) < 0 ? NULL : next;
     const uint8_t *mask = first_bytes + WORD_BYTES - length;
     /* bit 5 makes a letter small, and an apostrophe has it */
-    uint64_t low = (parts[0] | 0x2020202020202020ULL) & load64(mask);
-    uint64_t high = (parts[1] | 0x2020202020202020ULL) & load64(mask + 8);
+    uint64_t low = (load64(padded) | 0x2020202020202020ULL) & load64(mask);
+    uint64_t high = (load64(padded + 8) | 0x2020202020202020ULL) & load64(mask + 8);
     if ((low | high) & 0x8080808080808080ULL)
-        return count_long(self, text, length, 1);
-    uint64_t hash = hash_words(&self->seeds, low, high);
-    __builtin_prefetch(&self->words[hash >> (64 - self->bits)], 1);
-    self->waiting[(*waits)++] = (WaitingWord){low, high, hash};
-    return 0;
+        return count_long(self, text, length, 1) < 0 ? NULL : next;
+    ShortWord *place = &search.words[hash_words(&search.seeds, low, high) >> search.shift];
+    __builtin_prefetch(place, 1);
+    *next = (WaitingWord){low, place, high};
+    return next + 1;
+}
+
+/* A word so near the end of the data that WORD_BYTES may not be there. */
+static __attribute__((noinline)) WaitingWord *
+take_last_word(WordCounts *self, const uint8_t *text, size_t length, WaitingWord *next) {
+    uint8_t padded[WORD_BYTES] = {0};
+    memcpy(padded, text, length < WORD_BYTES ? length : WORD_BYTES);
+    return take_word(self, text, padded, length, search_of(self), next);
 }
 
 /* Find the edges of a segment; returns how many. `inside` is 1 when the byte before is of a word
  * that goes on. */
 static inline __attribute__((always_inline)) size_t
 find_edges(WordCounts *self, const uint8_t *data, size_t size, uint64_t *inside,
-           uint64_t (*mask_of)(const uint8_t *), int (*first_of)(uint64_t)) {
-    uint32_t *next = self->edges;
+           const Lanes lanes) {
+    uint16_t *next = self->edges;
     for (size_t at = 0; at < size; at += BLOCK) {
         uint64_t mask;
         if (at + BLOCK <= size) {
-            mask = mask_of(data + at);
+            mask = lanes.mask_of(data + at);
         } else {
             uint8_t last[BLOCK] = {0};
             memcpy(last, data + at, size - at);
-            mask = mask_of(last);
+            mask = lanes.mask_of(last);
         }
         uint64_t edges = mask ^ (mask << 1 | *inside);
         *inside = mask >> 63;
-        uint32_t *end = next + __builtin_popcountll(edges);
-        /* Eight at a time, whether or not there are so many: the number is hard to foresee. A
-         * block's edges take at most its 64 places of the array. */
-        do {
-            for (int each = 0; each < 8; each++) {
-                next[each] = (uint32_t)at + (uint32_t)first_of(edges);
-                edges &= edges - 1;
-            }
-            next += 8;
-        } while (edges);
-        next = end;
+        /* a block's edges take at most its 64 places of the array */
+        lanes.write_places(next, edges, (uint16_t)at);
+        next += __builtin_popcountll(edges);
     }
     return (size_t)(next - self->edges);
 }
 
 /* Inlined into a function for each kind of instructions. */
 static inline __attribute__((always_inline)) int
-count_words_by(WordCounts *self, const uint8_t *data, size_t size,
-               uint64_t (*mask_of)(const uint8_t *), int (*first_of)(uint64_t)) {
-    size_t start = 0;
+count_words_by(WordCounts *self, const uint8_t *data, size_t size, const Lanes lanes) {
+    size_t start = 0, last = size < WORD_BYTES ? 0 : size - WORD_BYTES + 1;
     uint64_t inside = 0;
     for (size_t begin = 0; begin < size; begin += SEGMENT) {
         size_t length = size - begin < SEGMENT ? size - begin : SEGMENT;
         int is_between = !inside;
-        size_t count = find_edges(self, data + begin, length, &inside, mask_of, first_of);
+        size_t count = find_edges(self, data + begin, length, &inside, lanes);
         if (reserve_short(self, SEGMENT / 2 + 1) < 0)
             return -1;
-        size_t at = 0, waits = 0;
+        const Search search = search_of(self);
+        WaitingWord *next = self->waiting;
+        size_t at = 0;
         if (is_between && count)
             start = begin + self->edges[at++];
         for (; at < count; at += 2) {
+            const uint8_t *text = data + start;
             size_t end = begin + self->edges[at];
-            if (take_word(self, data + start, end - start, size - start, &waits) < 0)
+            next = start < last ? take_word(self, text, text, end - start, search, next)
+                                : take_last_word(self, text, end - start, next);
+            if (!next)
                 return -1;
             if (at + 1 < count)
                 start = begin + self->edges[at + 1];
         }
-        settle(self, waits);
+        settle(self, next);
     }
     if (!inside)
         return 0;
-    size_t waits = 0;
+    WaitingWord *next = self->waiting;
     if (reserve_short(self, 1) < 0
-        || take_word(self, data + start, size - start, size - start, &waits) < 0)
+        || !(next = take_last_word(self, data + start, size - start, next)))
         return -1;
-    settle(self, waits);
+    settle(self, next);
     return 0;
 }
 
 static int count_words_plain(WordCounts *self, const uint8_t *data, size_t size) {
-    return count_words_by(self, data, size, mask_plain, first_bit);
+    return count_words_by(self, data, size, (Lanes){mask_plain, write_places_plain});
 }
 
 #if defined(__x86_64__)
 static int count_words_sse2(WordCounts *self, const uint8_t *data, size_t size) {
-    return count_words_by(self, data, size, mask_sse2, first_bit);
+    return count_words_by(self, data, size, (Lanes){mask_sse2, write_places_plain});
 }
 
 WITH_AVX2 static int count_words_avx2(WordCounts *self, const uint8_t *data, size_t size) {
-    return count_words_by(self, data, size, mask_avx2, first_bit_bmi);
+    return count_words_by(self, data, size, (Lanes){mask_avx2, write_places_avx2});
+}
+
+WITH_AVX512 static int count_words_avx512(WordCounts *self, const uint8_t *data, size_t size) {
+    return count_words_by(self, data, size, (Lanes){mask_avx512, write_places_avx512});
 }
 #endif
 
 /* -1 where there is no memory; some words are then counted and some are not. */
 static int count_words(WordCounts *self, const uint8_t *data, size_t size) {
 #if defined(__x86_64__)
+    if (self->lanes == AVX512_LANES)
+        return count_words_avx512(self, data, size);
     if (self->lanes == AVX2_LANES)
         return count_words_avx2(self, data, size);
     if (self->lanes == SSE2_LANES)
@@ -295,20 +323,18 @@ static int count_words(WordCounts *self, const uint8_t *data, size_t size) {
 
 static PyObject *WordCounts_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"lanes", NULL};
-    int lanes = AVX2_LANES, most = most_lanes();
+    int lanes = AVX512_LANES, most = most_lanes();
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|i", names, &lanes))
         return NULL;
-    if (lanes != PLAIN_LANES && lanes != SSE2_LANES && lanes != AVX2_LANES)
-        return PyErr_Format(PyExc_ValueError, "lanes are 1, 16 or 32, not %d", lanes);
+    if (lanes != PLAIN_LANES && lanes != SSE2_LANES && lanes != AVX2_LANES && lanes != AVX512_LANES)
+        return PyErr_Format(PyExc_ValueError, "lanes are 1, 16, 32 or 64, not %d", lanes);
     WordCounts *self = (WordCounts *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
     self->lanes = lanes < most ? lanes : most;
     self->seeds = state_of((PyObject *)self)->seeds;
-    self->bits = FIRST_BITS;
-    self->words = calloc((size_t)1 << self->bits, sizeof *self->words);
     self->lock = PyThread_allocate_lock();
-    if (!self->words || !self->lock) {
+    if (new_table(self, FIRST_BITS) < 0 || !self->lock) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
@@ -319,7 +345,7 @@ static void WordCounts_dealloc(WordCounts *self) {
     PyTypeObject *type = Py_TYPE(self);
     if (self->lock)
         PyThread_free_lock(self->lock);
-    free(self->words);
+    reservation_free(NULL, &self->table);
     free(self->runs);
     buffer_free(&self->texts);
     type->tp_free(self);
@@ -432,14 +458,11 @@ static void pack_words(const WordCounts *self, Packing *packing) {
 
 /* Nothing is left, and a table that has grown large is small again. */
 static void forget(WordCounts *self) {
-    ShortWord *fresh = self->bits > 16 ? calloc((size_t)1 << FIRST_BITS, sizeof *fresh) : NULL;
-    if (fresh) {
-        free(self->words);
-        self->words = fresh;
-        self->bits = FIRST_BITS;
-    } else {
+    Reservation old = self->table;
+    if (self->bits > SMALL_BITS && new_table(self, FIRST_BITS) == 0)
+        reservation_free(NULL, &old);
+    else
         memset(self->words, 0, sizeof *self->words << self->bits);
-    }
     free(self->runs);
     self->runs = NULL;
     self->used = self->runs_used = self->runs_size = 0;
@@ -536,8 +559,8 @@ static PyGetSetDef WordCounts_getset[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot WordCounts_slots[] = {
-    {Py_tp_doc, "WordCounts(lanes=32): how often each word of ASCII letters and apostrophes "
-                "occurs. `lanes` is the most bytes of one instruction: 1, 16 or 32."},
+    {Py_tp_doc, "WordCounts(lanes=64): how often each word of ASCII letters and apostrophes "
+                "occurs. `lanes` is the most bytes of one instruction: 1, 16, 32 or 64."},
     {Py_tp_new, WordCounts_new},
     {Py_tp_dealloc, WordCounts_dealloc},
     {Py_tp_methods, WordCounts_methods},

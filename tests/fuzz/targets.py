@@ -134,7 +134,7 @@ def block_target(data: Reader) -> None:
 
 def words_target(data: Reader) -> None:
     """Text in pieces has the words and runs that a regular expression finds."""
-    counts = extension.WordCounts((1, 16, 32)[data.number() % 3])
+    counts = extension.WordCounts((1, 16, 32, 64)[data.number() % 4])
     for _ in range(2):
         expected: Counter[bytes] = Counter()
         for _ in range(data.number() % 4):

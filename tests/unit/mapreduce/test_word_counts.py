@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mapreduce import WordCounts, native, word_counts, words
 
 
-@pytest.fixture(autouse=True, params=["native", 1, 16, 32, "pure"])
+@pytest.fixture(autouse=True, params=["native", 1, 16, 32, 64, "pure"])
 def implementation(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run the test with the native extension, with each kind of its instructions, or without it."""
     extension = native.extension
@@ -89,7 +89,7 @@ def test_words_of_every_length_at_every_place(length: int) -> None:
         assert Counter({"q" * length: 1}) == counted([b" " * before + b"Q" * length])
 
 
-@pytest.mark.parametrize("segment", [1024, 2048, 4096])
+@pytest.mark.parametrize("segment", [512, 1024, 2048, 4096])
 def test_words_over_the_end_of_a_segment(segment: int) -> None:
     """A word is found whole where the text is counted in pieces: one that begins, ends or goes on
     there, is longer than a piece, or is of bytes beyond ASCII.
@@ -148,3 +148,12 @@ def test_counts_say_when_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(word_counts, "LARGE_BYTES", 0)
     assert (False, True) == (before, counts.is_large)
     assert {"some": 1, "words": 1} == dict(zip(*counts.take(), strict=True))
+
+
+def test_words_that_find_the_end_of_the_table_taken() -> None:
+    """A word whose place is taken, as all behind it are, is counted at the table's beginning."""
+    letters = "abcdefghijklmnop"
+    endings = [a + b + c + d for a in "abc" for b in letters for c in letters for d in letters[:6]]
+    for beginning in letters:  # each set of words fills another part of the table
+        names = [beginning + ending for ending in endings]
+        assert Counter(names * 2) == counted([" ".join(names * 2).encode()])
