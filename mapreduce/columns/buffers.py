@@ -72,7 +72,8 @@ class StateColumns:
         key_steps: what the fields of a key are; see `kinds.key_fields`.
         key_fields: a column for each field.
         layout: how a state is made of the numbers; see `plan.Plan`.
-        numbers: columns of 64-bit integers or floats.
+        numbers: columns of integers or floats of 64 bits, of integers of 128 bits, or for lists the
+            32-bit places where they begin and end, and their numbers.
         rows: the number of keys.
         owner: frees the buffers, which no memoryview holds, when it is freed.
     """

@@ -21,8 +21,10 @@ Read = TypeVar("Read", PackedColumns | StateColumns | Columns, Columns)
 _FETCH = 10_000
 _NUMBERS = count()
 """The tables of all queries have different names."""
-_ROW_BYTES, _NUMBER_BYTES = 64, 16
-"""What a group takes in the database besides the text of its key, and what each of its numbers."""
+_ROW_BYTES, _NUMBER_BYTES, _ITEM_BYTES = 64, 16, 8
+"""What a group takes in the database besides its key and lists, what each of its numbers, and what
+each value of a list.
+"""
 _ALONE = PACKED_INTEGERS | {"varchar"}
 """Types of keys that a collector takes as a buffer beside one of integers."""
 _SMALL, _MOST_TABLES = 1 << 49, 1 << 12
@@ -90,17 +92,21 @@ class Groups:
             "SELECT coalesce(bool_and(sound), true), "
             f"coalesce(bool_and({self._small_sql()}), true), "
             f"coalesce(bool_or({null_tuple_sql('key', self.key)}), false), "
-            f"count(*) * {row_bytes} + coalesce(sum({bytes_sql('key', self.key)}), 0) FROM {table}"
+            f"count(*) * {row_bytes} + coalesce(sum({self._bytes_sql()}), 0) FROM {table}"
         ).fetchall()
         return found
 
-    def states(self) -> Generator[Columns]:
+    def states(self, most_bytes: int) -> Generator[Columns]:
         """Yield the keys and their states, some at a time, and keep none.
+
+        Args:
+            most_bytes: longer lists are not merged, which takes several times as much memory; their
+                keys may come several times.
 
         Raises:
             duckdb.Error: the memory is short.
         """
-        yield from self._read(self._states)
+        yield from self._read(self._states, most_bytes)
 
     def _states(self) -> Generator[Columns]:
         merged = ", ".join(map(self._merged, range(len(self.plan.merged))))
@@ -112,16 +118,19 @@ class Groups:
         finally:  # an open result stops the next query
             result.abort()
 
-    def packed(self, *, keeps: bool) -> Generator[PackedColumns | StateColumns | Columns]:
+    def packed(
+        self, most_bytes: int, *, keeps: bool
+    ) -> Generator[PackedColumns | StateColumns | Columns]:
         """Yield the same as columns of numbers, where they have that form.
 
         Args:
+            most_bytes: as `states` takes it.
             keeps: the collector takes `StateColumns`; else an integer for each key, at most.
 
         Raises:
             duckdb.Error: the memory is short.
         """
-        yield from self._read(partial(self._packed, keeps=keeps))
+        yield from self._read(partial(self._packed, keeps=keeps), most_bytes)
 
     def _packed(self, *, keeps: bool) -> Generator[PackedColumns | StateColumns | Columns]:
         fields = key_fields("key", self.key)
@@ -132,12 +141,10 @@ class Groups:
         elif keeps:
             steps, wanted = fields
             numbers = [self._merged(at) for at in range(len(self.plan.merged))]
-            # as the buffers are read: 64-bit numbers, whatever the types of the columns are
-            kinds = [kind for kind in layout if kind not in "[]"]
-            kinds = [each for kind in kinds for each in ("ii" if kind == "f" else kind)]
+            # as the buffers are read, whatever the types of the columns are
             cast = [
-                f"CAST({number} AS {'DOUBLE' if kind == 'd' else 'BIGINT'})"
-                for kind, number in zip(kinds, numbers, strict=True)
+                f"CAST({number} AS {kind})"
+                for kind, number in zip(self.plan.columns, numbers, strict=True)
             ]
             sql = self._whole(", ".join(_named([*wanted, *cast])))
             yield from state_columns_of(self.connection.sql(sql), steps, layout)
@@ -148,13 +155,17 @@ class Groups:
         else:
             yield from self._states()
 
-    def _read(self, read: Callable[[], Generator[Read]]) -> Generator[Read]:
+    def _read(self, read: Callable[[], Generator[Read]], most_bytes: int) -> Generator[Read]:
         """Yield what is read of all tables, and keep none.
 
         Where the memory is too short to merge them, they are read one after another: a key has
         several states then, which the collector merges.
         """
         if not self._tables:
+            return
+        if "list" in self.plan.merged and self.size_bytes > most_bytes:
+            yield from self._one_by_one(read)
+            self._clear()
             return
         found = read()
         try:
@@ -192,11 +203,23 @@ class Groups:
         ]
         return " AND ".join(found) or "true"
 
+    def _bytes_sql(self) -> str:
+        """Return the SQL of what a group of a table takes, besides its row."""
+        lists = [f"s{at}" for at, each in enumerate(self.plan.merged) if each == "list"]
+        return " + ".join(
+            [bytes_sql("key", self.key), *(f"{_ITEM_BYTES} * len({each})" for each in lists)]
+        )
+
     def _merged(self, number: int) -> str:
         """Return the SQL of an expression's value of all groups of a key."""
         function = self.plan.merged[number]
         if function in ("min", "max"):
             return self._of_tables(function, number)
+        if function == "list":
+            listed = self._of_tables("list", number)
+            return f"flatten({listed})" if len(self._tables) > 1 else listed
+        if function == "wide":
+            return self._of_tables("sum", number)
         total = self._of_tables("sum", number)
         if not self._small:
             return total

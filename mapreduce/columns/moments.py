@@ -21,7 +21,7 @@ def variance_plan(aggregation: Variance, value: str, kind: Kind) -> Plan | None:
     """Return how states of `Variance` are made; None for other types than numbers."""
     if kind.id in INTEGERS:
         sums = ("count(*)", f"sum({value})", _sum_of(value, value))
-        return Plan(sums, ("sum",) * 3, _is_factor(value), _of_integers, None, numbers=False)
+        return Plan(sums, ("sum", "wide", "wide"), _is_factor(value), _of_integers, "w")
     if kind.id not in FLOATS:
         return None
     high, low, sound = halves(value)
@@ -33,7 +33,7 @@ def variance_plan(aggregation: Variance, value: str, kind: Kind) -> Plan | None:
         *(_sum_of(one, other) for one, other in [*products, (below, below)]),
     )
     sound = f"{sound} AND {_is_factor(high)}"
-    return Plan(selected, ("sum",) * len(selected), sound, _of_floats, None, numbers=False)
+    return Plan(selected, ("sum", *("wide",) * 8), sound, _of_floats, "v")
 
 
 def correlation_plan(aggregation: Correlation, value: str, kind: Kind) -> Plan | None:

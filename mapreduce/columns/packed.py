@@ -18,8 +18,11 @@ Columns = tuple[list[Any], list[Any]]
 def state_columns_of(stream: Any, key_steps: str, layout: str) -> Iterator[StateColumns]:
     """Yield the columns of the fields of keys, and of numbers, of an Arrow stream.
 
+    A list is two columns, of where the lists end and of all their numbers.
+
     Args:
-        stream: has texts and 64-bit integers for the fields of keys, and then 64-bit numbers.
+        stream: has texts and 64-bit integers for the fields of keys, and then numbers of 64 or 128
+            bits, or lists of 64-bit numbers.
         key_steps: says what the fields are.
         layout: says what the numbers are.
     """
@@ -32,12 +35,20 @@ def state_columns_of(stream: Any, key_steps: str, layout: str) -> Iterator[State
                 tuple(_field(view.child(at), step, count) for at, step in enumerate(fields)),
                 layout,
                 tuple(
-                    _bytes_of(view.child(at).buffer(1), 8 * count)
+                    buffer
                     for at in range(len(fields), view.n_children)
+                    for buffer in _numbers(view.child(at), count)
                 ),
                 count,
                 batch,
             )
+
+
+def _numbers(column: Any, count: int) -> tuple[memoryview, ...]:
+    if column.n_children:
+        return _bytes_of(column.buffer(1), 4 * (count + 1)), _bytes_of(column.child(0).buffer(1))
+    numbers = column.buffer(1)
+    return (_bytes_of(numbers, numbers.element_size_bits // 8 * count),)
 
 
 def _field(column: Any, step: str, count: int) -> Field:

@@ -14,6 +14,17 @@ HIGH_BITS = 20
 LARGEST = 1 << 42
 """Floats from here on are not held so."""
 
+_COLUMNS = {
+    "i": ("BIGINT",),
+    "d": ("DOUBLE",),
+    "f": ("BIGINT",) * 2,
+    "q": ("BIGINT[]",),
+    "r": ("DOUBLE[]",),
+    "w": ("BIGINT", *("HUGEINT",) * 2),
+    "v": ("BIGINT", *("HUGEINT",) * 8),
+    "x": ("BIGINT",),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -22,12 +33,14 @@ class Plan:
     Attributes:
         selected: the expressions of a group.
         merged: for each of them the function that makes one of the values of several groups;
-            "high" and "low" are the sums of the two integers that hold floats.
+            "high" and "low" are the sums of the two integers that hold floats, "wide" is a sum that
+            may be beyond 64 bits, "list" puts lists together.
         sound: a condition on a record; where it is false for one, the values are added one by one.
         states: makes the states of some keys from the values of each expression.
         layout: how the native collector makes a state of the values: "i" an integer, "d" a float,
-            "f" the sum of floats that two integers hold, "x" nothing of a value, "[" and "]" a
-            list; None: it cannot.
+            "f" the sum of floats that two integers hold, "q" and "r" quantiles of a list of
+            integers and of floats, "w" and "v" a variance of integers and of floats, "x" nothing
+            of a value, "[" and "]" a list; None: it cannot.
         numbers: the states are numbers, which every collector takes.
     """
 
@@ -37,6 +50,11 @@ class Plan:
     states: Callable[[Sequence[Sequence[Any]]], list[Any]]
     layout: str | None
     numbers: bool = True
+
+    @property
+    def columns(self) -> list[str]:
+        """The types of the columns of the layout: those that the native collector reads."""
+        return [kind for step in self.layout or "" for kind in _COLUMNS.get(step, ())]
 
 
 def halves(value: str) -> tuple[str, str, str]:

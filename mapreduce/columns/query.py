@@ -186,11 +186,13 @@ class Query:
         return sum(groups.size_bytes for groups in self._kept.values())
 
     def kept(
-        self, *, packs: bool, keeps: bool
+        self, most_bytes: int, *, packs: bool, keeps: bool
     ) -> Generator[PackedColumns | StateColumns | Columns]:
         """Yield the states of the kept groups, some at a time, and keep none.
 
         Args:
+            most_bytes: longer lists are not merged, which takes several times as much memory;
+                their keys may come several times.
             packs: the collector takes buffers.
             keeps: it takes `StateColumns` too.
 
@@ -199,7 +201,9 @@ class Query:
         """
         for groups in list(self._kept.values()):
             try:
-                found = groups.packed(keeps=keeps) if packs else groups.states()
+                found = (
+                    groups.packed(most_bytes, keeps=keeps) if packs else groups.states(most_bytes)
+                )
                 with closing(found) as states:
                     yield from states
             except Error as exc:

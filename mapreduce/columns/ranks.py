@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from mapreduce.aggregate import TopK
 from mapreduce.aggregations.ranks import Quantiles
-from mapreduce.columns.kinds import FLOATS, INTEGERS, Kind
+from mapreduce.columns.kinds import FLOATS, INTEGERS, PACKED_INTEGERS, Kind
 from mapreduce.columns.plan import Plan, first, in_order_sql
 
 _MOST = 100
@@ -27,9 +28,17 @@ def quantiles_plan(aggregation: Quantiles, value: str, kind: Kind) -> Plan | Non
     """Return how states of `Quantiles` are made; None for other types than numbers."""
     if kind.id not in INTEGERS | FLOATS:
         return None
-    sound = in_order_sql(value, kind)
-    return Plan((f"list({value})",), ("list",), sound, _uncounted, None, numbers=False)
+    layout = "r" if kind.id in FLOATS else "q" if kind.id in PACKED_INTEGERS else None
+    return Plan((f"list({value})",), ("list",), in_order_sql(value, kind), _states, layout)
 
 
-def _uncounted(found: Sequence[Sequence[Any]]) -> list[Any]:
-    return [[values, [], []] for values in found[0]]
+def _states(found: Sequence[Sequence[Any]]) -> list[Any]:
+    return [_state(values) for values in found[0]]
+
+
+def _state(values: list[Any]) -> list[list[Any]]:
+    """Return a state, with the values counted if that makes it shorter."""
+    distinct = Counter(values)
+    if 2 * len(distinct) > len(values):
+        return [values, [], []]
+    return [[], list(distinct), list(distinct.values())]

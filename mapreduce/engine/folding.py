@@ -1,20 +1,23 @@
 """States of aggregations that the native extension merges: of all frames of a key, one state or
 result.
 
-It does so for `Sum`, `Count`, `Min`, `Max`, `Mean` and `TopK`, alone or several of a key. A key
-whose states it cannot merge exactly (integers beyond 64 bits, floats below 2^-80, texts) is merged
-in Python; the bytes are the same.
+It does so for `Sum`, `Count`, `Min`, `Max`, `Mean`, `TopK`, `Variance`, `StandardDeviation`,
+`Quantile` and `Quantiles`, alone or several of a key. A key whose states it cannot merge exactly
+(integers beyond 64 bits, floats below 2^-80, texts) is merged in Python; the bytes are the same.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from mapreduce import native
 from mapreduce.aggregate import Aggregation, Count, Max, Mean, Min, Sum, TopK
+from mapreduce.aggregations.ranks import Quantile, Quantiles
 from mapreduce.aggregations.several import Several
+from mapreduce.aggregations.spread import StandardDeviation, Variance
 from mapreduce.encoding import encode_value
 from mapreduce.engine.collect import merged_states, packed_result, packed_state
 from mapreduce.formats.frames import FrameSink, RawFrame
@@ -26,10 +29,16 @@ _KINDS: dict[type[Aggregation[Any]], bytes] = {
     Min: b"l",
     Max: b"g",
     TopK: b"t",
+    Quantile: b"q",
+    Quantiles: b"Q",
+    Variance: b"v",
+    StandardDeviation: b"d",
 }
 """What the extension calls each aggregation; a subclass is none of them."""
 _MOST = 15
 """Aggregations of a key."""
+_LARGEST = 1 << 62
+"""The denominators of quantiles are below this."""
 
 
 def folds(aggregation: Aggregation[Any] | None) -> bool:
@@ -37,7 +46,7 @@ def folds(aggregation: Aggregation[Any] | None) -> bool:
     if native.extension is None or aggregation is None:
         return False
     each = _each(aggregation)
-    return 0 < len(each) <= _MOST and all(type(one) in _KINDS for one in each)
+    return 0 < len(each) <= _MOST and all(type(one) in _KINDS and _is_short(one) for one in each)
 
 
 def folded(
@@ -52,26 +61,24 @@ def folded(
     """
     assert native.extension is not None, "folding needs the native extension"
     header = b""
-    prefixes: tuple[bytes, ...] = (b"",)
+    each = _each(aggregation)
+    prefixes = (b"",) * len(each)
     if type(aggregation) is Several:
         names = list(aggregation.by_name)
         header = encode_value([None] * len(names))[:1]
-        prefixes = (header, *(b"" for _ in names[1:]))
         if results:
             texts = [encode_value(name) for name in names]
             begin = encode_value(dict.fromkeys(names))[:1]
             prefixes = (begin + texts[0], *texts[1:])
 
-    def otherwise(key: bytes, states: list[bytes]) -> int | bytes:
+    def otherwise(key: bytes, states: list[bytes], is_result: bool) -> int | bytes:
         ((_, state),) = merged_states(aggregation, [(key, state) for state in states])
-        pack = packed_result if results else packed_state
+        pack = packed_result if is_result else packed_state
         return pack(aggregation, key, state)
 
-    each = _each(aggregation)
     program = b"".join(b"u" if _is_least(one) else _KINDS[type(one)] for one in each)
-    limits = tuple(min(one.k, sys.maxsize) if isinstance(one, TopK) else 0 for one in each)
     found: Iterator[RawFrame] = native.extension.Fold(
-        frames, program, header, prefixes, limits, results, otherwise
+        frames, program, header, prefixes, tuple(map(_options, each)), results, otherwise
     )
     return found
 
@@ -89,6 +96,25 @@ def folding(
 
 def _is_least(aggregation: Aggregation[Any]) -> bool:
     return isinstance(aggregation, TopK) and aggregation.smallest
+
+
+def _is_short(aggregation: Aggregation[Any]) -> bool:
+    """Return whether the extension can compute with the shares of quantiles."""
+    return not isinstance(aggregation, Quantiles) or all(
+        share.denominator < _LARGEST for share in aggregation.quantiles
+    )
+
+
+def _options(aggregation: Aggregation[Any]) -> tuple[int, ...]:
+    """Return what the extension must know of an aggregation; see `are_options` in fold.c."""
+    if isinstance(aggregation, TopK):
+        return (min(aggregation.k, sys.maxsize),)
+    if isinstance(aggregation, Variance):
+        return (int(aggregation.sample),)
+    if isinstance(aggregation, Quantiles):
+        shares = (share.as_integer_ratio() for share in aggregation.quantiles)
+        return int(aggregation.interpolate), *chain.from_iterable(shares)
+    return ()
 
 
 def _each(aggregation: Aggregation[Any]) -> list[Aggregation[Any]]:

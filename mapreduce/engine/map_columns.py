@@ -137,9 +137,13 @@ class ColumnsMap:
             self._collect(query)
 
     def _collect(self, query: Query) -> None:
-        with closing(query.kept(packs=self._packs, keeps=self._keeps_states)) as kept:
+        with closing(self._kept(query)) as kept:
             for states in kept:
                 self._add(states)
+
+    def _kept(self, query: Query) -> Generator[PackedColumns | StateColumns | Columns]:
+        most_bytes = 2 * self._kept_bytes
+        return query.kept(most_bytes, packs=self._packs, keeps=self._keeps_states)
 
     def _counted(self, records: int) -> int:
         self._context.meter.records += records
@@ -177,8 +181,7 @@ class ColumnsMap:
             kept = query.keep(source) if self._keep else None
             if kept:
                 if query.kept_bytes > self._kept_bytes:
-                    kept_groups = query.kept(packs=self._packs, keeps=self._keeps_states)
-                    with closing(kept_groups) as groups:
+                    with closing(self._kept(query)) as groups:
                         yield from groups
                 return
             # a query whose groups SQL gets wrong is not run twice

@@ -455,7 +455,7 @@ static PyObject *Collector_add_packed(Collector *self, PyObject *arguments) {
 
 /* Keep a pair of each row from `at` on: (ENDED, FULL or REFUSED, where it stopped). A row is refused
  * whose state Python must make. */
-static PyObject *add_states(Collector *self, const KeyColumns *keys, const Layout *layout,
+static PyObject *add_states(Collector *self, const KeyColumns *keys, Layout *layout,
                             size_t at) {
     int taken = 1;
     while (taken == 1 && at < keys->rows && !entries_are_full(self)) {
@@ -492,12 +492,14 @@ static PyObject *add_checked_states(Collector *self, const char *steps, PyObject
                                     size_t at) {
     KeyColumns keys;
     Layout layout;
+    layout.values = (Values){0};
     PyObject *answer = NULL;
     if (key_columns_open(&keys, steps, fields, rows) == 0
-        && layout_open(&layout, text, columns, count, rows) == 0 && begin(self)) {
+        && layout_open(&layout, &self->seeds, text, columns, count, rows) == 0 && begin(self)) {
         answer = add_states(self, &keys, &layout, at);
         self->busy = 0;
     }
+    layout_close(&layout);
     key_columns_close(&keys);
     return answer;
 }

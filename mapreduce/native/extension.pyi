@@ -98,9 +98,9 @@ class Fold:
         program: bytes,
         header: bytes,
         prefixes: tuple[bytes, ...],
-        limits: tuple[int, ...],
+        options: tuple[tuple[int, ...], ...],
         makes_results: bool,
-        otherwise: Callable[[bytes, list[bytes]], int | bytes],
+        otherwise: Callable[[bytes, list[bytes], bool], int | bytes],
     ) -> None: ...
     def __iter__(self) -> Fold: ...
     def __next__(self) -> Frame: ...

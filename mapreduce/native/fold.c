@@ -1,5 +1,6 @@
 /* Folds the states of each key of sorted frames into one, or into its result, as the aggregations of
- * mapreduce/aggregate.py do: Sum, Count, Min, Max, Mean and TopK, alone or several of a key.
+ * mapreduce/aggregate.py do: Sum, Count, Min, Max, Mean, TopK, Variance and Quantiles, alone or
+ * several of a key.
  *
  * A sum of floats is held as an integer of 2^-80. A state that this cannot hold, and what is no
  * state of these aggregations, is left to Python, key by key: Python's answer and this one are the
@@ -9,8 +10,7 @@
  * from. The key and the states of a group are copies: the next frame may drop theirs. The iterator
  * and `otherwise` may run any code of Python; `busy` refuses calls from there.
  */
-#include "encoded.h"
-#include "states.h"
+#include "spread.h"
 
 #include <math.h>
 
@@ -27,10 +27,12 @@ typedef struct {
     int is_real, is_set; /* an extreme, or the greatest values */
     double real;
     int64_t integer;
-    size_t tops; /* states of the greatest values */
+    size_t lists_read; /* states of the greatest values, or of quantiles */
+    Packed state;      /* the last of these */
+    Spread spread;
 } Cell;
 
-#define LONGEST_LIST 65535
+#define CONDENSED_BYTES (16 << 20) /* states of a key that are held before they are merged */
 
 typedef struct {
     PyObject_HEAD
@@ -40,13 +42,20 @@ typedef struct {
     FrameCursor cursor;
     Cell cells[MOST];
     Buffer values[MOST]; /* the greatest values of each cell, of 64 bits */
-    size_t limits[MOST]; /* how many of them are kept */
+    Values counted[MOST]; /* the values of each cell's quantiles */
+    Buffer options[MOST]; /* of each aggregation, of uint64_t: see read_options */
     Buffer key, states, ends, out; /* of the group; `ends` are of size_t */
+    size_t most_held; /* bytes of states, before they are merged */
+    HashSeeds seeds;
     FrameBuilder builder;
 } Fold;
 
 static size_t aggregations(const Fold *self) {
     return (size_t)PyBytes_GET_SIZE(self->program);
+}
+
+static const uint64_t *options_of(const Fold *self, size_t at) {
+    return (const uint64_t *)(const void *)self->options[at].data;
 }
 
 static int is_alone(const Fold *self) {
@@ -55,49 +64,12 @@ static int is_alone(const Fold *self) {
 
 /* -- reading: 1, or 0 where Python must merge ----------------------------------------------------- */
 
-static int read_integer(Packed *packed, Wide *number) {
-    if (packed->at == packed->end)
-        return 0;
-    uint8_t first = *packed->at++;
-    uint64_t bits;
-    if (first < 0x80 || first >= 0xe0)
-        return *number = (int8_t)first, 1;
-    if (first < 0xcc || first > 0xd3 || !take_number(packed, number_size(first), &bits))
-        return 0;
-    if (first <= 0xcf)
-        return *number = (Wide)bits, 1;
-    size_t unused = 64 - 8 * number_size(first);
-    return *number = (int64_t)(bits << unused) >> unused, 1;
-}
-
-/* The length of a list, which is short, as all states are. */
-static int read_length(Packed *packed, size_t *length) {
-    if (packed->at == packed->end)
-        return 0;
-    uint8_t first = *packed->at++;
-    uint64_t number = first & 15;
-    if (first == 0xdc ? !take_number(packed, 2, &number) : first >> 4 != 9)
-        return 0;
-    return *length = (size_t)number, 1;
-}
-
-static int read_real(Packed *packed, double *real) {
-    uint64_t bits;
-    if (packed->at == packed->end || *packed->at != 0xcb)
-        return 0;
-    packed->at++;
-    if (!take_number(packed, 8, &bits))
-        return 0;
-    memcpy(real, &bits, sizeof bits);
-    return 1;
-}
-
 static int read_sum(Packed *packed, Cell *cell) {
     Wide number;
     size_t length = 1;
     int is_sum_of_floats = packed->at < packed->end && is_list(*packed->at);
-    if ((is_sum_of_floats && !read_length(packed, &length)) || !length
-        || !read_integer(packed, &number))
+    if ((is_sum_of_floats && !state_read_length(packed, &length)) || !length
+        || !state_read_integer(packed, &number))
         return 0;
     if (__builtin_add_overflow(cell->total, number, &cell->total))
         return 0;
@@ -108,7 +80,7 @@ static int read_sum(Packed *packed, Cell *cell) {
     cell->parts_count = length - 1;
     for (size_t part = 1; part < length; part++) {
         double real;
-        if (!read_real(packed, &real) || !fixed_of(real, &number)
+        if (!state_read_real(packed, &real) || !fixed_of(real, &number)
             || __builtin_add_overflow(cell->fixed, number, &cell->fixed))
             return 0;
     }
@@ -118,8 +90,9 @@ static int read_sum(Packed *packed, Cell *cell) {
 static int read_mean(Packed *packed, Cell *cell) {
     Wide count;
     size_t length;
-    return read_length(packed, &length) && length == 2 && read_integer(packed, &count) && count > 0
-           && !__builtin_add_overflow(cell->count, count, &cell->count) && read_sum(packed, cell);
+    return state_read_length(packed, &length) && length == 2 && state_read_integer(packed, &count)
+           && count > 0 && !__builtin_add_overflow(cell->count, count, &cell->count)
+           && read_sum(packed, cell);
 }
 
 /* Of values that are equal, the first stays. */
@@ -127,8 +100,8 @@ static int read_extreme(Packed *packed, Cell *cell, int is_least) {
     double real = 0;
     Wide number = 0;
     int is_real = packed->at < packed->end && *packed->at == 0xcb;
-    if (is_real ? !read_real(packed, &real) || real - real != 0
-                : !read_integer(packed, &number) || number > INT64_MAX)
+    if (is_real ? !state_read_real(packed, &real) || real - real != 0
+                : !state_read_integer(packed, &number) || number > INT64_MAX)
         return 0;
     if (cell->is_set && cell->is_real != is_real)
         return 0;
@@ -148,14 +121,15 @@ static int read_extreme(Packed *packed, Cell *cell, int is_least) {
 /* All are integers, or all are floats; -0.0 equals 0.0, so that Python knows which comes first. */
 static int read_top(Packed *packed, Cell *cell, Buffer *values) {
     size_t length;
-    if (!read_length(packed, &length) || !length)
+    if (!state_read_length(packed, &length) || !length)
         return 0;
     for (size_t at = 0; at < length; at++) {
         double real = 0;
         Wide number = 0;
         int is_real = packed->at < packed->end && *packed->at == 0xcb;
-        if (is_real ? !read_real(packed, &real) || real - real != 0 || (real == 0 && signbit(real))
-                    : !read_integer(packed, &number) || number > INT64_MAX)
+        if (is_real ? !state_read_real(packed, &real) || real - real != 0
+                          || (real == 0 && signbit(real))
+                    : !state_read_integer(packed, &number) || number > INT64_MAX)
             return 0;
         if (cell->is_set && cell->is_real != is_real)
             return 0;
@@ -165,8 +139,16 @@ static int read_top(Packed *packed, Cell *cell, Buffer *values) {
         if (buffer_add(values, is_real ? (void *)&real : (void *)&integer, 8) < 0)
             return -1;
     }
-    cell->tops++;
+    cell->lists_read++;
     return 1;
+}
+
+static int read_quantiles(Packed *packed, Cell *cell, Values *values) {
+    cell->state.at = packed->at;
+    int read = values_read(values, packed);
+    cell->state.end = packed->at;
+    cell->lists_read++;
+    return read;
 }
 
 static int read_cell(Fold *self, Packed *packed, size_t at) {
@@ -180,6 +162,12 @@ static int read_cell(Fold *self, Packed *packed, size_t at) {
         return read_extreme(packed, cell, 1);
     case 'g':
         return read_extreme(packed, cell, 0);
+    case 'q':
+    case 'Q':
+        return read_quantiles(packed, cell, &self->counted[at]);
+    case 'v':
+    case 'd':
+        return spread_read(&cell->spread, packed);
     default:
         return read_top(packed, cell, &self->values[at]);
     }
@@ -270,17 +258,15 @@ static int compare_integers(const void *a, const void *b) {
 }
 
 /* The values of a state that was never merged stay as they are. */
-static int put_top(const Fold *self, Buffer *out, size_t at, int is_least) {
+static int put_top(const Fold *self, Buffer *out, size_t at, int is_least, int results) {
     const Cell *cell = &self->cells[at];
     uint8_t *values = self->values[at].data;
-    size_t count = self->values[at].used / 8, kept = count;
-    int is_merged = self->makes_results || cell->tops > 1;
+    size_t count = self->values[at].used / 8, kept = count, limit = options_of(self, at)[0];
+    int is_merged = results || cell->lists_read > 1;
     if (is_merged) {
         qsort(values, count, 8, cell->is_real ? compare_reals : compare_integers);
-        kept = count < self->limits[at] ? count : self->limits[at];
+        kept = count < limit ? count : limit;
     }
-    if (kept > LONGEST_LIST)
-        return 0;
     int put = state_put_list(out, kept) < 0 ? -1 : 1;
     for (size_t each = 0; put == 1 && each < kept; each++) {
         uint64_t bits = load64(values + 8 * (is_merged && !is_least ? count - 1 - each : each));
@@ -291,26 +277,60 @@ static int put_top(const Fold *self, Buffer *out, size_t at, int is_least) {
     return put;
 }
 
-static int put_cell(const Fold *self, Buffer *out, size_t at) {
-    char kind = PyBytes_AS_STRING(self->program)[at];
+/* A state that was never merged stays as it is. */
+static int put_quantiles(Fold *self, Buffer *out, size_t at, int are_several, int results) {
     const Cell *cell = &self->cells[at];
-    if (kind == 't' || kind == 'u')
-        return put_top(self, out, at, kind == 'u');
-    if (kind == 's')
-        return self->makes_results ? put_sum_result(out, cell) : put_sum(out, cell);
-    if (kind == 'a')
-        return self->makes_results ? put_mean_result(out, cell) : put_mean(out, cell);
-    return cell->is_real ? put_real(out, cell->real) : put_integer(out, cell->integer);
+    const uint64_t *options = options_of(self, at);
+    size_t shares = self->options[at].used / (2 * sizeof *options);
+    if (!results && cell->lists_read == 1)
+        return buffer_add(out, cell->state.at, packed_left(&cell->state)) < 0 ? -1 : 1;
+    if (!results)
+        return values_put_counted(&self->counted[at], &self->seeds, out);
+    int put = are_several && state_put_list(out, shares) < 0 ? -1 : 1;
+    for (size_t share = 0; put == 1 && share < shares; share++)
+        put = values_put_quantile(&self->counted[at], &self->seeds, options[1 + 2 * share],
+                                  options[2 + 2 * share], (int)options[0], out);
+    return put;
 }
 
-/* Write what the cells hold to `out`. */
-static int put_all(Fold *self) {
+static int put_cell(Fold *self, Buffer *out, size_t at, int results) {
+    char kind = PyBytes_AS_STRING(self->program)[at];
+    const Cell *cell = &self->cells[at];
+    switch (kind) {
+    case 't':
+    case 'u':
+        return put_top(self, out, at, kind == 'u', results);
+    case 'q':
+    case 'Q':
+        return put_quantiles(self, out, at, kind == 'Q', results);
+    case 'v':
+    case 'd':
+        if (results)
+            return spread_put_result(&cell->spread, (int)options_of(self, at)[0], kind == 'd', out);
+        return spread_put(&cell->spread, out) < 0 ? -1 : 1;
+    case 's':
+        return results ? put_sum_result(out, cell) : put_sum(out, cell);
+    case 'a':
+        return results ? put_mean_result(out, cell) : put_mean(out, cell);
+    default:
+        return cell->is_real ? put_real(out, cell->real) : put_integer(out, cell->integer);
+    }
+}
+
+/* Write what the cells hold to `out`: a result, or the state, which begins with the header. */
+static int put_all(Fold *self, int results) {
+    PyObject *header = self->header;
     self->out.used = 0;
+    if (!results
+        && buffer_add(&self->out, PyBytes_AS_STRING(header), (size_t)PyBytes_GET_SIZE(header)) < 0)
+        return -1;
     for (size_t at = 0; at < aggregations(self); at++) {
         PyObject *prefix = PyTuple_GET_ITEM(self->prefixes, (Py_ssize_t)at);
-        if (buffer_add(&self->out, PyBytes_AS_STRING(prefix), (size_t)PyBytes_GET_SIZE(prefix)) < 0)
+        if (results
+            && buffer_add(&self->out, PyBytes_AS_STRING(prefix), (size_t)PyBytes_GET_SIZE(prefix))
+                   < 0)
             return -1;
-        int put = put_cell(self, &self->out, at);
+        int put = put_cell(self, &self->out, at, results);
         if (put != 1)
             return put;
     }
@@ -358,29 +378,8 @@ static int advance(Fold *self) {
     return 1;
 }
 
-/* Copy the group at the cursor, and move behind it; -1 with an exception. */
-static int hold_group(Fold *self) {
-    Pair first = cursor_pair(&self->cursor);
-    self->key.used = self->states.used = self->ends.used = 0;
-    if (buffer_add(&self->key, first.key, first.key_length) < 0)
-        return -1;
-    int found = 1;
-    while (found == 1) {
-        if (hold_state(self) < 0)
-            return -1;
-        found = advance(self);
-        if (found == 1) {
-            Pair pair = cursor_pair(&self->cursor);
-            if (compare_bytes(pair.key, pair.key_length, self->key.data, self->key.used))
-                return 0;
-        }
-    }
-    self->ended = found == 0;
-    return found;
-}
-
 /* Let Python merge the group; a new reference to an int or bytes, or NULL with its exception. */
-static PyObject *by_python(Fold *self) {
+static PyObject *by_python(Fold *self, int results) {
     size_t count = states_held(self);
     PyObject *states = PyList_New((Py_ssize_t)count);
     for (size_t at = 0; states && at < count; at++) {
@@ -394,54 +393,100 @@ static PyObject *by_python(Fold *self) {
     }
     if (!states)
         return NULL;
-    return PyObject_CallFunction(self->otherwise, "y#N", (const char *)self->key.data,
-                                 (Py_ssize_t)self->key.used, states);
+    return PyObject_CallFunction(self->otherwise, "y#NO", (const char *)self->key.data,
+                                 (Py_ssize_t)self->key.used, states,
+                                 results ? Py_True : Py_False);
 }
 
-static int add_by_python(Fold *self, Pair *pair) {
-    PyObject *merged = by_python(self);
+/* Write what Python makes of the group to `out`: 1, or -1 with an exception. */
+static int put_by_python(Fold *self, int results) {
+    PyObject *merged = by_python(self, results);
     if (!merged)
         return -1;
-    int failed = -1;
-    if (PyBytes_Check(merged) && PyBytes_GET_SIZE(merged) < (Py_ssize_t)IS_INT) {
-        pair->encoded = (const uint8_t *)PyBytes_AS_STRING(merged);
-        pair->value_length = (uint32_t)PyBytes_GET_SIZE(merged);
-        failed = builder_add(&self->builder, pair);
+    int failed;
+    self->out.used = 0;
+    if (PyBytes_Check(merged)) {
+        size_t length = (size_t)PyBytes_GET_SIZE(merged);
+        failed = buffer_add(&self->out, PyBytes_AS_STRING(merged), length);
     } else {
-        pair->value_length = IS_INT;
-        pair->number = PyLong_AsLongLong(merged);
-        if (pair->number != -1 || !PyErr_Occurred())
-            failed = builder_add(&self->builder, pair);
+        int64_t number = PyLong_AsLongLong(merged);
+        failed = number == -1 && PyErr_Occurred() ? -1 : state_put_integer(&self->out, number);
     }
     Py_DECREF(merged);
-    return failed;
+    return failed < 0 ? -1 : 1;
+}
+
+/* Write the result of the states that are held, or their merged state, to `out`; as above. */
+static int fold_held(Fold *self, int results) {
+    size_t count = states_held(self);
+    memset(self->cells, 0, aggregations(self) * sizeof *self->cells);
+    for (size_t at = 0; at < aggregations(self); at++) {
+        self->values[at].used = 0;
+        values_clear(&self->counted[at]);
+    }
+    int put = 1;
+    for (size_t at = 0; put == 1 && at < count; at++)
+        put = read_state(self, state_at(self, at));
+    if (put == 1)
+        put = put_all(self, results);
+    return put ? put : put_by_python(self, results);
+}
+
+/* Hold one state in place of many long ones; -1 with an exception. */
+static int condense(Fold *self) {
+    if (self->states.used < self->most_held || states_held(self) == 1)
+        return 0;
+    if (fold_held(self, 0) < 0)
+        return -1;
+    self->states.used = self->ends.used = 0;
+    size_t length = self->out.used;
+    self->most_held = 2 * length > CONDENSED_BYTES ? 2 * length : CONDENSED_BYTES;
+    return buffer_add(&self->states, self->out.data, length) < 0
+                   || buffer_add(&self->ends, &length, sizeof length) < 0
+               ? -1
+               : 0;
+}
+
+/* Copy the group at the cursor, and move behind it; -1 with an exception. */
+static int hold_group(Fold *self) {
+    Pair first = cursor_pair(&self->cursor);
+    self->key.used = self->states.used = self->ends.used = 0;
+    self->most_held = CONDENSED_BYTES;
+    if (buffer_add(&self->key, first.key, first.key_length) < 0)
+        return -1;
+    int found = 1;
+    while (found == 1) {
+        if (hold_state(self) < 0 || condense(self) < 0)
+            return -1;
+        found = advance(self);
+        if (found == 1) {
+            Pair pair = cursor_pair(&self->cursor);
+            if (compare_bytes(pair.key, pair.key_length, self->key.data, self->key.used))
+                return 0;
+        }
+    }
+    self->ended = found == 0;
+    return found;
 }
 
 /* Append the group that is held, folded; -1 with an exception. */
 static int add_folded(Fold *self) {
     Pair pair = {self->key.data, (uint32_t)self->key.used, 0, 0, NULL};
-    size_t count = states_held(self);
-    memset(self->cells, 0, aggregations(self) * sizeof *self->cells);
-    for (size_t at = 0; at < aggregations(self); at++)
-        self->values[at].used = 0;
-    int put = 1;
-    for (size_t at = 0; put == 1 && at < count; at++)
-        put = read_state(self, state_at(self, at));
-    if (put == 1)
-        put = put_all(self);
-    if (put < 0)
+    if (fold_held(self, self->makes_results) < 0)
         return -1;
-    if (!put)
-        return add_by_python(self, &pair);
     Packed folded = {self->out.data, self->out.data + self->out.used};
     Wide number;
     /* an integer alone is no bytes in a frame */
-    if (is_alone(self) && read_integer(&folded, &number) && folded.at == folded.end) {
+    if (is_alone(self) && state_read_integer(&folded, &number) && folded.at == folded.end
+        && number <= INT64_MAX) {
         pair.value_length = IS_INT;
         pair.number = (int64_t)number;
-    } else {
+    } else if (self->out.used < IS_INT) {
         pair.value_length = (uint32_t)self->out.used;
         pair.encoded = self->out.data;
+    } else {
+        PyErr_SetString(PyExc_OverflowError, "a state of 4 GiB or more cannot be carried");
+        return -1;
     }
     return builder_add(&self->builder, &pair);
 }
@@ -472,35 +517,52 @@ static PyObject *Fold_next(Fold *self) {
     return frame;
 }
 
-/* Read how many values each cell keeps; -1 with an exception. */
-static int read_limits(Fold *self, PyObject *limits) {
-    if (PyTuple_GET_SIZE(limits) != (Py_ssize_t)aggregations(self)) {
-        PyErr_SetString(PyExc_ValueError, "a limit for each aggregation");
-        return -1;
+/* Whether these are the options of an aggregation: the number of greatest values; whether a variance
+ * is of a sample; whether quantiles interpolate, and the numerator and denominator of each share. */
+static int are_options(char kind, const uint64_t *options, size_t count) {
+    if (kind != 'q' && kind != 'Q')
+        return count == (strchr("tuvd", kind) ? 1 : 0);
+    for (size_t at = 1; at + 1 < count; at += 2)
+        if (options[at] > options[at + 1] || !options[at + 1] || options[at + 1] >> 62)
+            return 0;
+    return count > 1 && count % 2 && (kind == 'Q' || count == 3);
+}
+
+/* Read the options of each aggregation; -1 with an exception. */
+static int read_options(Fold *self, PyObject *given) {
+    int sound = PyTuple_GET_SIZE(given) == (Py_ssize_t)aggregations(self);
+    for (size_t at = 0; sound && at < aggregations(self); at++) {
+        PyObject *of_one = PyTuple_GET_ITEM(given, (Py_ssize_t)at);
+        Py_ssize_t count = PyTuple_Check(of_one) ? PyTuple_GET_SIZE(of_one) : -1;
+        for (Py_ssize_t each = 0; each < count; each++) {
+            uint64_t number = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(of_one, each));
+            if (PyErr_Occurred() || buffer_add(&self->options[at], &number, sizeof number) < 0)
+                return -1;
+        }
+        sound = count >= 0
+                && are_options(PyBytes_AS_STRING(self->program)[at], options_of(self, at),
+                               (size_t)count);
     }
-    for (size_t at = 0; at < aggregations(self); at++) {
-        self->limits[at] = PyLong_AsSize_t(PyTuple_GET_ITEM(limits, (Py_ssize_t)at));
-        if (PyErr_Occurred())
-            return -1;
-    }
-    return 0;
+    if (!sound)
+        PyErr_SetString(PyExc_ValueError, "the options of each aggregation");
+    return sound ? 0 : -1;
 }
 
 static int are_arguments(const char *program, Py_ssize_t count, PyObject *prefixes) {
     int sound = count > 0 && count <= MOST && PyTuple_GET_SIZE(prefixes) == count;
     for (Py_ssize_t at = 0; sound && at < count; at++)
-        sound = strchr("salgtu", program[at]) && program[at]
+        sound = strchr("salgtuqQvd", program[at]) && program[at]
                 && PyBytes_Check(PyTuple_GET_ITEM(prefixes, at));
     return sound;
 }
 
 static PyObject *Fold_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"frames", "program", "header", "prefixes", "limits",
+    static char *names[] = {"frames", "program", "header", "prefixes", "options",
                             "makes_results", "otherwise", NULL};
-    PyObject *frames, *program, *header, *prefixes, *limits, *otherwise;
+    PyObject *frames, *program, *header, *prefixes, *options, *otherwise;
     int makes_results;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OSSO!O!pO", names, &frames, &program, &header,
-                                     &PyTuple_Type, &prefixes, &PyTuple_Type, &limits,
+                                     &PyTuple_Type, &prefixes, &PyTuple_Type, &options,
                                      &makes_results, &otherwise))
         return NULL;
     Py_ssize_t count = PyBytes_GET_SIZE(program);
@@ -519,7 +581,8 @@ static PyObject *Fold_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     self->prefixes = Py_NewRef(prefixes);
     self->otherwise = Py_NewRef(otherwise);
     self->makes_results = makes_results;
-    if (read_limits(self, limits) < 0)
+    self->seeds = ((ModuleState *)PyType_GetModuleState(type))->seeds;
+    if (read_options(self, options) < 0)
         Py_CLEAR(self);
     return (PyObject *)self;
 }
@@ -549,8 +612,11 @@ static void Fold_dealloc(Fold *self) {
     Py_CLEAR(self->program);
     Py_CLEAR(self->header);
     Py_CLEAR(self->prefixes);
-    for (int at = 0; at < MOST; at++)
+    for (int at = 0; at < MOST; at++) {
         buffer_free(&self->values[at]);
+        values_free(&self->counted[at]);
+        buffer_free(&self->options[at]);
+    }
     buffer_free(&self->key);
     buffer_free(&self->states);
     buffer_free(&self->ends);
@@ -561,8 +627,8 @@ static void Fold_dealloc(Fold *self) {
 }
 
 static PyType_Slot Fold_slots[] = {
-    {Py_tp_doc, "Fold(frames, program, header, prefixes, limits, makes_results, otherwise): the frames "
-                "with one state or result for each key."},
+    {Py_tp_doc, "Fold(frames, program, header, prefixes, options, makes_results, otherwise): the "
+                "frames with one state or result for each key."},
     {Py_tp_new, Fold_new},
     {Py_tp_dealloc, Fold_dealloc},
     {Py_tp_traverse, Fold_traverse},

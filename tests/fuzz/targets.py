@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, chain, groupby, pairwise, product
 from typing import Any, Literal
 
 import xxhash
@@ -308,17 +308,20 @@ def json_lines_target(data: Reader) -> None:
 
 def fold_target(data: Reader) -> None:
     """A fold of any states has each key once, in order, or leaves a key to Python."""
-    kinds = bytes(b"salgtu"[data.number() % 6] for _ in range(data.number() % 4))
+    kinds = bytes(b"salgtuqQvd"[data.number() % 10] for _ in range(data.number() % 4))
     header, results = (encode_value([None] * len(kinds))[:1], bool(data.number() & 1))
+    several = (data.number() & 1, 1, 3, 1, 2)
     frame = (data.number() & 1, data.number(1), data.rest())
-    prefixes, limits = tuple(b"" for _ in kinds), tuple(range(len(kinds)))
+    prefixes = tuple(b"" for _ in kinds)
+    by_kind = {"q": several[:3], "Q": several, **dict.fromkeys("tuvd", several[:1])}
+    options = tuple(by_kind.get(chr(kind), ()) for kind in kinds)
 
-    def otherwise(key: bytes, states: list[bytes]) -> bytes:
+    def otherwise(key: bytes, states: list[bytes], is_result: bool) -> bytes:
         return b"".join(states)
 
     def fold() -> list[RawFrame]:
         given = iter([frame, frame]) if results else iter([frame])
-        return list(extension.Fold(given, kinds, header, prefixes, limits, results, otherwise))
+        return list(extension.Fold(given, kinds, header, prefixes, options, results, otherwise))
 
     if not kinds or not _adds_up(frame):
         _raises(ValueError, fold)
@@ -334,7 +337,7 @@ def states_target(data: Reader) -> None:
         extension.KEEP, 1, 1 << 20, encode_key, encode_value, key_hash, None, None
     )
     steps = "".join("tnb()"[data.number() % 5] for _ in range(data.number() % 6))
-    layout = "".join("idfx[]"[data.number() % 6] for _ in range(data.number() % 6))
+    layout = "".join("idfqrwvx[]"[data.number() % 10] for _ in range(data.number() % 6))
     rows = data.number() % 4
     fields = tuple(
         (
@@ -345,8 +348,10 @@ def states_target(data: Reader) -> None:
         for step in steps
         if step in "tnb"
     )
-    wanted = sum(2 if kind == "f" else kind in "idx" for kind in layout)
-    columns_given = tuple(data.take(8 * rows).ljust(8 * rows, b"\0") for _ in range(wanted))
+    by_kind = {"f": "88", "q": "48", "r": "48", "w": "8" + "@" * 2, "v": "8" + "@" * 8}
+    wanted = "".join(by_kind.get(kind, "8" if kind in "idx" else "") for kind in layout)
+    sizes = [{"8": 8 * rows, "@": 16 * rows, "4": 4 * rows + 4}[each] for each in wanted]
+    columns_given = tuple(data.take(size).ljust(size, b"\0") for size in sizes)
     try:
         state, at = given.add_states(steps, fields, layout, columns_given, rows, 0)
     except ValueError:
@@ -689,6 +694,12 @@ def seeds() -> Iterator[bytes]:
         head = bytes([kind]) + count.to_bytes(2, "little") + len(payload).to_bytes(2, "little")
         yield b"\1" + head + payload
         yield b"\1" + head + payload + head + payload
+    quantiles = [[[1.5, 2.0], [], []], [[7], [1, 1 << 40], [2, 3]]]
+    spreads = [[2, 80, 3 << 100, 5 << 150], [9, 0, -5, 7], [1, 3, -(1 << 70), 1 << 200]]
+    for at, states in ((6, quantiles), (8, spreads)):
+        for state, kind, results in product(states, (at, at + 1), (0, 1)):
+            ((_, _, payload),) = _written([(b"a", encode_value(state)), (b"b", b"\xc0")])
+            yield bytes([8, 1, kind, results, 1, 0, 2]) + payload
     texts = [
         b"It's a TRUTH universally acknowledged,\n",
         "Straße an der Isar – αβγΣ".encode(),

@@ -309,7 +309,7 @@ def test_groups_whose_properties_do_not_fit_the_memory_are_not_kept(
         with monkeypatch.context() as patch:
             patch.setattr(Groups, "_properties", short)
             assert query.keep(source) is False
-        assert [(["a"], [1])] == list(query.kept(packs=False, keeps=False))
+        assert [(["a"], [1])] == list(query.kept(1 << 30, packs=False, keeps=False))
 
 
 def test_groups_of_many_numbers_take_more() -> None:
@@ -321,4 +321,4 @@ def test_groups_of_many_numbers_take_more() -> None:
         with registered(_database(), table, ("key", "value")) as source:
             query.keep(source)
         assert query.kept_bytes >= 3 * 16 * each * rows
-        assert rows == len(listed(query.kept(packs=False, keeps=False))[0])
+        assert rows == len(listed(query.kept(1 << 30, packs=False, keeps=False))[0])

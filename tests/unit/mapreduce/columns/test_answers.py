@@ -28,6 +28,8 @@ from mapreduce import (
     Min,
     Parquet,
     Quantile,
+    Quantiles,
+    StandardDeviation,
     Sum,
     TopK,
     Variance,
@@ -53,6 +55,8 @@ REDUCES: list[Any] = [
     TopK(2),
     {"median": Quantile(0.5, interpolate=False), "sum": Sum(), "least": TopK(1, smallest=True)},
     {"spread": Variance(), "least": TopK(1, smallest=True)},
+    {"median": Quantile(0.5), "spread": StandardDeviation(sample=True), "n": Count()},
+    Quantiles(0, 0.3, 1, interpolate=False),
     lambda _self, key, values: [(key, list(values))],
 ]
 some = settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)

@@ -9,15 +9,17 @@ from typing import Any
 import duckdb
 import pytest
 
-from mapreduce import Count, Max, Mean, Sum
+from mapreduce import Count, Max, Mean, Quantile, StandardDeviation, Sum
 from mapreduce.aggregate import Aggregation
-from mapreduce.columns.buffers import PackedColumns
+from mapreduce.aggregations.several import Several
+from mapreduce.columns.buffers import PackedColumns, StateColumns
 from mapreduce.columns.chunks import registered
 from mapreduce.columns.database import DuckDBPyConnection
 from mapreduce.columns.packed import packed_of
 from mapreduce.columns.query import Query
 from mapreduce.columns.table import Table
 from mapreduce.errors import UserCodeError
+from mapreduce.input_formats import ColumnKind
 
 
 @pytest.fixture
@@ -111,3 +113,25 @@ def test_an_error_while_reading_is_that_of_the_sql(connection: DuckDBPyConnectio
         assert packed is not None
         with pytest.raises(UserCodeError, match="Could not convert string 'x'"):
             list(packed)
+
+
+@pytest.mark.parametrize("kind", ["int", "float"])
+@pytest.mark.parametrize("most_bytes", [0, 1 << 20])
+def test_ranks_and_spreads_of_several_chunks_are_buffers(
+    connection: DuckDBPyConnection, kind: ColumnKind, most_bytes: int
+) -> None:
+    """The lists of a key become one, unless they are long: then it comes with each of them."""
+    several = Several({"median": Quantile(0.5), "spread": StandardDeviation()})
+    query = Query(None, "it", several)
+    for begin in (0, 7, 20):
+        values = [number if kind == "int" else number / 4 for number in range(begin, begin + 7)]
+        columns: dict[str, Any] = {"key": ("str", ["a", "b"] * 3 + ["a"]), "value": (kind, values)}
+        with registered(connection, Table(columns, 7), ("key", "value")) as source:
+            assert query.keep(source) is True
+    assert query.kept_bytes >= 3 * 7 * 8
+    found = list(query.kept(most_bytes, packs=True, keeps=True))
+    assert all(isinstance(each, StateColumns) for each in found)
+    assert sum(each.rows for each in found if isinstance(each, StateColumns)) == (
+        2 if most_bytes else 6
+    )
+    assert query.kept_bytes == 0

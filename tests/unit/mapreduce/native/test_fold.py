@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mapreduce import Count, Max, Mean, Min, Sum, TopK, native
+from mapreduce import (
+    Count,
+    Max,
+    Mean,
+    Min,
+    Quantile,
+    Quantiles,
+    StandardDeviation,
+    Sum,
+    TopK,
+    Variance,
+    native,
+)
 from mapreduce.aggregate import Aggregation
 from mapreduce.aggregations.several import Several
-from mapreduce.encoding import encode_key, encode_value, pack_value
+from mapreduce.encoding import decode_value, encode_key, encode_value, pack_value
 from mapreduce.engine.collect import merged_states, packed_result, packed_state
 from mapreduce.engine.folding import folded, folds
 from mapreduce.errors import UserCodeError
@@ -29,6 +43,15 @@ EACH: list[Aggregation[Any]] = [
     Mean(),
     TopK(2),
     TopK(3, smallest=True),
+    Variance(),
+    Variance(sample=True),
+    StandardDeviation(),
+    StandardDeviation(sample=True),
+    Quantile(0.5),
+    Quantile(0.95, interpolate=False),
+    Quantiles(0, 0.05, 0.3, 0.5, 1),
+    Quantiles(0, 0.05, 0.3, 0.5, 1, interpolate=False),
+    Several({"q": Quantile(0.5), "d": StandardDeviation(sample=True), "n": Count()}),
     Several({"s": Sum(), "mé": Mean(), "least": Min(), "most": Max(), "n": Count(), "t": TopK(1)}),
 ]
 floats = st.one_of(
@@ -107,7 +130,7 @@ def test_folded_states(
 def test_usual_states_are_not_left_to_python() -> None:
     """The means of prices, the sums of counts."""
 
-    def otherwise(key: bytes, states: list[bytes]) -> int:
+    def otherwise(key: bytes, states: list[bytes], is_result: bool) -> int:
         raise AssertionError("left to Python")
 
     pairs: Pairs = [
@@ -115,7 +138,7 @@ def test_usual_states_are_not_left_to_python() -> None:
         for each in range(1, 60)
     ]
     for results in (False, True):
-        fold = extension.Fold(raw(pairs), b"a", b"", (b"",), (0,), results, otherwise)
+        fold = extension.Fold(raw(pairs), b"a", b"", (b"",), ((),), results, otherwise)
         ((_, number, _),) = list(fold)
         assert number == 1
 
@@ -127,6 +150,162 @@ def test_all_values_are_the_greatest(k: int) -> None:
     for results in (False, True):
         expected = in_python(TopK(k), pairs, results=results)
         assert expected == in_c(TopK(k), list(raw(pairs, 2)), results=results)
+
+
+def left_to_python(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return the keys that Python merges, which the fold adds to."""
+    keys: list[bytes] = []
+
+    def counted(aggregation: Any, pairs: Any) -> Any:
+        keys.extend(key for key, _ in pairs[:1])
+        return merged_states(aggregation, pairs)
+
+    monkeypatch.setattr("mapreduce.engine.folding.merged_states", counted)
+    return keys
+
+
+RANKS_AND_SPREADS: list[Aggregation[Any]] = [
+    Quantile(0.5),
+    Quantiles(0, 0.05, 0.95, 1),
+    Quantile(0.3, interpolate=False),
+    Variance(),
+    StandardDeviation(sample=True),
+]
+
+
+@pytest.mark.parametrize("numbers", ["ints", "floats"])
+@pytest.mark.parametrize("aggregation", RANKS_AND_SPREADS, ids=lambda each: type(each).__name__)
+def test_usual_ranks_and_spreads_are_not_left_to_python(
+    monkeypatch: pytest.MonkeyPatch, aggregation: Aggregation[Any], numbers: str
+) -> None:
+    """Prices and counts; states of one value, of many, of more than a short list has."""
+    given_values = [number % 70_001 - 99 for number in range(70_100)]
+    if numbers == "floats":
+        given_values = [number / 100 for number in given_values]  # type: ignore[misc]
+    cuts = [0, 1, 20, 70_000, 70_100]
+    states = [
+        [values, [], []] if isinstance(aggregation, Quantiles) else state_of(aggregation, values)
+        for values in (given_values[one:two] for one, two in pairwise(cuts))
+    ]
+    pairs: Pairs = [(encode_key("a"), pack_value(state)) for state in states]
+    expected = in_python(aggregation, pairs, results=False)
+    ((_, result),) = in_python(aggregation, pairs, results=True)
+    assert decode_value(result) == aggregation.plain(given_values)
+    left = left_to_python(monkeypatch)
+    assert expected == in_c(aggregation, list(raw(pairs)), results=False)
+    assert [(encode_key("a"), result)] == in_c(aggregation, list(raw(pairs)), results=True)
+    assert [] == left
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    squares=st.lists(st.integers(-(1 << 40), 1 << 40), min_size=2, max_size=5),
+    exponents=st.lists(st.integers(0, 90), min_size=2, max_size=3),
+    is_root=st.booleans(),
+    is_sample=st.booleans(),
+)
+@example(squares=[1, 1], exponents=[0, 0], is_root=True, is_sample=True)
+@example(squares=[0, 1 << 40], exponents=[90, 90], is_root=False, is_sample=False)
+def test_spreads_are_rounded_once(
+    squares: list[int], exponents: list[int], is_root: bool, is_sample: bool
+) -> None:
+    """Integers of more than 64 bits, over different powers of two."""
+    aggregation = (StandardDeviation if is_root else Variance)(sample=is_sample)
+    pairs: Pairs = []
+    for exponent in exponents:
+        total, sum_of_squares = sum(squares), sum(each * each for each in squares)
+        state = [len(squares), exponent, total << exponent, sum_of_squares << 2 * exponent]
+        pairs.append((encode_key("a"), pack_value(state)))
+        assert in_python(aggregation, pairs, results=True) == in_c(
+            aggregation, list(raw(pairs)), results=True
+        )
+        assert in_python(aggregation, pairs, results=False) == in_c(
+            aggregation, list(raw(pairs)), results=False
+        )
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        [[], [], []],
+        [[1.5], [], [1]],
+        [[], [1.5], [0]],
+        [[], [1.5], [-1]],
+        [[-0.0], [0.0], [1]],
+        [[1, 1.5], [], []],
+        [[1, Decimal("1.5")], [], []],
+        [[], [7], [1 << 62]],
+        [[1 << 63, -(1 << 63)], [3], [2]],
+        [[1.0, 1e300], [], []],
+        [[1e-300, 2e-300], [], []],
+        [[1.0, 5e-324], [], []],
+    ],
+)
+def test_unusual_quantiles(state: Any) -> None:
+    """Each has Python's answer, or its error."""
+    for aggregation in (Quantile(0.25), Quantiles(0.5, interpolate=False)):
+        pairs: Pairs = [(b"a", pack_value(state))] * 2
+        for given_pairs, results in ((pairs[:1], False), (pairs, False), (pairs, True)):
+            frames = list(raw(given_pairs))
+            try:
+                expected = in_python(aggregation, given_pairs, results=results)
+            except Exception as exc:  # noqa: BLE001 - whatever Python raises
+                with pytest.raises(type(exc)):
+                    in_c(aggregation, frames, results=results)
+                continue
+            assert expected == in_c(aggregation, frames, results=results)
+
+
+def test_unusual_spreads() -> None:
+    """Numbers beyond 320 bits, results beyond floats, none of a sample of one value."""
+    for aggregation in (Variance(), Variance(sample=True), StandardDeviation(sample=True)):
+        for state in (
+            state_of(aggregation, [1e200, -1e200]),
+            state_of(aggregation, [5e-324, 1.0]),
+            state_of(aggregation, [1e-160, 2e-160]),
+            state_of(aggregation, [1e-170, 2e-170]),
+            state_of(aggregation, [7]),
+            [1, 0, 1 << 300, 1 << 310],
+            [2, 0, -(1 << 311), 1 << 312],
+            [2, 0, 5, -5],
+        ):
+            pairs: Pairs = [(b"a", pack_value(state))]
+            for many in (pairs, pairs * 3):
+                for results in (False, True):
+                    frames = list(raw(many))
+                    try:
+                        expected = in_python(aggregation, many, results=results)
+                    except Exception as exc:  # noqa: BLE001 - whatever Python raises
+                        with pytest.raises(type(exc)):
+                            in_c(aggregation, frames, results=results)
+                        continue
+                    assert expected == in_c(aggregation, frames, results=results)
+
+
+@pytest.mark.parametrize("results", [False, True])
+def test_long_states_are_merged_before_all_are_held(
+    monkeypatch: pytest.MonkeyPatch, results: bool
+) -> None:
+    """A key with 20 MiB of states; in C where it can, else in Python, which merges some of them."""
+    floats_given = [[number / 100, number / 100 + 0.001] * 40_000 for number in range(30)]
+    aggregation = Quantiles(0.1, 0.5)
+    pairs: Pairs = [(b"a", pack_value([values, [], []])) for values in floats_given]
+    expected = in_python(aggregation, pairs, results=results)
+    left = left_to_python(monkeypatch)
+    assert expected == in_c(aggregation, list(raw(pairs)), results=results)
+    assert [] == left
+    longest = Quantile(0.5, interpolate=False)
+    texts = [f"{number % 3}" * (1 << 20) for number in range(40)]
+    pairs = [(b"a", pack_value([[text], [], []])) for text in texts]
+    expected = in_python(longest, pairs, results=results)
+    assert expected == in_c(longest, list(raw(pairs)), results=results)
+    assert len(left) == 3
+
+
+def test_a_share_with_a_long_denominator_does_not_fold() -> None:
+    """Python computes with fractions of any length."""
+    assert folds(Quantiles(0.123456789012345678))
+    assert not folds(Quantiles(1e-19))
 
 
 def test_what_is_no_aggregation_of_these_does_not_fold() -> None:
@@ -145,13 +324,38 @@ def test_what_is_no_aggregation_of_these_does_not_fold() -> None:
 def test_an_error_of_python_ends_the_fold() -> None:
     """It comes through, and there are no more frames."""
 
-    def otherwise(key: bytes, states: list[bytes]) -> int:
+    def otherwise(key: bytes, states: list[bytes], is_result: bool) -> int:
         raise KeyError(key)
 
-    fold = extension.Fold(raw([(b"a", b"\xc0")]), b"s", b"", (b"",), (0,), False, otherwise)
+    fold = extension.Fold(raw([(b"a", b"\xc0")]), b"s", b"", (b"",), ((),), False, otherwise)
     with pytest.raises(KeyError):
         next(fold)
     assert [] == list(fold)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (b"s", (1,)),
+        (b"t", ()),
+        (b"v", (1, 1)),
+        (b"q", ()),
+        (b"q", (1,)),
+        (b"q", (1, 1)),
+        (b"q", (1, 1, 0)),
+        (b"q", (1, 3, 2)),
+        (b"q", (1, 1, 1 << 62)),
+        (b"q", (1, 1, 2, 1, 2)),
+        (b"Q", (1, 1, 2, 1)),
+        (b"t", 5),
+    ],
+)
+def test_wrong_options_are_refused(kind: bytes, options: Any) -> None:
+    """A limit, a flag, or shares from 0 to 1."""
+    with pytest.raises(ValueError, match="options"):
+        extension.Fold([], kind, b"", (b"",), (options,), False, bytes)
+    with pytest.raises(ValueError, match="options"):
+        extension.Fold([], kind, b"", (b"",), (), False, bytes)
 
 
 @pytest.mark.parametrize(
@@ -163,4 +367,4 @@ def test_a_wrong_program_is_refused(
 ) -> None:
     """Each aggregation has a known kind and a prefix; several have a header."""
     with pytest.raises(ValueError, match="a kind and a prefix"):
-        extension.Fold([], program, header, prefixes, (0,), False, bytes)
+        extension.Fold([], program, header, prefixes, ((),), False, bytes)

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mapreduce import Sum, native
+from mapreduce import Quantile, StandardDeviation, Sum, native
 from mapreduce.columns.aggregates import plan_of
 from mapreduce.encoding import encode_key, encode_value
 from tests.unit.mapreduce.native.in_python import collector, extension, packed
@@ -90,6 +90,67 @@ def plan_of_float_sum() -> Any:
     return plan_of(Sum(), "value", double)
 
 
+@given(
+    lists=st.lists(
+        st.lists(
+            st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.5, 1.5]),
+            min_size=1,
+            max_size=9,
+        ),
+        max_size=6,
+    ),
+    are_integers=st.booleans(),
+    limit=st.sampled_from([0, 1 << 20]),
+)
+@example(lists=[[float(each) for each in range(70_000)]], are_integers=False, limit=1 << 20)
+@example(lists=[[1.0, 1.0], [1.0, 2.0, 2.0]], are_integers=True, limit=0)
+def test_quantiles(lists: list[list[float]], are_integers: bool, limit: int) -> None:
+    """Lists of integers and of floats; values are counted if that makes a state shorter."""
+    kind: Any = SimpleNamespace(id="bigint" if are_integers else "double")
+    given_lists: Any = [
+        [int(each) % (1 << 63) if are_integers else each + 0.0 for each in values]
+        for values in lists
+    ]
+    ends = array("i", [2, *accumulate(map(len, given_lists), initial=2)][1:]).tobytes()
+    letter = "q" if are_integers else "d"
+    values = array(letter, [7, 7, *(each for some in given_lists for each in some)]).tobytes()
+    plan = plan_of(Quantile(0.5), "value", kind)
+    assert plan is not None
+    assert plan.layout == ("q" if are_integers else "r")
+    keys = ("n", ((None, None, array("q", range(len(lists))).tobytes()),))
+    found = kept(keys, f"[{plan.layout}]", (ends, values), len(lists), limit)
+    states = plan.states([given_lists])
+    expected = [(encode_key(at), encode_value([state])) for at, state in enumerate(states)]
+    assert sorted(expected) == found
+
+
+wide = st.integers(-(1 << 110), 1 << 110)
+
+
+@pytest.mark.parametrize(("kind", "sums"), [("bigint", 2), ("double", 8)])
+@given(data=st.data())
+def test_variances(kind: str, sums: int, data: st.DataObject) -> None:
+    """Sums of 128 bits make integers of up to 256."""
+    given_rows = data.draw(st.lists(st.tuples(st.integers(1, 1 << 40), *[wide] * sums), max_size=6))
+    columns: Any = list(zip(*given_rows, strict=True)) or [[] for _ in range(sums + 1)]
+    duck: Any = SimpleNamespace(id=kind)
+    plan = plan_of(StandardDeviation(), "value", duck)
+    assert plan is not None
+    assert plan.layout is not None
+    buffers = (
+        array("q", columns[0]).tobytes(),
+        *(
+            b"".join(each.to_bytes(16, "little", signed=True) for each in one)
+            for one in columns[1:]
+        ),
+    )
+    keys = ("n", ((None, None, array("q", range(len(given_rows))).tobytes()),))
+    found = kept(keys, plan.layout, buffers, len(given_rows), 1 << 20)
+    states = plan.states(columns)
+    expected = [(encode_key(at), encode_value(state)) for at, state in enumerate(states)]
+    assert sorted(expected) == found
+
+
 @given(rows=rows)
 def test_keys_of_one_field(rows: list[tuple[Any, ...]]) -> None:
     """A text or an integer alone has no end mark."""
@@ -124,6 +185,14 @@ ONE = (None, None, bytes(8))
         ("n", (ONE,), "[i", (bytes(8),), 1),
         ("n", (ONE,), "i]", (bytes(8),), 1),
         ("n", (ONE,), "z", (bytes(8),), 1),
+        ("n", (ONE,), "q", (bytes(8),), 1),
+        ("n", (ONE,), "r", (bytes(4), bytes(8)), 1),
+        ("n", (ONE,), "r", (array("i", [0, 2]).tobytes(), bytes(15)), 1),
+        ("n", (ONE,), "r", (array("i", [1, 0]).tobytes(), bytes(8)), 1),
+        ("n", (ONE,), "r", (array("i", [-1, 0]).tobytes(), bytes(8)), 1),
+        ("n", (ONE,), "w", (bytes(8), bytes(16), bytes(8)), 1),
+        ("n", (ONE,), "w", (bytes(8), bytes(16)), 1),
+        ("n", (ONE,), "v", (bytes(8), *[bytes(16)] * 7), 1),
         ("n", (ONE,), "", (), 1),
         ("nn", (ONE, ONE), "i", (bytes(8),), 1),
         ("(n", (ONE,), "i", (bytes(8),), 1),
