@@ -80,7 +80,7 @@ class ColumnsMap:
         self._connection: DuckDBPyConnection | None = None
         self._queries: dict[str, Query] = {}
         # a partitioner of the author's may refuse a key, and its error names the record
-        self._keep = states and not job.partitions_itself and not job.group_by
+        self._keep = states and not job.partitions_itself
         self._kept_bytes = context.memory_bytes // KEPT_SHARE
         self.chunk_bytes = min(CHUNK_BYTES, max(MIB, context.memory_bytes // CHUNK_SHARE))
 
