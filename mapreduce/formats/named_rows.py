@@ -52,9 +52,8 @@ class NamedRows:
                 # no `strict`: the lengths are equal, and this is the hottest line
                 yield at, dict(zip(names, row if choose is None else choose(row)))  # noqa: B905
             elif row:
-                error = block.error(
-                    f"a row has {len(row)} fields, but the header names {width}", at
-                )
+                fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
+                error = block.error(f"a row has {fields}, but the header names {width}", at)
                 if not self._lenient:
                     raise error
                 yield at, BadRecord(block.row_at(at), error)

@@ -178,7 +178,7 @@ def test_good_and_broken_objects(content: bytes, places: list[int], block_bytes:
 @pytest.mark.parametrize(
     ("row", "cause"),
     [
-        (b"1", "a row has 1 fields, but the header names 2"),
+        (b"1", "a row has 1 field, but the header names 2"),
         (b"1,2,3", "a row has 3 fields, but the header names 2"),
         (b'"1","2\n",3', "a row has 3 fields, but the header names 2"),
         (b'1,5" disk\n3,"', "a quote inside a field"),
