@@ -100,6 +100,18 @@ def in_c(aggregation: Aggregation[Any], frames: list[RawFrame], *, results: bool
         return UserCodeError
 
 
+def check_same(aggregation: Aggregation[Any], pairs: Pairs, *, results: bool) -> None:
+    """Check that both have the same answer, or the same error."""
+    frames = list(raw(pairs))
+    try:
+        expected = in_python(aggregation, pairs, results=results)
+    except Exception as exc:  # noqa: BLE001 - whatever Python raises
+        with pytest.raises(type(exc)):
+            in_c(aggregation, frames, results=results)
+    else:
+        assert expected == in_c(aggregation, frames, results=results)
+
+
 def _bytes(value: int | bytes) -> bytes:
     return encode_value(value) if isinstance(value, int) else value
 
@@ -246,14 +258,7 @@ def test_unusual_quantiles(state: Any) -> None:
     for aggregation in (Quantile(0.25), Quantiles(0.5, interpolate=False)):
         pairs: Pairs = [(b"a", pack_value(state))] * 2
         for given_pairs, results in ((pairs[:1], False), (pairs, False), (pairs, True)):
-            frames = list(raw(given_pairs))
-            try:
-                expected = in_python(aggregation, given_pairs, results=results)
-            except Exception as exc:  # noqa: BLE001 - whatever Python raises
-                with pytest.raises(type(exc)):
-                    in_c(aggregation, frames, results=results)
-                continue
-            assert expected == in_c(aggregation, frames, results=results)
+            check_same(aggregation, given_pairs, results=results)
 
 
 def test_unusual_spreads() -> None:
@@ -272,14 +277,7 @@ def test_unusual_spreads() -> None:
             pairs: Pairs = [(b"a", pack_value(state))]
             for many in (pairs, pairs * 3):
                 for results in (False, True):
-                    frames = list(raw(many))
-                    try:
-                        expected = in_python(aggregation, many, results=results)
-                    except Exception as exc:  # noqa: BLE001 - whatever Python raises
-                        with pytest.raises(type(exc)):
-                            in_c(aggregation, frames, results=results)
-                        continue
-                    assert expected == in_c(aggregation, frames, results=results)
+                    check_same(aggregation, many, results=results)
 
 
 @pytest.mark.parametrize("results", [False, True])
