@@ -79,8 +79,8 @@ def _maker(job: Job) -> Callable[[], Job]:
 
 
 def _first_lines(content: bytes, limit: int, top: int) -> bytes:
-    """Return lines of `limit` bytes at most, at least one; line ends in quotes, which begin at
-    `top`, end none.
+    """Return lines of `limit` bytes at most, at least one. A line feed in quotes ends no line;
+    quotes count from `top` on.
     """
     if len(content) <= limit:
         return content
